@@ -1,0 +1,2 @@
+//! loadgen, the program.
+fn main() {}

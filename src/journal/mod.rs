@@ -1,0 +1,3 @@
+//! Makes decisions durable (being built).
+mod durable;
+pub use durable::{Durable, Gate, Watermark};

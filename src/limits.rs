@@ -1,0 +1,51 @@
+//! Every bound in the house, and how they relate. Nothing grows past a number on this page.
+
+/// The longest name, buyer or key, in bytes.
+pub const TEXT_BYTES_MAX: usize = crate::sale::TEXT_BYTES_MAX;
+/// Items in one sale.
+pub const ITEMS_PER_SALE_MAX: usize = 1024;
+/// Sales that one data folder may ever hold: their numbers are never used twice.
+pub const SALES_MAX: usize = 4096;
+/// Units in one request.
+pub const UNITS_MAX: u32 = 1_000_000;
+/// Units of one item in a sale.
+pub const STOCK_MAX: u64 = 1 << 40;
+/// A price in minor units: exactly representable in every JSON reader.
+pub const PRICE_MAX: u64 = 1 << 53;
+/// The longest hold: 30 days, in ms.
+pub const HOLD_MS_MAX: u32 = 30 * 24 * 60 * 60 * 1000;
+/// Different hold times in use at once.
+pub const LANES_MAX: usize = 64;
+
+/// The most cells behind one head: a new sale's name, terms and two cells an item.
+pub const TAILS_MAX: usize = 2 + 2 * ITEMS_PER_SALE_MAX;
+/// Cells behind the head of a buyer's request: one long text each for buyer and key.
+pub const REQUEST_TAILS_MAX: usize = 2;
+/// Cells of one answer: the reply, the order it shows, and that order's two long texts.
+pub const REPLY_CELLS_MAX: usize = 4;
+
+/// Cells in a ring from a shard to the matcher.
+pub const REQUEST_RING_CELLS: usize = 16_384;
+/// Cells in the ring from the matcher to the journal.
+pub const RECORD_RING_CELLS: usize = 65_536;
+/// Cells in a ring from the matcher to a shard.
+pub const REPLY_RING_CELLS: usize = 131_072;
+/// Requests that one shard may have on their way.
+pub const SHARD_IN_FLIGHT_MAX: usize = 32_768;
+/// Requests that one connection may have on their way.
+pub const CONNECTION_IN_FLIGHT_MAX: usize = 8_192;
+/// Requests that the matcher decides before it looks around again.
+pub const MATCHER_BATCH_MAX: usize = 256;
+/// Cells of records in one journal batch, header and seal not counted.
+pub const BATCH_CELLS_MAX: usize = 16_384;
+
+/// Shards.
+pub const SHARDS_MAX: usize = 64;
+
+// A reply always finds room: the matcher never waits for a shard.
+const _: () = assert!(REPLY_RING_CELLS >= SHARD_IN_FLIGHT_MAX * REPLY_CELLS_MAX);
+// The largest request and the largest record fit into their rings and into one batch.
+const _: () = assert!(REQUEST_RING_CELLS > TAILS_MAX && RECORD_RING_CELLS > TAILS_MAX);
+const _: () = assert!(BATCH_CELLS_MAX > TAILS_MAX);
+const _: () = assert!(CONNECTION_IN_FLIGHT_MAX <= SHARD_IN_FLIGHT_MAX);
+const _: () = assert!(TAILS_MAX <= u16::MAX as usize);

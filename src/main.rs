@@ -1,0 +1,2 @@
+//! doorbuster, the program.
+fn main() {}

@@ -1,0 +1,375 @@
+//! What travels: the 64-byte cell and its three readings.
+//!
+//! A message is a head cell and the `tails` cells behind it. The same cells come in on the binary
+//! protocol, cross the rings and lie in the journal; the layouts below are fixed for ever.
+//! All integers are little-endian. Every bit pattern of a cell can be read without error; what a
+//! field may *mean* is checked by `wire` for peers and by the matcher for everyone.
+
+mod terms;
+
+use bytemuck::{Pod, Zeroable};
+use rkyv::{
+    Portable,
+    bytecheck::CheckBytes,
+    rancor::Failure,
+    rend::{u16_le, u32_le, u64_le},
+};
+
+use crate::sale::{Form, Ident, Text};
+pub use terms::{check as check_terms, decode_terms, encode_terms};
+
+/// Bytes of a cell.
+pub const CELL_BYTES: usize = 64;
+
+/// One cache line: what the rings carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C, align(64))]
+pub struct Cell(pub [u8; CELL_BYTES]);
+
+/// What a message is; the first byte of its head. Numbers stay for ever; the gaps are for commands
+/// to come (4 extend, 5 cancel, 6 basket, 18-23 the operator's).
+pub mod kind {
+    /// Units for a buyer. Request and record.
+    pub const BUY: u8 = 1;
+    /// A hold becomes a purchase. Request and record.
+    pub const CONFIRM: u8 = 2;
+    /// A hold is given back. Request and record.
+    pub const RELEASE: u8 = 3;
+    /// A hold ran out. Record only.
+    pub const EXPIRE: u8 = 7;
+    /// A new sale. From the operator; record.
+    pub const CREATE: u8 = 16;
+    /// A sale without opening time opens. From the operator; record.
+    pub const OPEN: u8 = 17;
+    /// The state hash at a clean stop. Record only.
+    pub const SEAL: u8 = 32;
+    /// Asks for an order. Request only.
+    pub const ORDER: u8 = 64;
+    /// Asks for an item's stock. Request only.
+    pub const STOCK: u8 = 65;
+    /// Asks for the numbers of a sale's and an item's name. Binary protocol only.
+    pub const RESOLVE: u8 = 96;
+    /// Asks for nothing. Binary protocol only.
+    pub const PING: u8 = 97;
+    /// A tail: bytes 16.. of a long buyer or key at offset 8.
+    pub const TEXT: u8 = 128;
+    /// An answer, read as [`Reply`](super::Reply).
+    pub const REPLY: u8 = 192;
+    /// An answer, read as [`StockReply`](super::StockReply).
+    pub const STOCK_REPLY: u8 = 193;
+    /// First cell on a binary connection, both ways.
+    pub const HELLO: u8 = 0xDB;
+}
+
+/// What an answer says; its second byte. Orders' states first, then refusals.
+pub mod outcome {
+    /// Nothing to say but yes.
+    pub const OK: u8 = 0;
+    /// Units are held for the buyer.
+    pub const HELD: u8 = 1;
+    /// The units are the buyer's.
+    pub const CONFIRMED: u8 = 2;
+    /// The hold was given back.
+    pub const RELEASED: u8 = 3;
+    /// The hold ran out.
+    pub const EXPIRED: u8 = 4;
+    // 5 cancelled, 6 waiting, 7 left: later.
+    /// No such sale.
+    pub const UNKNOWN_SALE: u8 = 32;
+    /// No such item in the sale.
+    pub const UNKNOWN_ITEM: u8 = 33;
+    /// The key was used for something else.
+    pub const KEY_REUSED: u8 = 34;
+    /// The sale has not opened yet.
+    pub const NOT_OPEN: u8 = 35;
+    // 36 paused: later.
+    /// The sale is over.
+    pub const CLOSED: u8 = 37;
+    /// The price in force is above `max_price`; `price` tells it.
+    pub const PRICE_CHANGED: u8 = 38;
+    /// The buyer's limit would be passed; `price` holds the limit, in units.
+    pub const LIMIT_REACHED: u8 = 39;
+    /// Not enough units are free.
+    pub const SOLD_OUT: u8 = 40;
+    /// No such order in the sale.
+    pub const UNKNOWN_ORDER: u8 = 48;
+    /// The order is another buyer's.
+    pub const NOT_YOUR_ORDER: u8 = 49;
+    /// The hold ran out before this.
+    pub const HOLD_EXPIRED: u8 = 50;
+    /// The order is confirmed already.
+    pub const ALREADY_CONFIRMED: u8 = 51;
+    /// The order was released already.
+    pub const ALREADY_RELEASED: u8 = 52;
+    // 53 extend_refused: later.
+    /// A table or queue is full; `price` holds the time after which to try again, in ms.
+    pub const OVERLOADED: u8 = 64;
+    /// The request makes no sense (binary protocol only).
+    pub const MALFORMED: u8 = 65;
+
+    /// The contract's word for an outcome.
+    pub fn word(number: u8) -> &'static str {
+        match number {
+            OK => "ok",
+            HELD => "held",
+            CONFIRMED => "confirmed",
+            RELEASED => "released",
+            EXPIRED => "expired",
+            UNKNOWN_SALE => "unknown_sale",
+            UNKNOWN_ITEM => "unknown_item",
+            KEY_REUSED => "key_reused",
+            NOT_OPEN => "not_open",
+            CLOSED => "closed",
+            PRICE_CHANGED => "price_changed",
+            LIMIT_REACHED => "limit_reached",
+            SOLD_OUT => "sold_out",
+            UNKNOWN_ORDER => "unknown_order",
+            NOT_YOUR_ORDER => "not_your_order",
+            HOLD_EXPIRED => "hold_expired",
+            ALREADY_CONFIRMED => "already_confirmed",
+            ALREADY_RELEASED => "already_released",
+            OVERLOADED => "overloaded",
+            MALFORMED => "malformed",
+            _ => "unknown_outcome",
+        }
+    }
+
+    /// Whether the outcome changed nothing and left nothing behind.
+    pub const fn is_refusal(number: u8) -> bool {
+        number >= UNKNOWN_SALE
+    }
+}
+
+/// `max_price` of a request that names none.
+pub const NO_MAX_PRICE: u64 = u64::MAX;
+
+/// The head of a request or record.
+///
+/// | offset | bytes | field | in a request | in a record |
+/// |---|---|---|---|---|
+/// | 0 | 1 | kind | [`kind`] | same |
+/// | 1 | 1 | options | bits 0-2 buyer's form, 3-5 key's form, 6-7 zero | same |
+/// | 2 | 2 | tails | cells behind this one | same |
+/// | 4 | 4 | tag | the caller's, echoed | buy: digest of `max_price` |
+/// | 8 | 2 | sale | its number, 0 unknown | same |
+/// | 10 | 2 | item | its number in the sale, 0 unknown | same |
+/// | 12 | 4 | units | wanted | given |
+/// | 16 | 16 | buyer | bits of the ident | same |
+/// | 32 | 16 | key | bits of the ident; for an order's commands its id in the first 8 | same |
+/// | 48 | 8 | price | highest acceptable, [`NO_MAX_PRICE`] if any | in force |
+/// | 56 | 8 | time | ring: arrival stamp, monotonic ns; wire: zero | matcher's time, Unix ns |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
+#[bytecheck(crate = rkyv::bytecheck)]
+#[repr(C)]
+pub struct Head {
+    /// See [`kind`].
+    pub kind: u8,
+    /// Forms of buyer and key.
+    pub options: u8,
+    /// Cells that follow and belong to this one.
+    pub tails: u16_le,
+    /// The caller's word (request) or a digest (record).
+    pub tag: u32_le,
+    /// Number of the sale.
+    pub sale: u16_le,
+    /// Number of the item in the sale.
+    pub item: u16_le,
+    /// Units wanted or given.
+    pub units: u32_le,
+    /// Bits of the buyer's ident.
+    pub buyer: [u8; 16],
+    /// Bits of the key's ident, or the order's id in the first 8 bytes.
+    pub key: [u8; 16],
+    /// Minor units each.
+    pub price: u64_le,
+    /// A stamp or a time, ns.
+    pub time: u64_le,
+}
+
+/// An answer about an order, or a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
+#[bytecheck(crate = rkyv::bytecheck)]
+#[repr(C)]
+pub struct Reply {
+    /// [`kind::REPLY`].
+    pub kind: u8,
+    /// See [`outcome`].
+    pub outcome: u8,
+    /// Cells that follow: for `ORDER` the order's own head cell (read as a record [`Head`] whose
+    /// `time` is when it was given) and its long texts.
+    pub tails: u8,
+    /// 1 if this is the repeated answer to a repeated key.
+    pub replayed: u8,
+    /// The caller's tag, echoed (binary protocol only).
+    pub tag: u32_le,
+    /// The order's id; also the seq of the record that made it. 0 in a refusal.
+    pub order: u64_le,
+    /// Seq of the change that this answers. 0 in a refusal.
+    pub seq: u64_le,
+    /// The newest seq that this answer was decided from: it may be told once that is durable.
+    pub after: u64_le,
+    /// Price of a unit; or what the refusal's meaning says.
+    pub price: u64_le,
+    /// When the hold ends, Unix ns; 0 if it does not.
+    pub expires_at: u64_le,
+    /// Units of the order.
+    pub units: u32_le,
+    /// What was left of the hold at the decision, ms.
+    pub expires_in_ms: u32_le,
+    /// Arrival stamp of the request, monotonic ns (rings only; zero on the wire).
+    pub arrived: u64_le,
+}
+
+/// An answer to [`kind::STOCK`]: units of one item. `kind`, `outcome` and `after` lie where they
+/// lie in [`Reply`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
+#[bytecheck(crate = rkyv::bytecheck)]
+#[repr(C)]
+pub struct StockReply {
+    /// [`kind::STOCK_REPLY`].
+    pub kind: u8,
+    /// [`outcome::OK`].
+    pub outcome: u8,
+    /// Zero.
+    pub tails: u8,
+    /// Zero.
+    pub zero: u8,
+    /// The caller's tag, echoed (binary protocol only).
+    pub tag: u32_le,
+    /// Units given into the sale.
+    pub stock: u64_le,
+    /// Units nobody has.
+    pub free: u64_le,
+    /// As in [`Reply::after`].
+    pub after: u64_le,
+    /// Units in holds.
+    pub held: u64_le,
+    /// Units sold.
+    pub confirmed: u64_le,
+    /// Units waited for.
+    pub waiting: u64_le,
+    /// As in [`Reply::arrived`].
+    pub arrived: u64_le,
+}
+
+const _: () = assert!(size_of::<Cell>() == CELL_BYTES && align_of::<Cell>() == CELL_BYTES);
+const _: () = assert!(size_of::<Head>() == CELL_BYTES && size_of::<Reply>() == CELL_BYTES);
+const _: () = assert!(size_of::<StockReply>() == CELL_BYTES);
+
+macro_rules! readings {
+    ($($name:ident),*) => {$(
+        impl From<$name> for Cell {
+            #[inline]
+            fn from(reading: $name) -> Cell {
+                Cell(bytemuck::must_cast(reading))
+            }
+        }
+        impl<'a> From<&'a Cell> for &'a $name {
+            #[inline]
+            fn from(cell: &'a Cell) -> &'a $name {
+                rkyv::access::<$name, Failure>(&cell.0)
+                    .expect("a cell is aligned and every bit pattern of integers is valid")
+            }
+        }
+    )*};
+}
+readings!(Head, Reply, StockReply);
+
+impl Cell {
+    /// All zero.
+    pub const ZERO: Cell = Cell([0; CELL_BYTES]);
+
+    /// The first byte: what the message is.
+    #[inline]
+    pub const fn kind(&self) -> u8 {
+        self.0[0]
+    }
+
+    /// Reads it as the head of a request or record.
+    #[inline]
+    pub fn head(&self) -> &Head {
+        self.into()
+    }
+
+    /// Reads it as an answer.
+    #[inline]
+    pub fn reply(&self) -> &Reply {
+        self.into()
+    }
+
+    /// Reads it as an answer about stock.
+    #[inline]
+    pub fn stock_reply(&self) -> &StockReply {
+        self.into()
+    }
+}
+
+impl Head {
+    /// A head with everything zero but its kind.
+    pub fn new(kind: u8) -> Head {
+        Head { kind, ..Head::zeroed() }
+    }
+
+    /// The buyer; `None` if its form is none of ours.
+    #[inline]
+    pub fn buyer(&self) -> Option<Ident> {
+        let form = Form::from_number(self.options & 7)?;
+        Some(Ident { form, bits: u128::from_le_bytes(self.buyer) })
+    }
+
+    /// The key; `None` if its form is none of ours.
+    #[inline]
+    pub fn key(&self) -> Option<Ident> {
+        let form = Form::from_number(self.options >> 3 & 7)?;
+        Some(Ident { form, bits: u128::from_le_bytes(self.key) })
+    }
+
+    /// Sets the buyer and its form.
+    #[inline]
+    pub fn set_buyer(&mut self, ident: Ident) {
+        self.options = self.options & !7 | ident.form as u8;
+        self.buyer = ident.bits.to_le_bytes();
+    }
+
+    /// Sets the key and its form.
+    #[inline]
+    pub fn set_key(&mut self, ident: Ident) {
+        self.options = self.options & !(7 << 3) | (ident.form as u8) << 3;
+        self.key = ident.bits.to_le_bytes();
+    }
+
+    /// The order that an order's command names (it lies where a purchase has its key).
+    #[inline]
+    pub fn order(&self) -> u64 {
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&self.key[..8]);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// Names the order of an order's command.
+    #[inline]
+    pub fn set_order(&mut self, order: u64) {
+        self.key = u128::from(order).to_le_bytes();
+    }
+}
+
+/// Makes the tail for a long text: what does not fit into the head.
+///
+/// # Panics
+/// If the text is shorter than 17 or longer than 64 bytes.
+pub fn text_tail(text: &[u8]) -> Cell {
+    let mut cell = Cell::ZERO;
+    cell.0[0] = kind::TEXT;
+    let rest = &text[16..];
+    assert!(!rest.is_empty());
+    cell.0[8..8 + rest.len()].copy_from_slice(rest);
+    cell
+}
+
+/// Joins the 16 bytes from the head with those of its tail.
+pub fn join_text(bits: u128, tail: &Cell) -> Text {
+    let mut text = [0; 64];
+    text[..16].copy_from_slice(&bits.to_le_bytes());
+    text[16..].copy_from_slice(&tail.0[8..56]);
+    text
+}

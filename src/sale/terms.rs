@@ -1,0 +1,79 @@
+//! What an operator says of a sale before it starts.
+
+use super::{TEXT_BYTES_MAX, Text, text_len};
+
+/// The name of a sale or an item: 1-64 characters of `[A-Za-z0-9._-]`, zero-padded.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Text);
+
+impl Name {
+    /// Takes a name.
+    ///
+    /// # Errors
+    /// A sentence that says what is allowed.
+    pub fn parse(text: &[u8]) -> Result<Name, String> {
+        let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        if text.is_empty() || text.len() > TEXT_BYTES_MAX || !text.iter().all(good) {
+            let shown = String::from_utf8_lossy(&text[..text.len().min(TEXT_BYTES_MAX)]);
+            let shown = shown.escape_debug();
+            return Err(format!("'{shown}' is no name: 1 to 64 characters of A-Z a-z 0-9 . _ -"));
+        }
+        let mut name = [0; TEXT_BYTES_MAX];
+        name[..text.len()].copy_from_slice(text);
+        Ok(Name(name))
+    }
+
+    /// The characters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0[..text_len(&self.0)]).expect("a name is ASCII")
+    }
+
+    /// The 64 bytes, zero-padded.
+    pub fn as_bytes(&self) -> &Text {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One item of a new sale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemTerms {
+    /// Its name within the sale.
+    pub sku: Name,
+    /// Units at the start.
+    pub stock: u64,
+    /// Minor units each.
+    pub price: u64,
+    /// Units that one buyer may have of it; 0 for no limit.
+    pub limit: u32,
+}
+
+/// A new sale. Times are Unix ns, 0 for none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Its name.
+    pub name: Name,
+    /// What it sells; item numbers are positions here, from 1.
+    pub items: Vec<ItemTerms>,
+    /// Three capital letters, or zeros if none is named. Never looked at.
+    pub currency: [u8; 3],
+    /// Units that one buyer may have of all items together; 0 for no limit.
+    pub limit: u32,
+    /// How long a hold lasts; 0 makes every order a purchase at once.
+    pub hold_ms: u32,
+    /// When it opens by itself; 0 if the operator opens it.
+    pub opens_at: u64,
+    /// When it ends by itself; 0 if it does not.
+    pub closes_at: u64,
+}
