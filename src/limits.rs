@@ -15,7 +15,7 @@ pub const PRICE_MAX: u64 = 1 << 53;
 /// The longest hold: 30 days, in ms.
 pub const HOLD_MS_MAX: u32 = 30 * 24 * 60 * 60 * 1000;
 /// Different hold times in use at once.
-pub const LANES_MAX: usize = 64;
+pub const LANES_MAX: usize = crate::sale::LANES_MAX;
 
 /// The most cells behind one head: a new sale's name, terms and two cells an item.
 pub const TAILS_MAX: usize = 2 + 2 * ITEMS_PER_SALE_MAX;

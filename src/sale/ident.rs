@@ -237,8 +237,8 @@ fn uuid(text: &[u8]) -> Option<Ident> {
 
 fn write_uuid(bits: u128, digits: &[u8; 16], out: &mut Text) -> usize {
     let mut shift = 128;
-    for index in 0..UUID_LEN {
-        out[index] = if HYPHENS.contains(&index) {
+    for (index, byte) in out.iter_mut().enumerate().take(UUID_LEN) {
+        *byte = if HYPHENS.contains(&index) {
             b'-'
         } else {
             shift -= 4;

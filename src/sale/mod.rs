@@ -1,5 +1,38 @@
-//! The pure room (being built).
+//! The pure room: sales, items, stock, limits, keys and holds, and the decision who gets what.
+//!
+//! It never does I/O, never reads a clock, draws no random number, knows no thread and no other
+//! room, and allocates nothing for an order. What it is told, in which order and at which stamps, is
+//! all that its state depends on.
+//!
+//! | file | what |
+//! |---|---|
+//! | `command` | what can be asked and answered |
+//! | `shop` | the decision |
+//! | `orders`, `index`, `buyers`, `holds`, `texts` | its tables |
+//! | `image` | the whole state as bytes, its hash, and the proof that it keeps the law |
+//! | `ident`, `terms` | the words |
+//! | `hash`, `memory` | what the tables stand on |
+
+mod buyers;
+mod command;
+mod hash;
+mod holds;
 mod ident;
+mod image;
+mod index;
+mod memory;
+mod orders;
+mod shop;
 mod terms;
+mod texts;
+
+pub use command::{
+    About, Buy, Command, Given, OrderView, Outcome, Party, Refusal, Seq, Stamp, Stock, condition,
+};
+pub use hash::Seed;
+pub use holds::LANES_MAX;
 pub use ident::{BadIdent, Form, Ident, TEXT_BYTES_MAX, Text, text_len};
+pub use image::{BadImage, Line, Totals};
+pub use orders::State;
+pub use shop::{Bounds, Shop};
 pub use terms::{ItemTerms, Name, Terms};

@@ -1,0 +1,163 @@
+//! What can be asked of a shop, and what it answers.
+
+use super::ident::{Ident, Text};
+use super::orders::State;
+
+/// Nanoseconds since the Unix epoch, as the matcher read them. The sale only ever sees stamps.
+pub type Stamp = u64;
+
+/// A position in the journal, dense from 1. An order's id is the seq of the record that made it.
+pub type Seq = u64;
+
+/// A buyer or key as it came: its ident and, if that is long, the whole text.
+///
+/// The bits of a long ident are what [`Shop::long`](super::Shop::long) made of the text.
+#[derive(Clone, Copy, Debug)]
+pub struct Party<'a> {
+    /// What it is compared by.
+    pub ident: Ident,
+    /// The text of a long ident; `None` otherwise.
+    pub text: Option<&'a Text>,
+}
+
+impl From<Ident> for Party<'_> {
+    fn from(ident: Ident) -> Self {
+        Party { ident, text: None }
+    }
+}
+
+/// A purchase.
+#[derive(Clone, Copy, Debug)]
+pub struct Buy<'a> {
+    /// Number of the sale, 0 unknown.
+    pub sale: u16,
+    /// Number of the item in it, 0 unknown.
+    pub item: u16,
+    /// Units wanted, at least 1.
+    pub units: u32,
+    /// The highest acceptable price, minor units each; `u64::MAX` for any.
+    pub max_price: u64,
+    /// [`condition`] of the `max_price` in the request: part of what the key stands for.
+    pub condition: u32,
+    /// Who.
+    pub buyer: Party<'a>,
+    /// The idempotency key.
+    pub key: Party<'a>,
+}
+
+/// What tells one `max_price` from another in 32 bits; 0 for none.
+#[inline]
+pub fn condition(max_price: u64) -> u32 {
+    if max_price == u64::MAX {
+        return 0;
+    }
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing
+    ((max_price + 1).wrapping_mul(GOLDEN) >> 32) as u32 | 1
+}
+
+/// A command or question about one order.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Number of the sale, 0 unknown.
+    pub sale: u16,
+    /// The order's id.
+    pub order: Seq,
+    /// Checked against the order's buyer unless it is [`Ident::NONE`].
+    pub buyer: Ident,
+}
+
+/// What changes a shop on a buyer's behalf.
+#[derive(Clone, Copy, Debug)]
+pub enum Command<'a> {
+    /// Take units.
+    Buy(Buy<'a>),
+    /// Make a hold a purchase.
+    Confirm(About),
+    /// Give a hold back.
+    Release(About),
+}
+
+/// An order as an answer tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Given {
+    /// Its id.
+    pub order: Seq,
+    /// The change that this answers; for a repeated key the order's first.
+    pub seq: Seq,
+    /// Where it stands now.
+    pub state: State,
+    /// Units in it.
+    pub units: u32,
+    /// Minor units each, frozen when it was given.
+    pub price: u64,
+    /// When the hold ends; 0 if it was a purchase at once.
+    pub expires_at: Stamp,
+    /// Whether this repeats an earlier answer.
+    pub replayed: bool,
+}
+
+/// Why not. A refusal changes nothing and leaves nothing behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No such sale.
+    UnknownSale,
+    /// No such item in the sale.
+    UnknownItem,
+    /// The key stands for another purchase.
+    KeyReused,
+    /// The sale has not opened yet.
+    NotOpen,
+    /// The sale is over.
+    Closed,
+    /// The price in force, minor units each, is above the highest acceptable.
+    PriceChanged(u64),
+    /// The buyer would pass this limit, in units.
+    LimitReached(u32),
+    /// Fewer units are free than wanted.
+    SoldOut,
+    /// No such order in the sale.
+    UnknownOrder,
+    /// The order is another buyer's.
+    NotYourOrder,
+    /// The hold ran out before this.
+    HoldExpired,
+    /// The order is a purchase already.
+    AlreadyConfirmed,
+    /// The order was released already.
+    AlreadyReleased,
+    /// A table is full.
+    Overloaded,
+}
+
+/// The answer to a command.
+pub type Outcome = Result<Given, Refusal>;
+
+/// An order in full.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderView<'a> {
+    /// What an answer tells of it.
+    pub given: Given,
+    /// Number of the sale.
+    pub sale: u16,
+    /// Number of the item.
+    pub item: u16,
+    /// Whose it is.
+    pub buyer: Party<'a>,
+    /// Under which key.
+    pub key: Party<'a>,
+}
+
+/// Units of one item. `stock = free + held + confirmed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stock {
+    /// Units given into the sale.
+    pub stock: u64,
+    /// Units nobody has.
+    pub free: u64,
+    /// Units in holds.
+    pub held: u64,
+    /// Units sold.
+    pub confirmed: u64,
+    /// Minor units each.
+    pub price: u64,
+}

@@ -1,0 +1,362 @@
+//! The whole state as lines of 64 bytes, back again, its hash, and the proof that it keeps the law.
+//!
+//! The image depends on the commands alone, never on the hash seed or the bounds: two shops that
+//! decided the same have the same image. It holds what cannot be worked out from the rest; limits
+//! used, lanes and indexes are made anew from the orders.
+//!
+//! | lines | what (little-endian integers, in this order) |
+//! |---|---|
+//! | 1 | magic 8 bytes, version u32, sales u32, orders u64, seq u64, newest stamp u64 |
+//! | 2 a sale | its name; limit u32, hold_ms u32, opens_at u64, closes_at u64, items u16, open u8, currency 3 bytes |
+//! | 2 an item | its name; stock, free, held, confirmed, price u64, limit u32 |
+//! | 2 to 4 an order | id, price, expires_at u64, units, condition u32, sale, item u16, state, buyer's form, key's form u8; buyer's bits, key's bits u128; each long text |
+
+use std::collections::{HashMap, HashSet};
+
+use super::command::{Party, Stamp};
+use super::ident::{Form, Ident, Text, text_len};
+use super::orders::{Order, State};
+use super::shop::{Bounds, Shop};
+use super::terms::{ItemTerms, Name, Terms};
+use super::{Refusal, Seed};
+
+const MAGIC: [u8; 8] = *b"dbimage\x01";
+const VERSION: u32 = 1;
+
+/// One line of an image.
+pub type Line = [u8; 64];
+
+/// Why an image cannot be taken: a sentence.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BadImage(pub String);
+
+/// What the orders of a shop add up to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Orders remembered.
+    pub orders: u64,
+    /// Of these held now.
+    pub held: u64,
+    /// Of these bought.
+    pub confirmed: u64,
+    /// Of these given back by their buyers.
+    pub released: u64,
+    /// Of these given back by the clock.
+    pub expired: u64,
+    /// Different buyers, counted once for each sale.
+    pub buyers: u64,
+}
+
+/// Writes integers one after another into a line.
+#[derive(Default)]
+struct Writer {
+    line: Vec<u8>,
+}
+
+impl Writer {
+    fn put(mut self, bytes: &[u8]) -> Writer {
+        self.line.extend_from_slice(bytes);
+        self
+    }
+
+    fn line(self) -> Line {
+        let mut line = [0; 64];
+        line[..self.line.len()].copy_from_slice(&self.line);
+        line
+    }
+}
+
+/// Reads them again.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> [u8; N] {
+        let (bytes, rest) = self.0.split_at(N);
+        self.0 = rest;
+        bytes.try_into().expect("split at that length")
+    }
+
+    fn u16(&mut self) -> u16 {
+        u16::from_le_bytes(self.take())
+    }
+
+    fn u32(&mut self) -> u32 {
+        u32::from_le_bytes(self.take())
+    }
+
+    fn u64(&mut self) -> u64 {
+        u64::from_le_bytes(self.take())
+    }
+
+    fn u128(&mut self) -> u128 {
+        u128::from_le_bytes(self.take())
+    }
+}
+
+impl Shop {
+    /// Gives the image to `out`, line by line.
+    pub fn image(&self, mut out: impl FnMut(&Line)) {
+        let head = Writer::default().put(&MAGIC).put(&VERSION.to_le_bytes());
+        let head = head.put(&(self.sales.len() as u32).to_le_bytes());
+        let head = head.put(&(self.orders.len() as u64).to_le_bytes());
+        out(&head.put(&self.seq.to_le_bytes()).put(&self.now.to_le_bytes()).line());
+        for sale in &self.sales {
+            let terms = &sale.terms;
+            out(terms.name.as_bytes());
+            let line = Writer::default().put(&terms.limit.to_le_bytes());
+            let line = line.put(&terms.hold_ms.to_le_bytes()).put(&terms.opens_at.to_le_bytes());
+            let line = line.put(&terms.closes_at.to_le_bytes());
+            let line = line.put(&(sale.items.len() as u16).to_le_bytes());
+            out(&line.put(&[u8::from(sale.is_open)]).put(&terms.currency).line());
+            for (item, names) in sale.items.iter().zip(&terms.items) {
+                out(names.sku.as_bytes());
+                let units = [item.stock, item.free, item.held, item.confirmed, item.price];
+                let line = units.iter().fold(Writer::default(), |l, n| l.put(&n.to_le_bytes()));
+                out(&line.put(&item.limit.to_le_bytes()).line());
+            }
+        }
+        for order in self.orders.iter() {
+            self.image_order(order, &mut out);
+        }
+    }
+
+    fn image_order(&self, order: &Order, out: &mut impl FnMut(&Line)) {
+        let view = self.view(order);
+        let line = Writer::default().put(&order.id.to_le_bytes()).put(&order.price.to_le_bytes());
+        let line = line.put(&order.expires_at.to_le_bytes()).put(&order.units.to_le_bytes());
+        let line = line.put(&order.condition.to_le_bytes()).put(&order.sale.to_le_bytes());
+        let line = line.put(&order.item.to_le_bytes()).put(&[order.state() as u8]);
+        out(&line.put(&[view.buyer.ident.form as u8, view.key.ident.form as u8]).line());
+        // The bits of a long ident are keyed by the seed, so they stay out of the image.
+        let bits = |party: &Party| if party.text.is_some() { 0 } else { party.ident.bits };
+        let line = Writer::default().put(&bits(&view.buyer).to_le_bytes());
+        out(&line.put(&bits(&view.key).to_le_bytes()).line());
+        for text in [view.buyer.text, view.key.text].into_iter().flatten() {
+            out(text);
+        }
+    }
+
+    /// The BLAKE3 hash of the image.
+    pub fn state_hash(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = Vec::with_capacity(1 << 16);
+        self.image(|line| {
+            buffer.extend_from_slice(line);
+            if buffer.len() + line.len() > 1 << 16 {
+                hasher.update(&buffer);
+                buffer.clear();
+            }
+        });
+        hasher.update(&buffer);
+        *hasher.finalize().as_bytes()
+    }
+
+    /// A shop with the state of an image.
+    ///
+    /// # Errors
+    /// If the lines are no image, or one that does not fit the bounds.
+    pub fn from_image(
+        bounds: Bounds,
+        seed: Seed,
+        lines: impl IntoIterator<Item = Line>,
+    ) -> Result<Shop, BadImage> {
+        let mut lines = lines.into_iter();
+        let mut shop = Shop::new(bounds, seed);
+        let head = next(&mut lines)?;
+        let mut head = Reader(&head);
+        if head.take::<8>() != MAGIC || head.u32() != VERSION {
+            return Err(BadImage("not an image of version 1".to_owned()));
+        }
+        let (sales, orders, seq, now) = (head.u32(), head.u64(), head.u64(), head.u64());
+        for _ in 0..sales {
+            shop.restore_sale(&mut lines)?;
+        }
+        for _ in 0..orders {
+            shop.restore_order(&mut lines)?;
+        }
+        (shop.seq, shop.now) = (seq, now);
+        if lines.next().is_some() {
+            return Err(BadImage("lines after the last order".to_owned()));
+        }
+        shop.prove().map_err(BadImage)?;
+        Ok(shop)
+    }
+
+    fn restore_sale(&mut self, lines: &mut impl Iterator<Item = Line>) -> Result<(), BadImage> {
+        let name = name(&next(lines)?)?;
+        let line = next(lines)?;
+        let mut line = Reader(&line);
+        let (limit, hold_ms, opens_at, closes_at) =
+            (line.u32(), line.u32(), line.u64(), line.u64());
+        let (count, is_open, currency) = (line.u16(), line.take::<1>()[0] != 0, line.take::<3>());
+        let mut terms =
+            Terms { name, items: Vec::new(), currency, limit, hold_ms, opens_at, closes_at };
+        let mut stocks = Vec::new();
+        for _ in 0..count {
+            let sku = self::name(&next(lines)?)?;
+            let line = next(lines)?;
+            let mut line = Reader(&line);
+            let units = [(); 4].map(|()| line.u64());
+            let (price, limit) = (line.u64(), line.u32());
+            terms.items.push(ItemTerms { sku, stock: units[0], price, limit });
+            stocks.push(units);
+        }
+        self.create(0, &terms).map_err(BadImage)?;
+        let sale = self.sales.last_mut().expect("just created");
+        sale.is_open = is_open;
+        for (item, [_, free, held, confirmed]) in sale.items.iter_mut().zip(stocks) {
+            (item.free, item.held, item.confirmed) = (free, held, confirmed);
+        }
+        Ok(())
+    }
+
+    fn restore_order(&mut self, lines: &mut impl Iterator<Item = Line>) -> Result<(), BadImage> {
+        let (first, second) = (next(lines)?, next(lines)?);
+        let (mut line, mut bits) = (Reader(&first), Reader(&second));
+        let (id, price, expires_at) = (line.u64(), line.u64(), line.u64());
+        let (units, condition, sale, item) = (line.u32(), line.u32(), line.u16(), line.u16());
+        let bad = |what: &str| BadImage(format!("order {id}: {what}"));
+        let state = State::from_number(line.take::<1>()[0]).ok_or(bad("no such state"))?;
+        let mut idents = [Ident::NONE; 2];
+        for ident in &mut idents {
+            let form = Form::from_number(line.take::<1>()[0]).ok_or(bad("no such form"))?;
+            *ident = Ident { form, bits: bits.u128() };
+            if form == Form::Long {
+                let text: Text = next(lines)?;
+                *ident = self.long(&text);
+                if !self.texts.has_room() {
+                    return Err(bad("more long texts than fit"));
+                }
+                self.texts.remember(ident.bits, &text);
+            }
+        }
+        let [buyer, key] = idents;
+        let limited = self.item_limit(sale, item).map_err(|_| bad("unknown sale or item"))?;
+        if !self.orders.has_room() || !self.buyers.has_room() {
+            return Err(bad("more orders or buyers than fit"));
+        }
+        let mut order = Order::new(id, key, state);
+        (order.sale, order.item, order.units, order.price) = (sale, item, units, price);
+        (order.condition, order.expires_at) = (condition, expires_at);
+        let counts = matches!(state, State::Held | State::Confirmed);
+        let place = self.buyers.place(sale, buyer);
+        let counted = if counts { units } else { 0 };
+        order.buyer = self.buyers.give(place, sale, item, buyer, counted, limited);
+        let probe = self.orders.key_probe(sale, key);
+        let slot = self.orders.add(probe, order);
+        if state == State::Held {
+            self.restore_hold(slot, sale);
+        }
+        Ok(())
+    }
+
+    fn item_limit(&self, sale: u16, item: u16) -> Result<bool, Refusal> {
+        self.stock(sale, item)?;
+        Ok(self.sales[usize::from(sale) - 1].items[usize::from(item) - 1].limit != 0)
+    }
+
+    /// Proves from the orders alone that the state keeps the law: units of each item add up, limits
+    /// are kept, ids increase, no key stands for two orders, no hold has outlived its end.
+    ///
+    /// # Errors
+    /// The first breach, as a sentence.
+    pub fn prove(&self) -> Result<Totals, String> {
+        let mut totals = Totals::default();
+        let mut units: HashMap<(u16, u16), (u64, u64)> = HashMap::new();
+        let mut of_buyer: HashMap<(u32, u16), u64> = HashMap::new();
+        let mut buyers: HashMap<u32, (u16, u64)> = HashMap::new();
+        let mut keys = HashSet::new();
+        let mut last_id = 0;
+        for order in self.orders.iter() {
+            let id = order.id;
+            if id <= last_id || id > self.seq {
+                return Err(format!("order {id} follows order {last_id}: ids must increase"));
+            }
+            last_id = id;
+            let key = order.key();
+            if !keys.insert((order.sale, key.form as u8, key.bits)) {
+                return Err(format!("order {id}: its key stands for an earlier order too"));
+            }
+            totals.orders += 1;
+            let sums = units.entry((order.sale, order.item)).or_default();
+            let buyer = buyers.entry(order.buyer).or_insert((order.sale, 0));
+            let counts = match order.state() {
+                State::Held => {
+                    self.prove_hold(order)?;
+                    sums.0 += u64::from(order.units);
+                    &mut totals.held
+                }
+                State::Confirmed => {
+                    sums.1 += u64::from(order.units);
+                    &mut totals.confirmed
+                }
+                State::Released => &mut totals.released,
+                State::Expired => &mut totals.expired,
+            };
+            *counts += 1;
+            if matches!(order.state(), State::Held | State::Confirmed) {
+                buyer.1 += u64::from(order.units);
+                *of_buyer.entry((order.buyer, order.item)).or_default() += u64::from(order.units);
+            }
+        }
+        totals.buyers = buyers.len() as u64;
+        self.prove_stock(&units)?;
+        self.prove_limits(&buyers, &of_buyer)?;
+        Ok(totals)
+    }
+
+    fn prove_hold(&self, order: &Order) -> Result<(), String> {
+        let ends: Stamp = order.expires_at;
+        if ends <= self.now {
+            return Err(format!("order {}: held past its end", order.id));
+        }
+        Ok(())
+    }
+
+    fn prove_stock(&self, units: &HashMap<(u16, u16), (u64, u64)>) -> Result<(), String> {
+        for (sale_index, sale) in self.sales.iter().enumerate() {
+            for (index, item) in sale.items.iter().enumerate() {
+                let numbers = (sale_index as u16 + 1, index as u16 + 1);
+                let (held, confirmed) = units.get(&numbers).copied().unwrap_or_default();
+                let sku = &sale.terms.items[index].sku;
+                let name = format!("sale '{}', item '{sku}'", sale.terms.name);
+                if (held, confirmed) != (item.held, item.confirmed) {
+                    return Err(format!("{name}: the orders do not add up to what is counted"));
+                }
+                if held + confirmed > item.stock || item.free != item.stock - held - confirmed {
+                    return Err(format!("{name}: oversold"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn prove_limits(
+        &self,
+        buyers: &HashMap<u32, (u16, u64)>,
+        of_buyer: &HashMap<(u32, u16), u64>,
+    ) -> Result<(), String> {
+        let passes = |has: u64, limit: u32| limit != 0 && has > u64::from(limit);
+        for (slot, (sale, has)) in buyers {
+            if passes(*has, self.sales[usize::from(*sale) - 1].terms.limit) {
+                return Err(format!("buyer in slot {slot} of sale {sale} has {has} units"));
+            }
+        }
+        for ((slot, item), has) in of_buyer {
+            let sale = buyers[slot].0;
+            let limit = self.sales[usize::from(sale) - 1].items[usize::from(*item) - 1].limit;
+            if passes(*has, limit) {
+                return Err(format!("buyer in slot {slot} has {has} units of item {item}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn next(lines: &mut impl Iterator<Item = Line>) -> Result<Line, BadImage> {
+    lines.next().ok_or_else(|| BadImage("it ends too early".to_owned()))
+}
+
+fn name(line: &Line) -> Result<Name, BadImage> {
+    Name::parse(&line[..text_len(line)]).map_err(BadImage)
+}

@@ -1,0 +1,87 @@
+//! Finds orders by key and by id: open addressing, linear probing, 8 bytes a place. An entry is a
+//! fingerprint and the order's slot, so that a probe looks at an order only when it is very likely
+//! the one. It never moves an entry and never grows.
+//!
+//! Invariant: at least three places in eight are empty, so every probe ends.
+
+use super::memory::{prefetch, table};
+
+/// Where to begin looking, and what tells neighbours apart.
+#[derive(Clone, Copy)]
+pub(super) struct Probe {
+    home: usize,
+    fingerprint: u32,
+}
+
+/// The index. A place holds `fingerprint << 32 | slot + 1`; 0 is empty.
+pub(super) struct Index {
+    places: Box<[u64]>,
+    len: usize,
+    len_max: usize,
+}
+
+impl Index {
+    /// An index of up to `len_max` entries.
+    pub(super) fn new(len_max: usize) -> Index {
+        // A whole number of cache lines; the load stays at or below 5/8.
+        let places = (len_max * 8 / 5 + 8).next_multiple_of(8);
+        Index { places: table(places), len: 0, len_max }
+    }
+
+    /// A probe for something hashed: any place may be its home.
+    #[inline(always)]
+    pub(super) fn scattered(&self, hash: u64) -> Probe {
+        Probe { home: super::hash::reduce(hash, self.places.len()), fingerprint: hash as u32 }
+    }
+
+    /// A probe for an increasing number: eight neighbours share a cache line, lines are scattered.
+    #[inline(always)]
+    pub(super) fn clustered(&self, number: u64) -> Probe {
+        const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing
+        let line = super::hash::reduce((number >> 3).wrapping_mul(GOLDEN), self.places.len() / 8);
+        Probe { home: line * 8 + (number & 7) as usize, fingerprint: number as u32 }
+    }
+
+    #[inline(always)]
+    pub(super) fn prefetch(&self, probe: Probe) {
+        prefetch(&self.places, probe.home);
+    }
+
+    /// The slot whose fingerprint fits and that `is_it` accepts.
+    #[inline(always)]
+    pub(super) fn find(&self, probe: Probe, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+        let mut at = probe.home;
+        loop {
+            let place = self.places[at];
+            if place == 0 {
+                return None;
+            }
+            if (place >> 32) as u32 == probe.fingerprint && is_it(place as u32 - 1) {
+                return Some(place as u32 - 1);
+            }
+            at += 1;
+            if at == self.places.len() {
+                at = 0;
+            }
+        }
+    }
+
+    /// Adds a slot that [`find`](Self::find) did not find.
+    #[inline(always)]
+    pub(super) fn insert(&mut self, probe: Probe, slot: u32) {
+        assert!(self.len < self.len_max, "the index is full: the caller checks its bound first");
+        let mut at = probe.home;
+        while self.places[at] != 0 {
+            at += 1;
+            if at == self.places.len() {
+                at = 0;
+            }
+        }
+        self.places[at] = u64::from(probe.fingerprint) << 32 | u64::from(slot + 1);
+        self.len += 1;
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.places)
+    }
+}

@@ -1,0 +1,189 @@
+//! Every order that was ever given in a sale still remembered: one cache line each, in the order in
+//! which they were given, found by id or by key. Nothing is forgotten before its sale is.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::hash::Seed;
+use super::ident::{Form, Ident};
+use super::index::{Index, Probe};
+use super::memory::table;
+use super::{Seq, Stamp};
+
+/// Where an order stands. The numbers are those of the formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// Units are held until `expires_at`.
+    Held = 1,
+    /// The units are sold.
+    Confirmed = 2,
+    /// Given back by the buyer.
+    Released = 3,
+    /// Given back by the clock.
+    Expired = 4,
+}
+
+impl State {
+    /// The state with this number, if there is one.
+    pub const fn from_number(number: u8) -> Option<State> {
+        Some(match number {
+            1 => State::Held,
+            2 => State::Confirmed,
+            3 => State::Released,
+            4 => State::Expired,
+            _ => return None,
+        })
+    }
+}
+
+/// No order: the end of a lane.
+pub(super) const NO_SLOT: u32 = u32::MAX;
+
+/// One order.
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct Order {
+    pub(super) id: Seq,
+    key: [u64; 2],
+    pub(super) price: u64,
+    /// When the hold ends; 0 if it was a purchase at once.
+    pub(super) expires_at: Stamp,
+    /// The buyer's slot.
+    pub(super) buyer: u32,
+    /// The next order in the same lane of holds.
+    pub(super) next: u32,
+    pub(super) units: u32,
+    /// Digest of the `max_price` that the request named.
+    pub(super) condition: u32,
+    pub(super) sale: u16,
+    pub(super) item: u16,
+    key_form: u8,
+    state: u8,
+    zero: [u8; 2],
+}
+
+const _: () = assert!(size_of::<Order>() == 64);
+
+impl Order {
+    pub(super) fn new(id: Seq, key: Ident, state: State) -> Order {
+        Order {
+            id,
+            key: [key.bits as u64, (key.bits >> 64) as u64],
+            key_form: key.form as u8,
+            state: state as u8,
+            next: NO_SLOT,
+            ..Order::zeroed()
+        }
+    }
+
+    #[inline]
+    pub(super) fn state(&self) -> State {
+        State::from_number(self.state).expect("only states are stored")
+    }
+
+    #[inline]
+    pub(super) fn set_state(&mut self, state: State) {
+        self.state = state as u8;
+    }
+
+    pub(super) fn key(&self) -> Ident {
+        let form = Form::from_number(self.key_form).expect("only forms are stored");
+        Ident { form, bits: u128::from(self.key[0]) | u128::from(self.key[1]) << 64 }
+    }
+}
+
+/// All orders.
+pub(super) struct Orders {
+    seed: Seed,
+    slots: Box<[Order]>,
+    len: usize,
+    by_key: Index,
+    by_id: Index,
+}
+
+impl Orders {
+    /// Room for `len_max` orders.
+    pub(super) fn new(len_max: usize, seed: Seed) -> Orders {
+        assert!(len_max < NO_SLOT as usize, "slots are 32 bits");
+        Orders {
+            seed,
+            slots: table(len_max),
+            len: 0,
+            by_key: Index::new(len_max),
+            by_id: Index::new(len_max),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(&*self.slots) + self.by_key.bytes() + self.by_id.bytes()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    pub(super) fn has_room(&self) -> bool {
+        self.len < self.slots.len()
+    }
+
+    /// The probe for a key within its sale.
+    #[inline(always)]
+    pub(super) fn key_probe(&self, sale: u16, key: Ident) -> Probe {
+        // The top bit keeps a key apart from a buyer of the same text.
+        let context = u64::from(sale) | (key.form as u64) << 32 | 1 << 63;
+        self.by_key.scattered(self.seed.hash(key.bits, context))
+    }
+
+    #[inline(always)]
+    pub(super) fn prefetch_key(&self, probe: Probe) {
+        self.by_key.prefetch(probe);
+    }
+
+    #[inline(always)]
+    pub(super) fn prefetch_id(&self, id: Seq) {
+        self.by_id.prefetch(self.by_id.clustered(id));
+    }
+
+    #[inline(always)]
+    pub(super) fn find_key(&self, probe: Probe, sale: u16, key: Ident) -> Option<u32> {
+        let bits = [key.bits as u64, (key.bits >> 64) as u64];
+        self.by_key.find(probe, |slot| {
+            let order = &self.slots[slot as usize];
+            order.key == bits && order.key_form == key.form as u8 && order.sale == sale
+        })
+    }
+
+    #[inline]
+    pub(super) fn find_id(&self, id: Seq) -> Option<u32> {
+        let probe = self.by_id.clustered(id);
+        self.by_id.find(probe, |slot| self.slots[slot as usize].id == id)
+    }
+
+    /// Adds an order; `probe` is its key's.
+    #[inline(always)]
+    pub(super) fn add(&mut self, probe: Probe, order: Order) -> u32 {
+        assert!(self.has_room());
+        let slot = self.len as u32;
+        self.slots[self.len] = order;
+        self.len += 1;
+        self.by_key.insert(probe, slot);
+        self.by_id.insert(self.by_id.clustered(order.id), slot);
+        slot
+    }
+
+    #[inline(always)]
+    pub(super) fn at(&self, slot: u32) -> &Order {
+        &self.slots[slot as usize]
+    }
+
+    #[inline(always)]
+    pub(super) fn at_mut(&mut self, slot: u32) -> &mut Order {
+        &mut self.slots[slot as usize]
+    }
+
+    /// In the order in which they were given, which is the order of ids.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.slots[..self.len].iter()
+    }
+}

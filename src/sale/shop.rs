@@ -1,0 +1,472 @@
+//! All sales of a server, and the decision. `apply` is a ladder of refusals in the contract's order
+//! of precedence; what comes after the comment "From here it succeeds" cannot fail.
+//!
+//! It never does I/O, reads a clock, draws a random number or allocates for an order: the same
+//! commands at the same stamps give the same answers for ever.
+//!
+//! Invariants, asserted on every change: for each item `stock = free + held + confirmed`; stamps
+//! never go backwards; no hold that has ended is still held when a command is decided.
+
+use super::buyers::Buyers;
+use super::command::{
+    About, Buy, Command, Given, OrderView, Outcome, Party, Refusal, Seq, Stamp, Stock,
+};
+use super::hash::Seed;
+use super::holds::Holds;
+use super::ident::{Form, Ident, Text};
+use super::orders::{Order, Orders, State};
+use super::terms::{Name, Terms};
+use super::texts::Texts;
+
+const NS_PER_MS: u64 = 1_000_000;
+
+/// How much a shop can hold; all of it is allocated and touched when the shop is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Orders remembered, of all sales and states together; about 90 bytes each.
+    pub orders_max: usize,
+    /// Buyers remembered, once for each sale and for each further limited item; 46 bytes each.
+    pub buyers_max: usize,
+    /// Buyers and keys of more than 16 characters that are neither numbers nor UUIDs.
+    pub long_texts_max: usize,
+    /// Sales that may ever be created.
+    pub sales_max: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Item {
+    pub(super) stock: u64,
+    pub(super) free: u64,
+    pub(super) held: u64,
+    pub(super) confirmed: u64,
+    pub(super) price: u64,
+    pub(super) limit: u32,
+}
+
+impl Item {
+    fn assert_balance(&self) {
+        assert_eq!(self.stock, self.free + self.held + self.confirmed, "units came or went");
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Sale {
+    pub(super) terms: Terms,
+    pub(super) is_open: bool,
+    lane: u8,
+    pub(super) items: Vec<Item>,
+}
+
+/// All sales, their items, orders and buyers.
+pub struct Shop {
+    pub(super) seed: Seed,
+    pub(super) seq: Seq,
+    pub(super) now: Stamp,
+    pub(super) sales: Vec<Sale>,
+    pub(super) orders: Orders,
+    pub(super) buyers: Buyers,
+    pub(super) holds: Holds,
+    pub(super) texts: Texts,
+    /// Orders in state `held`.
+    held: u64,
+    bounds: Bounds,
+}
+
+impl Shop {
+    /// An empty shop. The seed keys the hash tables and shows in no answer and no image.
+    pub fn new(bounds: Bounds, seed: Seed) -> Shop {
+        Shop {
+            seed,
+            seq: 0,
+            now: 0,
+            sales: Vec::with_capacity(bounds.sales_max.min(64)),
+            orders: Orders::new(bounds.orders_max, seed),
+            buyers: Buyers::new(bounds.buyers_max, seed),
+            holds: Holds::new(),
+            texts: Texts::new(bounds.long_texts_max),
+            held: 0,
+            bounds,
+        }
+    }
+
+    /// The newest seq.
+    #[inline]
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The newest stamp.
+    #[inline]
+    pub fn now(&self) -> Stamp {
+        self.now
+    }
+
+    /// Orders in state `held`.
+    #[inline]
+    pub fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// Orders remembered.
+    pub fn orders_len(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Bytes of the tables of orders and of buyers.
+    pub fn table_bytes(&self) -> (usize, usize) {
+        (self.orders.bytes(), self.buyers.bytes())
+    }
+
+    /// A time before which no hold ends.
+    #[inline]
+    pub fn due(&self) -> Stamp {
+        self.holds.due()
+    }
+
+    /// The ident of a long text: bits that stand for all 64 bytes.
+    pub fn long(&self, text: &Text) -> Ident {
+        Ident { form: Form::Long, bits: self.seed.digest(text) }
+    }
+
+    /// Asks the cache for what a purchase will touch.
+    #[inline(always)]
+    pub fn prefetch(&self, sale: u16, buyer: Ident, key: Ident) {
+        self.orders.prefetch_key(self.orders.key_probe(sale, key));
+        self.buyers.prefetch(sale, buyer);
+    }
+
+    /// Asks the cache for what a command about an order will touch first.
+    #[inline(always)]
+    pub fn prefetch_order(&self, order: Seq) {
+        self.orders.prefetch_id(order);
+    }
+
+    /// The number of a sale's name.
+    pub fn sale_number(&self, name: &Name) -> Option<u16> {
+        let index = self.sales.iter().position(|sale| sale.terms.name == *name)?;
+        Some(number(index))
+    }
+
+    /// The terms under which a sale was created.
+    pub fn terms(&self, sale: u16) -> Option<&Terms> {
+        self.sale(sale).ok().map(|sale| &sale.terms)
+    }
+
+    /// Sales created so far; their numbers are 1 to this.
+    pub fn sales_len(&self) -> usize {
+        self.sales.len()
+    }
+
+    /// Creates a sale and returns its number and the seq. The terms must have passed
+    /// [`check_terms`](crate::message::check_terms).
+    ///
+    /// # Errors
+    /// A sentence, if the name is taken or a bound is reached. Nothing changed then.
+    pub fn create(&mut self, now: Stamp, terms: &Terms) -> Result<(u16, Seq), String> {
+        if self.sale_number(&terms.name).is_some() {
+            return Err(format!("there is a sale '{}' already", terms.name));
+        }
+        if self.sales.len() >= self.bounds.sales_max {
+            return Err(format!("there are {} sales already: no more fit", self.sales.len()));
+        }
+        let Some(lane) = self.holds.lane(terms.hold_ms) else {
+            return Err(format!(
+                "hold_ms: too many different ones in use to add {}",
+                terms.hold_ms
+            ));
+        };
+        // From here it succeeds.
+        self.tick(now);
+        let items = terms.items.iter().map(|item| Item {
+            stock: item.stock,
+            free: item.stock,
+            held: 0,
+            confirmed: 0,
+            price: item.price,
+            limit: item.limit,
+        });
+        let is_open = terms.opens_at != 0;
+        self.sales.push(Sale { terms: terms.clone(), is_open, lane, items: items.collect() });
+        self.seq += 1;
+        Ok((number(self.sales.len() - 1), self.seq))
+    }
+
+    /// Opens a sale that has no opening time. Opening it twice is the same as once.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`].
+    pub fn open(&mut self, now: Stamp, sale: u16) -> Result<Seq, Refusal> {
+        let index = self.index(sale)?;
+        // From here it succeeds.
+        self.tick(now);
+        self.sales[index].is_open = true;
+        self.seq += 1;
+        Ok(self.seq)
+    }
+
+    /// Counts a seal, which changes nothing else.
+    pub fn seal(&mut self, now: Stamp) -> Seq {
+        self.tick(now);
+        self.seq += 1;
+        self.seq
+    }
+
+    /// Decides one command at a time that is not before the last one's. All holds that end by then
+    /// must have been taken out by [`expire`](Self::expire).
+    #[inline]
+    pub fn apply(&mut self, now: Stamp, command: &Command) -> Outcome {
+        self.tick(now);
+        assert!(now < self.holds.due(), "a hold that has ended is still held");
+        match command {
+            Command::Buy(buy) => self.buy(now, buy),
+            Command::Confirm(about) => self.confirm(about),
+            Command::Release(about) => self.release(about),
+        }
+    }
+
+    #[inline(always)]
+    fn buy(&mut self, now: Stamp, buy: &Buy) -> Outcome {
+        assert!(buy.units > 0);
+        let sale_index = self.index(buy.sale)?;
+        let sale = &self.sales[sale_index];
+        let item_index = usize::from(buy.item).wrapping_sub(1);
+        let item = sale.items.get(item_index).ok_or(Refusal::UnknownItem)?;
+        let key = buy.key.ident;
+        let probe = self.orders.key_probe(buy.sale, key);
+        if let Some(slot) = self.orders.find_key(probe, buy.sale, key) {
+            return self.again(slot, buy);
+        }
+        if !sale.is_open || now < sale.terms.opens_at {
+            return Err(Refusal::NotOpen);
+        }
+        if sale.terms.closes_at != 0 && now >= sale.terms.closes_at {
+            return Err(Refusal::Closed);
+        }
+        if item.price > buy.max_price {
+            return Err(Refusal::PriceChanged(item.price));
+        }
+        let place = self.buyers.place(buy.sale, buy.buyer.ident);
+        let passes = |has: u32, limit: u32| limit != 0 && has.saturating_add(buy.units) > limit;
+        if item.limit != 0 {
+            let has = self.buyers.item_units(place, buy.item);
+            if passes(has, item.limit) {
+                return Err(Refusal::LimitReached(item.limit));
+            }
+        }
+        if passes(self.buyers.sale_units(place), sale.terms.limit) {
+            return Err(Refusal::LimitReached(sale.terms.limit));
+        }
+        if item.free < u64::from(buy.units) {
+            return Err(Refusal::SoldOut);
+        }
+        if !self.orders.has_room() || !self.buyers.has_room() || !self.has_text_room(buy) {
+            return Err(Refusal::Overloaded);
+        }
+
+        // From here it succeeds.
+        self.seq += 1;
+        let hold_ms = sale.terms.hold_ms;
+        let state = if hold_ms == 0 { State::Confirmed } else { State::Held };
+        let (lane, price, has_limit) = (sale.lane, item.price, item.limit != 0);
+        let Buy { sale, item, units, .. } = *buy;
+        self.remember(buy.buyer);
+        self.remember(buy.key);
+        let mut order = Order::new(self.seq, key, state);
+        (order.sale, order.item, order.units, order.price) = (sale, item, units, price);
+        order.condition = buy.condition;
+        let buyer = buy.buyer.ident;
+        order.buyer = self.buyers.give(place, sale, item, buyer, units, has_limit);
+        let item = &mut self.sales[sale_index].items[item_index];
+        item.free -= u64::from(units);
+        if state == State::Held {
+            order.expires_at = now + u64::from(hold_ms) * NS_PER_MS;
+            item.held += u64::from(units);
+            self.held += 1;
+        } else {
+            item.confirmed += u64::from(units);
+        }
+        item.assert_balance();
+        let slot = self.orders.add(probe, order);
+        if state == State::Held {
+            self.holds.add(lane, &mut self.orders, slot);
+        }
+        Ok(given(self.orders.at(slot), self.seq, false))
+    }
+
+    /// The answer to a key that was used before.
+    #[cold]
+    fn again(&self, slot: u32, buy: &Buy) -> Outcome {
+        let order = self.orders.at(slot);
+        let same = order.item == buy.item
+            && order.units == buy.units
+            && order.condition == buy.condition
+            && self.buyers.ident(order.buyer) == buy.buyer.ident;
+        if same { Ok(given(order, order.id, true)) } else { Err(Refusal::KeyReused) }
+    }
+
+    fn confirm(&mut self, about: &About) -> Outcome {
+        let slot = self.held_order(about)?;
+        // From here it succeeds.
+        self.seq += 1;
+        self.held -= 1;
+        let order = self.orders.at_mut(slot);
+        assert!(self.now < order.expires_at, "expired holds were taken out before");
+        order.set_state(State::Confirmed);
+        let units = u64::from(order.units);
+        let answer = given(order, self.seq, false);
+        let (sale, item) = (order.sale, order.item);
+        let item = self.item_mut(sale, item);
+        item.held -= units;
+        item.confirmed += units;
+        item.assert_balance();
+        Ok(answer)
+    }
+
+    fn release(&mut self, about: &About) -> Outcome {
+        let slot = self.held_order(about)?;
+        // From here it succeeds.
+        Ok(self.give_back(slot, State::Released))
+    }
+
+    /// Takes out the next hold that ends at or before `now`, in the order of (end, id): its units
+    /// are free again. `None` when no such hold is left.
+    #[inline]
+    pub fn expire(&mut self, now: Stamp) -> Option<Given> {
+        if now < self.holds.due() {
+            return None;
+        }
+        self.tick(now);
+        let slot = self.holds.take_due(now, &self.orders)?;
+        assert!(self.orders.at(slot).expires_at <= now);
+        Some(self.give_back(slot, State::Expired))
+    }
+
+    fn give_back(&mut self, slot: u32, state: State) -> Given {
+        self.seq += 1;
+        self.held -= 1;
+        let order = self.orders.at_mut(slot);
+        assert_eq!(order.state(), State::Held);
+        order.set_state(state);
+        let order = *order;
+        let item = self.item_mut(order.sale, order.item);
+        item.held -= u64::from(order.units);
+        item.free += u64::from(order.units);
+        item.assert_balance();
+        let has_limit = item.limit != 0;
+        self.buyers.take(order.buyer, order.item, order.units, has_limit);
+        given(&order, self.seq, false)
+    }
+
+    /// The ladder that all commands about an order share.
+    fn held_order(&self, about: &About) -> Result<u32, Refusal> {
+        let slot = self.find(about)?;
+        match self.orders.at(slot).state() {
+            State::Held => Ok(slot),
+            State::Expired => Err(Refusal::HoldExpired),
+            State::Confirmed => Err(Refusal::AlreadyConfirmed),
+            State::Released => Err(Refusal::AlreadyReleased),
+        }
+    }
+
+    fn find(&self, about: &About) -> Result<u32, Refusal> {
+        self.index(about.sale)?;
+        let slot = self.orders.find_id(about.order).ok_or(Refusal::UnknownOrder)?;
+        let order = self.orders.at(slot);
+        if order.sale != about.sale {
+            return Err(Refusal::UnknownOrder);
+        }
+        if about.buyer != Ident::NONE && self.buyers.ident(order.buyer) != about.buyer {
+            return Err(Refusal::NotYourOrder);
+        }
+        Ok(slot)
+    }
+
+    /// An order as it now stands.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`], [`Refusal::UnknownOrder`] or [`Refusal::NotYourOrder`].
+    pub fn order(&self, about: &About) -> Result<OrderView<'_>, Refusal> {
+        let order = self.orders.at(self.find(about)?);
+        Ok(self.view(order))
+    }
+
+    pub(super) fn view(&self, order: &Order) -> OrderView<'_> {
+        OrderView {
+            given: given(order, order.id, false),
+            sale: order.sale,
+            item: order.item,
+            buyer: self.party(self.buyers.ident(order.buyer)),
+            key: self.party(order.key()),
+        }
+    }
+
+    /// Units of an item as they now stand.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`] or [`Refusal::UnknownItem`].
+    pub fn stock(&self, sale: u16, item: u16) -> Result<Stock, Refusal> {
+        let items = &self.sale(sale)?.items;
+        let item = items.get(usize::from(item).wrapping_sub(1)).ok_or(Refusal::UnknownItem)?;
+        let Item { stock, free, held, confirmed, price, .. } = *item;
+        Ok(Stock { stock, free, held, confirmed, price })
+    }
+
+    /// Counts a restored hold and puts it into its lane.
+    pub(super) fn restore_hold(&mut self, slot: u32, sale: u16) {
+        self.held += 1;
+        let lane = self.sales[usize::from(sale) - 1].lane;
+        self.holds.add(lane, &mut self.orders, slot);
+    }
+
+    fn tick(&mut self, now: Stamp) {
+        assert!(now >= self.now, "time goes backwards");
+        self.now = now;
+    }
+
+    #[inline(always)]
+    fn index(&self, sale: u16) -> Result<usize, Refusal> {
+        let index = usize::from(sale).wrapping_sub(1);
+        if index < self.sales.len() { Ok(index) } else { Err(Refusal::UnknownSale) }
+    }
+
+    fn sale(&self, sale: u16) -> Result<&Sale, Refusal> {
+        Ok(&self.sales[self.index(sale)?])
+    }
+
+    fn item_mut(&mut self, sale: u16, item: u16) -> &mut Item {
+        &mut self.sales[usize::from(sale) - 1].items[usize::from(item) - 1]
+    }
+
+    fn has_text_room(&self, buy: &Buy) -> bool {
+        let is_long = buy.buyer.text.is_some() || buy.key.text.is_some();
+        !is_long || self.texts.has_room()
+    }
+
+    fn remember(&mut self, party: Party) {
+        if let Some(text) = party.text {
+            self.texts.remember(party.ident.bits, text);
+        }
+    }
+
+    fn party(&self, ident: Ident) -> Party<'_> {
+        let text = (ident.form == Form::Long).then(|| self.texts.text(ident.bits));
+        Party { ident, text }
+    }
+}
+
+fn number(index: usize) -> u16 {
+    u16::try_from(index + 1).expect("SALES_MAX fits")
+}
+
+#[inline(always)]
+fn given(order: &Order, seq: Seq, replayed: bool) -> Given {
+    Given {
+        order: order.id,
+        seq,
+        state: order.state(),
+        units: order.units,
+        price: order.price,
+        expires_at: order.expires_at,
+        replayed,
+    }
+}
