@@ -39,6 +39,8 @@ pub const MATCHER_BATCH_MAX: usize = 256;
 /// Cells of records in one journal batch, header and seal not counted.
 pub const BATCH_CELLS_MAX: usize = 16_384;
 
+/// Connections at once, however the options are set.
+pub const CONNECTIONS_MAX: usize = 1_000_000;
 /// Shards.
 pub const SHARDS_MAX: usize = 64;
 

@@ -61,16 +61,11 @@ impl Holds {
         self.due
     }
 
-    /// Takes the next hold that ends at or before `now` out of its lane: the earliest by end, then
-    /// by id.
-    #[inline]
-    pub(super) fn take_due(&mut self, now: Stamp, orders: &Orders) -> Option<u32> {
-        if now < self.due {
-            return None;
-        }
-        let mut next: Option<(Stamp, u64, usize)> = None;
-        let mut second = Stamp::MAX;
-        for (index, lane) in self.lanes.iter_mut().enumerate() {
+    /// The next hold that ends at or before `now`: the earliest by end, then by id. Lets go of
+    /// holds at the heads of lanes that are held no more.
+    pub(super) fn find_due(&mut self, now: Stamp, orders: &Orders) -> Option<u32> {
+        let mut next: Option<(Stamp, u64, u32)> = None;
+        for lane in &mut self.lanes {
             while lane.head != NO_SLOT && orders.at(lane.head).state() != State::Held {
                 lane.head = orders.at(lane.head).next;
             }
@@ -79,33 +74,22 @@ impl Holds {
                 continue;
             }
             let order = orders.at(lane.head);
-            let candidate = (order.expires_at, order.id, index);
-            match next {
-                Some(best) if best < candidate => second = second.min(candidate.0),
-                _ => {
-                    second = second.min(next.map_or(Stamp::MAX, |best| best.0));
-                    next = Some(candidate);
-                }
-            }
+            let candidate = (order.expires_at, order.id, lane.head);
+            next = Some(next.map_or(candidate, |best| best.min(candidate)));
         }
-        let Some((expires_at, _, index)) = next else {
-            self.due = Stamp::MAX;
-            return None;
-        };
-        if expires_at > now {
-            self.due = expires_at;
-            return None;
-        }
-        let lane = &mut self.lanes[index];
-        let slot = lane.head;
+        self.due = next.map_or(Stamp::MAX, |(expires_at, ..)| expires_at);
+        next.filter(|(expires_at, ..)| *expires_at <= now).map(|(.., slot)| slot)
+    }
+
+    /// Takes the next hold that ends at or before `now` out of its lane.
+    pub(super) fn take_due(&mut self, now: Stamp, orders: &Orders) -> Option<u32> {
+        let slot = self.find_due(now, orders)?;
+        let lane = self.lanes.iter_mut().find(|lane| lane.head == slot);
+        let lane = lane.expect("what is due is at the head of its lane");
         lane.head = orders.at(slot).next;
-        let rest = if lane.head == NO_SLOT {
+        if lane.head == NO_SLOT {
             lane.tail = NO_SLOT;
-            Stamp::MAX
-        } else {
-            orders.at(lane.head).expires_at
-        };
-        self.due = rest.min(second);
+        }
         Some(slot)
     }
 }

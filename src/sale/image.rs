@@ -6,7 +6,7 @@
 //!
 //! | lines | what (little-endian integers, in this order) |
 //! |---|---|
-//! | 1 | magic 8 bytes, version u32, sales u32, orders u64, seq u64, newest stamp u64 |
+//! | 1 | magic 8 bytes, version u32, sales u32, orders u64, seq u64, stamp of the newest change u64 |
 //! | 2 a sale | its name; limit u32, hold_ms u32, opens_at u64, closes_at u64, items u16, open u8, currency 3 bytes |
 //! | 2 an item | its name; stock, free, held, confirmed, price u64, limit u32 |
 //! | 2 to 4 an order | id, price, expires_at u64, units, condition u32, sale, item u16, state, buyer's form, key's form u8; buyer's bits, key's bits u128; each long text |
@@ -18,7 +18,7 @@ use super::ident::{Form, Ident, Text, text_len};
 use super::orders::{Order, State};
 use super::shop::{Bounds, Shop};
 use super::terms::{ItemTerms, Name, Terms};
-use super::{Refusal, Seed};
+use super::{Refusal, Seed, Seq};
 
 const MAGIC: [u8; 8] = *b"dbimage\x01";
 const VERSION: u32 = 1;
@@ -95,11 +95,15 @@ impl Reader<'_> {
 
 impl Shop {
     /// Gives the image to `out`, line by line.
-    pub fn image(&self, mut out: impl FnMut(&Line)) {
+    pub fn image(&self, out: impl FnMut(&Line)) {
+        self.image_at(self.seq, out);
+    }
+
+    fn image_at(&self, seq: Seq, mut out: impl FnMut(&Line)) {
         let head = Writer::default().put(&MAGIC).put(&VERSION.to_le_bytes());
         let head = head.put(&(self.sales.len() as u32).to_le_bytes());
         let head = head.put(&(self.orders.len() as u64).to_le_bytes());
-        out(&head.put(&self.seq.to_le_bytes()).put(&self.now.to_le_bytes()).line());
+        out(&head.put(&seq.to_le_bytes()).put(&self.changed_at.to_le_bytes()).line());
         for sale in &self.sales {
             let terms = &sale.terms;
             out(terms.name.as_bytes());
@@ -138,9 +142,18 @@ impl Shop {
 
     /// The BLAKE3 hash of the image.
     pub fn state_hash(&self) -> [u8; 32] {
+        self.hash_at(self.seq)
+    }
+
+    /// The hash that a seal which is the newest change must carry: that of the state before it.
+    pub fn state_hash_before_seal(&self) -> [u8; 32] {
+        self.hash_at(self.seq - 1)
+    }
+
+    fn hash_at(&self, seq: Seq) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         let mut buffer = Vec::with_capacity(1 << 16);
-        self.image(|line| {
+        self.image_at(seq, |line| {
             buffer.extend_from_slice(line);
             if buffer.len() + line.len() > 1 << 16 {
                 hasher.update(&buffer);
@@ -174,7 +187,7 @@ impl Shop {
         for _ in 0..orders {
             shop.restore_order(&mut lines)?;
         }
-        (shop.seq, shop.now) = (seq, now);
+        (shop.seq, shop.now, shop.changed_at) = (seq, now, now);
         if lines.next().is_some() {
             return Err(BadImage("lines after the last order".to_owned()));
         }

@@ -62,6 +62,8 @@ pub struct Shop {
     pub(super) seed: Seed,
     pub(super) seq: Seq,
     pub(super) now: Stamp,
+    /// The stamp of the newest change; refusals move `now` alone.
+    pub(super) changed_at: Stamp,
     pub(super) sales: Vec<Sale>,
     pub(super) orders: Orders,
     pub(super) buyers: Buyers,
@@ -69,6 +71,7 @@ pub struct Shop {
     pub(super) texts: Texts,
     /// Orders in state `held`.
     held: u64,
+    admits: bool,
     bounds: Bounds,
 }
 
@@ -79,12 +82,14 @@ impl Shop {
             seed,
             seq: 0,
             now: 0,
+            changed_at: 0,
             sales: Vec::with_capacity(bounds.sales_max.min(64)),
             orders: Orders::new(bounds.orders_max, seed),
             buyers: Buyers::new(bounds.buyers_max, seed),
             holds: Holds::new(),
             texts: Texts::new(bounds.long_texts_max),
             held: 0,
+            admits: true,
             bounds,
         }
     }
@@ -187,8 +192,7 @@ impl Shop {
         });
         let is_open = terms.opens_at != 0;
         self.sales.push(Sale { terms: terms.clone(), is_open, lane, items: items.collect() });
-        self.seq += 1;
-        Ok((number(self.sales.len() - 1), self.seq))
+        Ok((number(self.sales.len() - 1), self.change()))
     }
 
     /// Opens a sale that has no opening time. Opening it twice is the same as once.
@@ -200,11 +204,16 @@ impl Shop {
         // From here it succeeds.
         self.tick(now);
         self.sales[index].is_open = true;
-        self.seq += 1;
-        Ok(self.seq)
+        Ok(self.change())
     }
 
-    /// Counts a seal, which changes nothing else.
+    /// Says whether new orders are taken; if not, they are refused as overloaded.
+    #[inline]
+    pub fn admit(&mut self, new_orders: bool) {
+        self.admits = new_orders;
+    }
+
+    /// Counts a seal, which changes nothing but the seq.
     pub fn seal(&mut self, now: Stamp) -> Seq {
         self.tick(now);
         self.seq += 1;
@@ -259,19 +268,18 @@ impl Shop {
         if item.free < u64::from(buy.units) {
             return Err(Refusal::SoldOut);
         }
-        if !self.orders.has_room() || !self.buyers.has_room() || !self.has_text_room(buy) {
+        if !self.admits || !self.orders.has_room() || !self.buyers.has_room() || !self.has_text_room(buy) {
             return Err(Refusal::Overloaded);
         }
 
         // From here it succeeds.
-        self.seq += 1;
         let hold_ms = sale.terms.hold_ms;
         let state = if hold_ms == 0 { State::Confirmed } else { State::Held };
         let (lane, price, has_limit) = (sale.lane, item.price, item.limit != 0);
         let Buy { sale, item, units, .. } = *buy;
         self.remember(buy.buyer);
         self.remember(buy.key);
-        let mut order = Order::new(self.seq, key, state);
+        let mut order = Order::new(self.change(), key, state);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);
         order.condition = buy.condition;
         let buyer = buy.buyer.ident;
@@ -307,7 +315,7 @@ impl Shop {
     fn confirm(&mut self, about: &About) -> Outcome {
         let slot = self.held_order(about)?;
         // From here it succeeds.
-        self.seq += 1;
+        self.change();
         self.held -= 1;
         let order = self.orders.at_mut(slot);
         assert!(self.now < order.expires_at, "expired holds were taken out before");
@@ -329,20 +337,26 @@ impl Shop {
     }
 
     /// Takes out the next hold that ends at or before `now`, in the order of (end, id): its units
-    /// are free again. `None` when no such hold is left.
+    /// are free again. Returns its sale and what became of it; `None` when no such hold is left.
     #[inline]
-    pub fn expire(&mut self, now: Stamp) -> Option<Given> {
+    pub fn expire(&mut self, now: Stamp) -> Option<(u16, Given)> {
         if now < self.holds.due() {
             return None;
         }
-        self.tick(now);
         let slot = self.holds.take_due(now, &self.orders)?;
+        self.tick(now);
         assert!(self.orders.at(slot).expires_at <= now);
-        Some(self.give_back(slot, State::Expired))
+        Some((self.orders.at(slot).sale, self.give_back(slot, State::Expired)))
+    }
+
+    /// Whether a hold ends at or before `now`.
+    #[inline]
+    pub fn has_due(&mut self, now: Stamp) -> bool {
+        now >= self.holds.due() && self.holds.find_due(now, &self.orders).is_some()
     }
 
     fn give_back(&mut self, slot: u32, state: State) -> Given {
-        self.seq += 1;
+        self.change();
         self.held -= 1;
         let order = self.orders.at_mut(slot);
         assert_eq!(order.state(), State::Held);
@@ -421,6 +435,13 @@ impl Shop {
     fn tick(&mut self, now: Stamp) {
         assert!(now >= self.now, "time goes backwards");
         self.now = now;
+    }
+
+    #[inline(always)]
+    fn change(&mut self) -> Seq {
+        self.seq += 1;
+        self.changed_at = self.now;
+        self.seq
     }
 
     #[inline(always)]

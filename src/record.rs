@@ -1,0 +1,252 @@
+//! Decisions as records, and records as decisions again: the form in which a change lies in the
+//! journal, and the replay that makes the same change from it.
+//!
+//! Replay trusts nothing: every record is decided again by the sale, and the answer must be the one
+//! recorded. A journal that was written by another law is refused, not bent.
+
+use crate::message::{Cell, Head, NO_MAX_PRICE, decode_terms, join_text, kind};
+use crate::sale::{
+    About, Buy, Command, Form, Given, Ident, Party, Refusal, Seq, Shop, Stamp, Text,
+};
+
+/// The record of a purchase, made from its request.
+#[inline(always)]
+pub fn buy(request: &Head, condition: u32, given: &Given, now: Stamp) -> Head {
+    Head {
+        tag: condition.into(),
+        price: given.price.into(),
+        units: given.units.into(),
+        time: now.into(),
+        ..*request
+    }
+}
+
+/// The record of a change to an order: [`kind::CONFIRM`], [`kind::RELEASE`] or [`kind::EXPIRE`].
+pub fn change(kind: u8, sale: u16, given: &Given, now: Stamp) -> Head {
+    let mut head = Head::new(kind);
+    head.sale = sale.into();
+    head.units = given.units.into();
+    head.price = given.price.into();
+    head.time = now.into();
+    head.set_order(given.order);
+    head
+}
+
+/// The record of an opening.
+pub fn open(sale: u16, now: Stamp) -> Head {
+    Head { sale: sale.into(), time: now.into(), ..Head::new(kind::OPEN) }
+}
+
+/// The record of a clean stop in the state with this hash.
+pub fn seal(state_hash: &[u8; 32], now: Stamp) -> Head {
+    let mut head = Head::new(kind::SEAL);
+    head.buyer.copy_from_slice(&state_hash[..16]);
+    head.key.copy_from_slice(&state_hash[16..]);
+    head.time = now.into();
+    head
+}
+
+/// The state hash in a seal.
+pub fn sealed_hash(head: &Head) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash[..16].copy_from_slice(&head.buyer);
+    hash[16..].copy_from_slice(&head.key);
+    hash
+}
+
+/// The buyer and key of a purchase with their whole texts. `tail` gives the cells behind the head.
+///
+/// `None` if a form is unknown or an ident is missing.
+#[inline(always)]
+pub fn idents(
+    shop: &Shop,
+    head: &Head,
+    texts: &mut [Text; 2],
+    tail: impl Fn(usize) -> Cell,
+) -> Option<(Ident, Ident)> {
+    let (mut buyer, mut key) = (head.buyer()?, head.key()?);
+    if buyer.form == Form::None || key.form == Form::None {
+        return None;
+    }
+    let mut tails = 0;
+    if buyer.form == Form::Long {
+        texts[0] = join_text(buyer.bits, &tail(tails));
+        buyer = shop.long(&texts[0]);
+        tails += 1;
+    }
+    if key.form == Form::Long {
+        texts[1] = join_text(key.bits, &tail(tails));
+        key = shop.long(&texts[1]);
+        tails += 1;
+    }
+    (usize::from(head.tails.to_native()) == tails).then_some((buyer, key))
+}
+
+/// An ident and the text it needs if it is long.
+#[inline(always)]
+pub fn party(ident: Ident, text: &Text) -> Party<'_> {
+    Party { ident, text: (ident.form == Form::Long).then_some(text) }
+}
+
+/// Makes the changes of a journal again.
+pub struct Replay {
+    shop: Shop,
+    proves_each_seal: bool,
+    /// The last seal and the state hash in it.
+    seal: Option<(Seq, [u8; 32])>,
+    /// Records replayed, by kind.
+    counts: [u64; 256],
+}
+
+impl Replay {
+    /// Replays into an empty shop. `proves_each_seal` makes the state hash at every seal, not only
+    /// at a last one: an audit's thoroughness, in time the state's size for each seal.
+    pub fn new(shop: Shop, proves_each_seal: bool) -> Replay {
+        Replay { shop, proves_each_seal, seal: None, counts: [0; 256] }
+    }
+
+    /// Replays the records in `cells`, the first of which is number `first`.
+    ///
+    /// # Errors
+    /// A sentence with the seq of the first record that the law does not allow.
+    pub fn apply(&mut self, first: Seq, cells: &[Cell]) -> Result<(), String> {
+        assert_eq!(first, self.shop.seq() + 1, "the journal gives records in order");
+        let mut at = 0;
+        let mut ahead = 0;
+        while at < cells.len() {
+            while ahead < cells.len() && ahead < at + 32 {
+                ahead += self.prefetch(&cells[ahead]);
+            }
+            let head = cells[at].head();
+            let end = at + 1 + usize::from(head.tails.to_native());
+            let seq = self.shop.seq() + 1;
+            let record = cells.get(at..end).ok_or(format!("seq {seq}: cut short"))?;
+            self.record(head, record).map_err(|what| format!("seq {seq}: {what}"))?;
+            if self.shop.seq() != seq {
+                return Err(format!("seq {seq}: it changes nothing"));
+            }
+            self.counts[usize::from(head.kind)] += 1;
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// Returns how many cells the record takes.
+    fn prefetch(&self, cell: &Cell) -> usize {
+        let head = cell.head();
+        match (head.kind, head.buyer(), head.key()) {
+            (kind::BUY, Some(buyer), Some(key)) => {
+                self.shop.prefetch(head.sale.to_native(), buyer, key);
+            }
+            (kind::CONFIRM | kind::RELEASE | kind::EXPIRE, ..) => {
+                self.shop.prefetch_order(head.order());
+            }
+            _ => {}
+        }
+        1 + usize::from(head.tails.to_native())
+    }
+
+    fn record(&mut self, head: &Head, cells: &[Cell]) -> Result<(), String> {
+        let now = head.time.to_native();
+        if now < self.shop.now() {
+            return Err("time goes backwards".to_owned());
+        }
+        if head.kind != kind::EXPIRE && self.shop.has_due(now) {
+            return Err("a hold that had ended was not returned before".to_owned());
+        }
+        match head.kind {
+            kind::BUY => self.buy(head, cells, now),
+            kind::CONFIRM | kind::RELEASE => {
+                let (sale, order) = (head.sale.to_native(), head.order());
+                let about = About { sale, order, buyer: Ident::NONE };
+                let is_confirm = head.kind == kind::CONFIRM;
+                let command =
+                    if is_confirm { Command::Confirm(about) } else { Command::Release(about) };
+                let given = self.shop.apply(now, &command).map_err(refused)?;
+                same("units", given.units, head.units.to_native())
+            }
+            kind::EXPIRE => {
+                let (_, given) = self.shop.expire(now).ok_or("no hold ends by then")?;
+                same("order", given.order, head.order())
+            }
+            kind::CREATE => {
+                let terms = decode_terms(cells)?;
+                let (number, _) = self.shop.create(now, &terms)?;
+                same("number of the sale", number, head.sale.to_native())
+            }
+            kind::OPEN => {
+                self.shop.open(now, head.sale.to_native()).map_err(refused)?;
+                Ok(())
+            }
+            kind::SEAL => {
+                let hash = sealed_hash(head);
+                if self.proves_each_seal && self.shop.state_hash() != hash {
+                    return Err("the state is not the one that was sealed".to_owned());
+                }
+                self.seal = Some((self.shop.seal(now), hash));
+                Ok(())
+            }
+            other => Err(format!("no record is of kind {other}")),
+        }
+    }
+
+    fn buy(&mut self, head: &Head, cells: &[Cell], now: Stamp) -> Result<(), String> {
+        let units = head.units.to_native();
+        if units == 0 {
+            return Err("an order of no units".to_owned());
+        }
+        let mut texts = [[0; 64]; 2];
+        let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
+        let idents = idents(&self.shop, head, &mut texts, tail);
+        let (buyer, key) = idents.ok_or("no buyer or key of ours")?;
+        let buy = Buy {
+            sale: head.sale.to_native(),
+            item: head.item.to_native(),
+            units,
+            max_price: NO_MAX_PRICE,
+            condition: head.tag.to_native(),
+            buyer: party(buyer, &texts[0]),
+            key: party(key, &texts[1]),
+        };
+        let given = self.shop.apply(now, &Command::Buy(buy)).map_err(refused)?;
+        if given.replayed {
+            return Err("its key stands for an earlier order".to_owned());
+        }
+        same("price", given.price, head.price.to_native())
+    }
+
+    /// The state that all records together make.
+    ///
+    /// # Errors
+    /// If the journal ends in a seal that is not of this state.
+    pub fn finish(self) -> Result<(Shop, RecordCounts), String> {
+        if let Some((seq, hash)) = self.seal
+            && seq == self.shop.seq()
+            && !self.proves_each_seal
+        {
+            // The hash was taken just before the seal was counted.
+            if self.shop.state_hash_before_seal() != hash {
+                return Err(format!("seq {seq}: the state is not the one that was sealed"));
+            }
+        }
+        Ok((self.shop, RecordCounts(self.counts)))
+    }
+}
+
+/// How many records of each kind were replayed.
+pub struct RecordCounts([u64; 256]);
+
+impl RecordCounts {
+    /// Those of one [`kind`].
+    pub fn of(&self, kind: u8) -> u64 {
+        self.0[usize::from(kind)]
+    }
+}
+
+fn refused(refusal: Refusal) -> String {
+    format!("the law refuses it: {refusal:?}")
+}
+
+fn same<T: PartialEq + std::fmt::Display>(what: &str, now: T, then: T) -> Result<(), String> {
+    if now == then { Ok(()) } else { Err(format!("{what}: recorded {then}, replayed {now}")) }
+}

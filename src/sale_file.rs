@@ -1,0 +1,145 @@
+//! A sale as an operator writes it: TOML or JSON, to terms. What is not understood is refused with
+//! file, field and what is allowed.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::message::check_terms;
+use crate::sale::{ItemTerms, Name, Terms};
+
+const HOLD_MS_DEFAULT: u32 = 120_000;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SaleFile {
+    name: String,
+    items: Vec<ItemFile>,
+    currency: Option<String>,
+    limit: Option<u32>,
+    hold_ms: Option<u32>,
+    opens_at: Option<Time>,
+    closes_at: Option<Time>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ItemFile {
+    sku: String,
+    stock: u64,
+    price: u64,
+    limit: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Time {
+    Text(String),
+    Toml(toml::value::Datetime),
+}
+
+/// Reads a sale file; JSON if its name ends so or it begins with a brace, TOML otherwise.
+///
+/// # Errors
+/// A sentence with the file and what is wrong in it.
+pub fn read(path: &Path) -> Result<Terms, String> {
+    let at = |why: String| format!("{}: {why}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|why| at(why.to_string()))?;
+    let is_json = path.extension().is_some_and(|ending| ending == "json");
+    parse(&text, is_json || text.trim_start().starts_with('{')).map_err(at)
+}
+
+/// Reads a sale from text.
+///
+/// # Errors
+/// A sentence that says where and what is wrong.
+pub fn parse(text: &str, is_json: bool) -> Result<Terms, String> {
+    let file: SaleFile = if is_json {
+        serde_json::from_str(text).map_err(|why| why.to_string())?
+    } else {
+        toml::from_str(text).map_err(|why| why.to_string().trim_end().to_owned())?
+    };
+    let mut items = Vec::with_capacity(file.items.len());
+    for item in &file.items {
+        items.push(ItemTerms {
+            sku: Name::parse(item.sku.as_bytes()).map_err(|why| format!("items: sku: {why}"))?,
+            stock: item.stock,
+            price: item.price,
+            limit: limit("items: limit", item.limit)?,
+        });
+    }
+    let terms = Terms {
+        name: Name::parse(file.name.as_bytes()).map_err(|why| format!("name: {why}"))?,
+        items,
+        currency: currency(file.currency.as_deref())?,
+        limit: limit("limit", file.limit)?,
+        hold_ms: file.hold_ms.unwrap_or(HOLD_MS_DEFAULT),
+        opens_at: time("opens_at", file.opens_at)?,
+        closes_at: time("closes_at", file.closes_at)?,
+    };
+    check_terms(&terms)?;
+    Ok(terms)
+}
+
+fn limit(field: &str, limit: Option<u32>) -> Result<u32, String> {
+    match limit {
+        Some(0) => Err(format!("{field}: 0 would sell nothing; leave it out for no limit")),
+        limit => Ok(limit.unwrap_or(0)),
+    }
+}
+
+fn currency(text: Option<&str>) -> Result<[u8; 3], String> {
+    let Some(text) = text else { return Ok([0; 3]) };
+    <[u8; 3]>::try_from(text.as_bytes())
+        .ok()
+        .filter(|letters| letters.iter().all(u8::is_ascii_uppercase))
+        .ok_or_else(|| format!("currency: '{}' is not three capital letters", text.escape_debug()))
+}
+
+fn time(field: &str, time: Option<Time>) -> Result<u64, String> {
+    let text = match time {
+        None => return Ok(0),
+        Some(Time::Text(text)) => text,
+        Some(Time::Toml(datetime)) => datetime.to_string(),
+    };
+    let bad = || {
+        let text = text.escape_debug();
+        format!("{field}: '{text}' is no time; write it like 2026-11-27T20:00:00Z")
+    };
+    let timestamp: jiff::Timestamp = text.parse().map_err(|_| bad())?;
+    u64::try_from(timestamp.as_nanosecond()).ok().filter(|ns| *ns > 0).ok_or_else(bad)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOML: &str = "name = \"drop\"\nlimit = 4\nopens_at = 2026-11-27T20:00:00Z\n\
+        [[items]]\nsku = \"tee\"\nstock = 1000\nprice = 2500\nlimit = 2\n";
+
+    #[test]
+    fn toml_and_json_say_the_same() {
+        let json = r#"{"name":"drop","limit":4,"opens_at":"2026-11-27T20:00:00Z",
+            "items":[{"sku":"tee","stock":1000,"price":2500,"limit":2}]}"#;
+        let terms = parse(TOML, false).expect("good TOML");
+        assert_eq!(terms, parse(json, true).expect("good JSON"));
+        assert_eq!(terms.opens_at, 1_795_809_600_000_000_000);
+        assert_eq!(terms.hold_ms, HOLD_MS_DEFAULT);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (from, to, expected) in [
+            ("name = \"drop\"", "name = \"a b\"", "name: 'a b' is no name"),
+            ("limit = 4", "limit = 0", "leave it out"),
+            ("limit = 4", "colour = 4", "unknown field `colour`"),
+            ("2026-11-27T20:00:00Z", "\"soon\"", "opens_at: 'soon' is no time"),
+            ("sku = \"tee\"", "sku = \"\"", "sku"),
+            ("stock = 1000", "stock = -1", "stock"),
+            ("limit = 4", "currency = \"euro\"", "three capital letters"),
+        ] {
+            let why = parse(&TOML.replace(from, to), false).expect_err(to);
+            assert!(why.contains(expected), "{to}: {why}");
+        }
+    }
+}
