@@ -39,6 +39,11 @@ pub const MATCHER_BATCH_MAX: usize = 256;
 /// Cells of records in one journal batch, header and seal not counted.
 pub const BATCH_CELLS_MAX: usize = 16_384;
 
+/// Bytes of a journal segment.
+pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
+/// Journal segments kept ready.
+pub const SEGMENTS_AHEAD_MAX: usize = 16;
+
 /// Shards.
 pub const SHARDS_MAX: usize = 64;
 
