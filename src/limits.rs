@@ -41,6 +41,11 @@ pub const BATCH_CELLS_MAX: usize = 16_384;
 
 /// Connections at once, however the options are set.
 pub const CONNECTIONS_MAX: usize = 1_000_000;
+/// Bytes of a journal segment.
+pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
+/// Journal segments kept ready.
+pub const SEGMENTS_AHEAD_MAX: usize = 16;
+
 /// Shards.
 pub const SHARDS_MAX: usize = 64;
 

@@ -1,3 +1,33 @@
-//! Makes decisions durable (being built).
+//! Makes decisions durable: the only room that syncs. Records come in through a ring, are grouped
+//! into batches, written, synced, and only then told by raising the [`Watermark`].
+//!
+//! At start [`open`] reads what is there, gives it to the state and returns where to go on; [`read`]
+//! does the same for those who only look. The rest, in the order in which a record meets it:
+//! `writer` (group commit), `batch` and `segment` (what lies on the disk, byte by byte), `maker`
+//! (segments ahead of need), `storage` (the seam to the disk), `verify` and `tear` (reading again).
+//!
+//! It never looks into a record beyond how many cells it has, and never answers anyone.
+
+mod batch;
 mod durable;
+mod error;
+mod lock;
+mod maker;
+mod options;
+mod recovery;
+mod room;
+mod segment;
+mod storage;
+mod tear;
+mod verify;
+mod writer;
+
 pub use durable::{Durable, Gate, Watermark};
+pub use error::JournalError;
+pub use lock::FolderLock;
+pub use options::{Durability, JournalOptions};
+pub use recovery::{Recovered, Report, open, read};
+pub use room::Room;
+pub use storage::{Disk, SegmentFile, Storage};
+pub use tear::Torn;
+pub use writer::Journal;

@@ -1,0 +1,202 @@
+//! The thread that makes segments ready before they are needed, and syncs those that were left
+//! behind unsynced. The journal orders; the maker delivers.
+//!
+//! It never touches the segment in use. Both channels are bounded by what can be under way, so it
+//! waits for orders only (or, on a full disk, for time to pass before it asks the disk again).
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use super::{
+    JournalError, Room,
+    segment::{self, HEADER_BYTES, Segment, SegmentHeader},
+    storage::{SegmentFile, Storage},
+};
+
+/// How long to wait before asking a full disk again.
+const REFUSED_PAUSE: Duration = Duration::from_millis(200);
+/// How often the journal looks up while it waits for a segment in the making.
+const WAIT_STEP: Duration = Duration::from_millis(5);
+
+enum Order<F> {
+    Make,
+    /// Make what was written to a segment durable; it ends with this seq.
+    Sync(Segment<F>, u64),
+}
+
+type Delivery<F> = Result<Segment<F>, JournalError>;
+
+#[derive(Default)]
+struct Signals {
+    /// Set by [`Maker::stop`], read by the thread between slices.
+    is_stopping: AtomicBool,
+    /// Set by the thread before it delivers an error (Release), read by the journal (Acquire).
+    is_failed: AtomicBool,
+    /// The newest seq that an [`Order::Sync`] made durable (Release), read by the journal (Acquire).
+    synced: AtomicU64,
+}
+
+/// The journal's end.
+pub(super) struct Maker<F> {
+    /// `None` only while dropping.
+    orders: Option<SyncSender<Order<F>>>,
+    deliveries: Receiver<Delivery<F>>,
+    signals: Arc<Signals>,
+    room: Room,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl<F: SegmentFile> Maker<F> {
+    /// Starts the thread. The first segment that it makes is `next`; `under_way` is how many may
+    /// be ordered, or found ready beforehand, at once.
+    pub(super) fn start<S: Storage<File = F>>(
+        storage: Arc<S>,
+        next: SegmentHeader,
+        under_way: usize,
+        room: Room,
+    ) -> io::Result<Maker<F>> {
+        // Each segment is ordered once and left behind once.
+        let (orders, inbox) = sync_channel(2 * under_way + 2);
+        let (outbox, deliveries) = sync_channel(under_way + 1);
+        let signals = Arc::new(Signals::default());
+        let workshop =
+            Workshop { storage, next, signals: Arc::clone(&signals), room: room.clone(), outbox };
+        let thread = thread::Builder::new()
+            .name("journal-maker".to_owned())
+            .spawn(move || workshop.run(&inbox))?;
+        Ok(Maker { orders: Some(orders), deliveries, signals, room, thread: Some(thread) })
+    }
+
+    /// Orders another segment.
+    pub(super) fn order(&self) {
+        self.send(Order::Make);
+    }
+
+    /// Orders that `segment`, written up to `seq`, be made durable.
+    pub(super) fn leave(&self, segment: Segment<F>, seq: u64) {
+        self.send(Order::Sync(segment, seq));
+    }
+
+    fn send(&self, order: Order<F>) {
+        let orders = self.orders.as_ref().expect("only dropping takes it");
+        // A maker that failed is gone; its error waits among the deliveries.
+        let _ = orders.send(order);
+    }
+
+    /// The newest seq that was made durable by [`leave`](Self::leave).
+    pub(super) fn synced(&self) -> u64 {
+        self.signals.synced.load(Ordering::Acquire)
+    }
+
+    /// What made it stop, if anything did. Segments delivered before go to `ready`.
+    pub(super) fn failure(&self, mut ready: impl FnMut(Segment<F>)) -> Option<JournalError> {
+        if !self.signals.is_failed.load(Ordering::Acquire) {
+            return None;
+        }
+        loop {
+            match self.deliveries.recv() {
+                Ok(Ok(segment)) => ready(segment),
+                Ok(Err(error)) => return Some(error),
+                Err(_) => return Some(JournalError::Stopped),
+            }
+        }
+    }
+
+    /// The next segment; waits while one is being made.
+    pub(super) fn take(&self) -> Result<Segment<F>, JournalError> {
+        loop {
+            match self.deliveries.recv_timeout(WAIT_STEP) {
+                Ok(delivery) => return delivery,
+                Err(RecvTimeoutError::Timeout) if !self.room.is_refused() => {}
+                Err(RecvTimeoutError::Timeout) => return Err(JournalError::Full),
+                Err(RecvTimeoutError::Disconnected) => return Err(JournalError::Stopped),
+            }
+        }
+    }
+}
+
+impl<F> Maker<F> {
+    /// Ends the thread, after the segments left to it are synced.
+    pub(super) fn finish(mut self) -> Result<(), JournalError> {
+        self.stop();
+        self.deliveries.try_iter().find_map(Result::err).map_or(Ok(()), Err)
+    }
+
+    fn stop(&mut self) {
+        self.signals.is_stopping.store(true, Ordering::Relaxed);
+        self.orders = None;
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // If it panicked, it has said so itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl<F> Drop for Maker<F> {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The thread's end.
+struct Workshop<S: Storage> {
+    storage: Arc<S>,
+    next: SegmentHeader,
+    signals: Arc<Signals>,
+    room: Room,
+    outbox: SyncSender<Delivery<S::File>>,
+}
+
+impl<S: Storage> Workshop<S> {
+    fn run(mut self, inbox: &Receiver<Order<S::File>>) {
+        for order in inbox {
+            let done = match order {
+                Order::Make => self.make(),
+                Order::Sync(segment, seq) => self.sync(&segment, seq),
+            };
+            if let Err(error) = done {
+                self.signals.is_failed.store(true, Ordering::Release);
+                let _ = self.outbox.send(Err(error));
+                return;
+            }
+        }
+    }
+
+    fn make(&mut self) -> Result<(), JournalError> {
+        if self.signals.is_stopping.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let (signals, room) = (&self.signals, &self.room);
+        let mut go_on = |refusal: Option<&io::Error>| {
+            if refusal.is_some() {
+                room.set_refused(true);
+                thread::park_timeout(REFUSED_PAUSE);
+            }
+            !signals.is_stopping.load(Ordering::Relaxed)
+        };
+        if let Some(segment) = segment::make(&*self.storage, self.next, &mut go_on)? {
+            assert!(segment.index == self.next.index);
+            self.room.add_made(segment.bytes - HEADER_BYTES);
+            self.room.set_refused(false);
+            self.next.index += 1;
+            let _ = self.outbox.send(Ok(segment));
+        }
+        Ok(())
+    }
+
+    fn sync(&self, segment: &Segment<S::File>, seq: u64) -> Result<(), JournalError> {
+        assert!(seq >= self.signals.synced.load(Ordering::Relaxed));
+        segment.file.sync().map_err(JournalError::disk("sync", &segment.name))?;
+        self.signals.synced.store(seq, Ordering::Release);
+        Ok(())
+    }
+}

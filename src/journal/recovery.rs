@@ -1,0 +1,207 @@
+//! Start-up: what the disk holds becomes the state again, and the place where the journal goes on.
+//!
+//! A torn end is cut and reported; anything else that is not as it was written stops the start.
+//! Invariant: when [`open`] returns, everything it gave to the state is synced, and everything
+//! after it on the disk is zero.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use crossbeam::utils::CachePadded;
+
+use super::{
+    Journal, JournalError, JournalOptions, Room, Torn, Watermark,
+    maker::Maker,
+    segment::{self, HEADER_BYTES, Segment, SegmentHeader, index_of, is_unfinished, name_of},
+    storage::{SegmentFile, Storage, read_all},
+    verify::{End, verify},
+    writer::Position,
+};
+use crate::{
+    bell::Bell,
+    message::{CELL_BYTES, Cell},
+    metrics::JournalCounters,
+    ring::Reader,
+};
+
+/// What was found on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Seq of the newest record: their number too, as seq is dense from 1.
+    pub seq: u64,
+    /// Batches that hold them.
+    pub batches: u64,
+    /// Segments, those without records included.
+    pub segments: u32,
+    /// The hash chain after the newest record: it differs if anything before it does.
+    pub chain: [u8; 32],
+    /// The torn end, if there is one.
+    pub torn: Option<Torn>,
+}
+
+/// A journal that was read and may be written on.
+pub struct Recovered<S: Storage> {
+    storage: Arc<S>,
+    options: JournalOptions,
+    end: End,
+    report: Report,
+    active: Segment<S::File>,
+    ready: VecDeque<Segment<S::File>>,
+}
+
+/// Reads the journal and makes it ready to go on: gives `apply` the first seq and the record cells
+/// of each batch, cuts a torn end, and syncs what it read.
+///
+/// The folder must be locked by the caller.
+///
+/// # Errors
+/// [`JournalError`]: damage, a version that is not ours, a record that `apply` refuses, or the disk.
+pub fn open<S: Storage>(
+    storage: S,
+    options: &JournalOptions,
+    apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
+) -> Result<Recovered<S>, JournalError> {
+    clean(&storage)?;
+    let mut present = indices(&storage)?;
+    if present.is_empty() {
+        begin(&storage, options)?;
+        present.insert(1);
+    }
+    forget_caches(&storage, &present)?;
+    let (end, tear) = verify(&storage, &present, true, apply)?;
+    if let Some(tear) = &tear {
+        tear.cut(&storage)?;
+    }
+    let report = report(&end, &present, tear.map(|tear| tear.torn));
+    let mut segments = VecDeque::with_capacity(present.len());
+    for &index in present.range(end.segment..) {
+        let name = name_of(index);
+        let file = storage.open(&name).map_err(JournalError::disk("open", &name))?;
+        segments.push_back(Segment::check(file, index, Some(end.folder), end.seq + 1)?.0);
+    }
+    let active = segments.pop_front().expect("the segment where the records end is there");
+    assert!(active.index == end.segment && end.offset <= active.bytes);
+    let storage = Arc::new(storage);
+    Ok(Recovered { storage, options: *options, end, report, active, ready: segments })
+}
+
+/// Reads the journal as [`open`] does, and changes nothing: a torn end is only reported.
+///
+/// A folder that a server is writing may look torn or damaged at its end.
+///
+/// # Errors
+/// As [`open`].
+pub fn read<S: Storage>(
+    storage: &S,
+    apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
+) -> Result<Report, JournalError> {
+    let present = indices(storage)?;
+    if present.is_empty() {
+        return Ok(Report { seq: 0, batches: 0, segments: 0, chain: [0; 32], torn: None });
+    }
+    let (end, tear) = verify(storage, &present, false, apply)?;
+    Ok(report(&end, &present, tear.map(|tear| tear.torn)))
+}
+
+fn report(end: &End, present: &BTreeSet<u32>, torn: Option<Torn>) -> Report {
+    let segments = present.len() as u32;
+    Report { seq: end.seq, batches: end.batches, segments, chain: end.chain, torn }
+}
+
+impl<S: Storage> Recovered<S> {
+    /// What was found.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// Starts the journal where the records end: it will read `ring`, count in `counters` and ring
+    /// `bells` whenever the watermark was raised.
+    ///
+    /// # Errors
+    /// [`JournalError::Disk`] if the thread that makes segments cannot be started.
+    pub fn start(
+        self,
+        ring: Reader<Cell>,
+        bells: Vec<Arc<Bell>>,
+        counters: Arc<CachePadded<JournalCounters>>,
+    ) -> Result<(Journal<S>, Room), JournalError> {
+        let Recovered { storage, options, end, active, ready, .. } = self;
+        let usable = |segment: &Segment<S::File>| segment.bytes - HEADER_BYTES;
+        let room = Room::with(active.bytes - end.offset + ready.iter().map(usable).sum::<u64>());
+        let next = SegmentHeader {
+            index: ready.back().map_or(active.index, |segment| segment.index) + 1,
+            bytes: options.segment_bytes(),
+            folder: end.folder,
+        };
+        let under_way = options.segments_ahead().max(ready.len());
+        let maker = Maker::start(storage, next, under_way, room.clone())
+            .map_err(JournalError::disk("start the thread that makes", "segments"))?;
+        counters.seq.set(end.seq);
+        let position = Position {
+            active,
+            offset: end.offset,
+            next_seq: end.seq + 1,
+            synced: end.seq,
+            chain: end.chain,
+        };
+        let watermark = Watermark::at(end.seq);
+        let journal = Journal::new(
+            &options,
+            position,
+            ready,
+            maker,
+            room.clone(),
+            watermark,
+            ring,
+            bells,
+            counters,
+        );
+        Ok((journal, room))
+    }
+}
+
+/// Removes what a crash left of segments in the making.
+fn clean(storage: &impl Storage) -> Result<(), JournalError> {
+    let names = storage.names().map_err(JournalError::disk("list", "the journal folder"))?;
+    for name in names.iter().filter(|name| is_unfinished(name)) {
+        storage.remove(name).map_err(JournalError::disk("remove", name))?;
+    }
+    Ok(())
+}
+
+fn indices(storage: &impl Storage) -> Result<BTreeSet<u32>, JournalError> {
+    let names = storage.names().map_err(JournalError::disk("list", "the journal folder"))?;
+    Ok(names.iter().filter_map(|name| index_of(name)).collect())
+}
+
+/// Makes the first segment of a new journal.
+fn begin<S: Storage>(storage: &S, options: &JournalOptions) -> Result<(), JournalError> {
+    let folder = storage.fresh_id().map_err(JournalError::disk("read", "/dev/urandom"))?;
+    let header = SegmentHeader { index: 1, bytes: options.segment_bytes(), folder };
+    let made = segment::make(storage, header, &mut |refusal| refusal.is_none())?;
+    made.map(drop).ok_or(JournalError::Full)
+}
+
+/// Makes sure that the segments that may have been written last are read from the disk itself:
+/// after a failed sync the system may remember what the disk never got.
+fn forget_caches(storage: &impl Storage, present: &BTreeSet<u32>) -> Result<(), JournalError> {
+    for &index in present.iter().rev() {
+        let name = name_of(index);
+        let file = storage.open_read(&name).map_err(JournalError::disk("open", &name))?;
+        file.forget_cache().map_err(JournalError::disk("read", &name))?;
+        let mut first = Cell::ZERO;
+        let is_used = file.bytes().map_err(JournalError::disk("measure", &name))?
+            >= HEADER_BYTES + CELL_BYTES as u64
+            && {
+                read_all(&file, &mut first.0, HEADER_BYTES)
+                    .map_err(JournalError::disk("read", &name))?;
+                first != Cell::ZERO
+            };
+        if is_used {
+            break;
+        }
+    }
+    Ok(())
+}

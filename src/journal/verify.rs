@@ -1,0 +1,269 @@
+//! Reads the whole journal in order and checks every byte of it: segment headers, batch headers,
+//! checksums, the hash chain, the density of seq. Whole batches are handed on; the first thing that
+//! is not whole ends the walk, as a tear or as damage.
+//!
+//! It changes nothing on the disk and allocates nothing by what the disk claims. Reading, checksums
+//! and hashing run on one thread, what is done with the records on the caller's: buffers travel
+//! between them in a circle.
+
+use std::{
+    collections::BTreeSet,
+    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    thread,
+};
+
+use super::{
+    JournalError,
+    batch::{Chain, Expected, FRAME_CELLS, Look, first_chain, look},
+    segment::{HEADER_BYTES, Segment, name_of},
+    storage::{SegmentFile, Storage, read_all},
+    tear::{self, Tear},
+};
+use crate::{
+    limits::BATCH_CELLS_MAX,
+    message::{CELL_BYTES, Cell},
+};
+
+/// Buffers that travel between the two threads.
+const CHUNKS: usize = 3;
+/// Cells of one: twice the largest batch at least, so that most are read once only.
+const CHUNK_CELLS: usize = 4 * BATCH_CELLS_MAX;
+const _: () = assert!(CHUNK_CELLS >= 2 * (BATCH_CELLS_MAX + FRAME_CELLS));
+/// Less than this holds no batch.
+const BATCH_BYTES_MIN: u64 = ((1 + FRAME_CELLS) * CELL_BYTES) as u64;
+
+/// Where the verified journal ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    pub(super) folder: [u8; 16],
+    /// Segment and offset after the last batch.
+    pub(super) segment: u32,
+    pub(super) offset: u64,
+    /// The newest record.
+    pub(super) seq: u64,
+    pub(super) chain: Chain,
+    pub(super) batches: u64,
+}
+
+/// Record cells of one batch in a chunk.
+struct Span {
+    first_seq: u64,
+    start: usize,
+    cells: usize,
+}
+
+/// A stretch of a segment and the whole batches in it.
+struct Chunk {
+    cells: Vec<Cell>,
+    spans: Vec<Span>,
+}
+
+/// Walks through the segments 1 to `last`, gives `apply` the records of each whole batch in order,
+/// and returns where they end and whether a tear follows.
+///
+/// With `settle`, each segment that holds records is synced after it was read.
+pub(super) fn verify<S: Storage>(
+    storage: &S,
+    present: &BTreeSet<u32>,
+    settle: bool,
+    mut apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
+) -> Result<(End, Option<Tear>), JournalError> {
+    let (to_apply, verified) = sync_channel(CHUNKS);
+    let (give_back, spare) = sync_channel(CHUNKS);
+    // `move`: when this side stops early, its ends of the channels must be gone before the scope
+    // waits for the other.
+    thread::scope(move |scope| {
+        let walk = Walk { storage, present, settle, to_apply, spare, chunks: 0, end: None };
+        let walking = thread::Builder::new()
+            .name("journal-verify".to_owned())
+            .spawn_scoped(scope, move || walk.run())
+            .map_err(JournalError::disk("start the thread that verifies", "the journal"))?;
+        for chunk in verified {
+            let Chunk { cells, spans } = &chunk;
+            for span in spans {
+                let records = &cells[span.start..span.start + span.cells];
+                apply(span.first_seq, records)
+                    .map_err(|what| JournalError::Refused { seq: span.first_seq, what })?;
+            }
+            // Refused only at the end, when nobody waits for it.
+            let _ = give_back.send(chunk);
+        }
+        walking.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+struct Walk<'a, S: Storage> {
+    storage: &'a S,
+    present: &'a BTreeSet<u32>,
+    settle: bool,
+    to_apply: SyncSender<Chunk>,
+    spare: Receiver<Chunk>,
+    /// Chunks made so far.
+    chunks: usize,
+    /// `None` until the first segment's header is read.
+    end: Option<End>,
+}
+
+impl<S: Storage> Walk<'_, S> {
+    fn run(mut self) -> Result<(End, Option<Tear>), JournalError> {
+        let last = self.present.last().copied().expect("there is a segment to verify");
+        for index in 1..=last {
+            let segment = self.open(index)?;
+            let tear = self.walk(&segment)?;
+            let has_records = self.end().segment == index && self.end().offset > HEADER_BYTES;
+            if self.settle && has_records {
+                segment.file.sync().map_err(JournalError::disk("sync", &segment.name))?;
+            }
+            if tear.is_some() {
+                return Ok((*self.end(), tear));
+            }
+        }
+        Ok((*self.end(), None))
+    }
+
+    fn end(&mut self) -> &mut End {
+        self.end.as_mut().expect("a segment was opened before")
+    }
+
+    /// Opens the next segment and checks that it is one, and ours.
+    fn open(&mut self, index: u32) -> Result<Segment<S::File>, JournalError> {
+        let (folder, seq) = match &self.end {
+            Some(end) => (Some(end.folder), end.seq + 1),
+            None => (None, 1),
+        };
+        let segment = open_segment(self.storage, self.present, index, folder, seq)?;
+        let folder = segment.1;
+        self.end.get_or_insert_with(|| End {
+            folder,
+            segment: index,
+            offset: HEADER_BYTES,
+            seq: 0,
+            chain: first_chain(&folder),
+            batches: 0,
+        });
+        Ok(segment.0)
+    }
+
+    /// Hands on the whole batches of a segment, up to its end or to a tear.
+    fn walk(&mut self, segment: &Segment<S::File>) -> Result<Option<Tear>, JournalError> {
+        let mut offset = HEADER_BYTES;
+        while segment.bytes - offset >= BATCH_BYTES_MIN {
+            let mut chunk = self.chunk(segment)?;
+            let filled = (segment.bytes - offset).min((chunk.cells.len() * CELL_BYTES) as u64);
+            let filled = filled as usize / CELL_BYTES;
+            let bytes = bytemuck::cast_slice_mut(&mut chunk.cells[..filled]);
+            read_all(&segment.file, bytes, offset)
+                .map_err(JournalError::disk("read", &segment.name))?;
+            let (found, read) = self.gather(&mut chunk, filled, segment, offset);
+            assert!(read > 0 || found != Look::More, "a chunk holds the largest batch");
+            offset += (read * CELL_BYTES) as u64;
+            self.to_apply.send(chunk).map_err(|_| JournalError::Stopped)?;
+            if found != Look::More {
+                return self.stopped(segment, offset, &found);
+            }
+        }
+        // Too little is left for a batch.
+        self.stopped(segment, offset, &Look::Zero)
+    }
+
+    /// Looks for batches one after another; returns what ended it, and after how many cells.
+    fn gather(
+        &mut self,
+        chunk: &mut Chunk,
+        filled: usize,
+        segment: &Segment<S::File>,
+        offset: u64,
+    ) -> (Look, usize) {
+        let mut at = 0;
+        loop {
+            let end = self.end();
+            let expected = Expected {
+                segment: segment.index,
+                segment_bytes: segment.bytes,
+                offset: offset + (at * CELL_BYTES) as u64,
+                seq: end.seq + 1,
+                chain: end.chain,
+            };
+            match look(&chunk.cells[at..filled], &expected) {
+                Look::Whole { cells, records, chain } => {
+                    chunk.spans.push(Span { first_seq: expected.seq, start: at + 1, cells });
+                    at += cells + FRAME_CELLS;
+                    *end = End {
+                        segment: segment.index,
+                        offset: offset + (at * CELL_BYTES) as u64,
+                        seq: end.seq + u64::from(records),
+                        chain,
+                        batches: end.batches + 1,
+                        ..*end
+                    };
+                }
+                other => return (other, at),
+            }
+        }
+    }
+
+    /// What it means that no whole batch lies at `offset`.
+    fn stopped(
+        &mut self,
+        segment: &Segment<S::File>,
+        offset: u64,
+        found: &Look,
+    ) -> Result<Option<Tear>, JournalError> {
+        let end = *self.end();
+        let damaged = |what: &str| JournalError::Damaged {
+            segment: segment.index,
+            offset,
+            seq: end.seq + 1,
+            what: what.to_owned(),
+        };
+        let after_header = offset + CELL_BYTES as u64;
+        let (segment, offset) = match *found {
+            Look::Whole { .. } | Look::More => unreachable!("these do not end a walk"),
+            // The clean end of the segment, as long as nothing follows in it.
+            Look::Zero if tear::last_nonzero(segment, offset)?.is_none() => return Ok(None),
+            Look::Zero | Look::Unfinished => (segment.index, offset),
+            Look::Partial if tear::last_nonzero(segment, after_header)?.is_none() => {
+                (segment.index, offset)
+            }
+            Look::Partial => return Err(damaged("the header of the batch is damaged")),
+            // The end of the segment before may not have reached the disk.
+            Look::Ahead if offset == HEADER_BYTES => (end.segment, end.offset),
+            Look::Ahead => return Err(damaged("the batch holds later records than it should")),
+            Look::Bad(what) => return Err(damaged(what)),
+        };
+        tear::survey(self.storage, self.present, &end, segment, offset).map(Some)
+    }
+
+    fn chunk(&mut self, segment: &Segment<S::File>) -> Result<Chunk, JournalError> {
+        let cells = (segment.bytes / CELL_BYTES as u64).min(CHUNK_CELLS as u64) as usize;
+        let mut chunk = if self.chunks < CHUNKS {
+            self.chunks += 1;
+            Chunk { cells: Vec::new(), spans: Vec::new() }
+        } else {
+            self.spare.recv().map_err(|_| JournalError::Stopped)?
+        };
+        if chunk.cells.len() < cells {
+            chunk.cells.resize(cells, Cell::ZERO);
+        }
+        chunk.spans.clear();
+        Ok(chunk)
+    }
+}
+
+/// Opens a segment for reading and checks its header; returns the folder's id too.
+pub(super) fn open_segment<S: Storage>(
+    storage: &S,
+    present: &BTreeSet<u32>,
+    index: u32,
+    folder: Option<[u8; 16]>,
+    seq: u64,
+) -> Result<(Segment<S::File>, [u8; 16]), JournalError> {
+    let name = name_of(index);
+    if !present.contains(&index) {
+        let what = "the segment is missing".to_owned();
+        return Err(JournalError::Damaged { segment: index, offset: 0, seq, what });
+    }
+    let file = storage.open_read(&name).map_err(JournalError::disk("open", &name))?;
+    let (segment, header) = Segment::check(file, index, folder, seq)?;
+    Ok((segment, header.folder))
+}
