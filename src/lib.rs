@@ -1,12 +1,17 @@
 //! doorbuster: a flash-sale order matcher.
 
 pub mod bell;
+pub mod clock;
 pub mod directory;
 pub mod journal;
 pub mod limits;
 pub mod matcher;
 pub mod message;
 pub mod metrics;
+pub mod operator;
+pub mod options;
+//pub mod pipeline;
 pub mod record;
 pub mod ring;
 pub mod sale;
+pub mod sale_file;

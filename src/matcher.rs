@@ -22,8 +22,7 @@ use crate::metrics::MatcherCounters;
 use crate::record;
 use crate::ring::{Reader, Writer};
 use crate::sale::{
-    About, Buy, Command, Form, Given, Ident, Refusal, Shop, Stamp, Terms, Text, condition,
-    text_len,
+    About, Buy, Command, Form, Given, Ident, Refusal, Shop, Stamp, Terms, Text, condition, text_len,
 };
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -120,6 +119,11 @@ impl Matcher {
     pub fn busy(&mut self) -> bool {
         self.doors.iter_mut().any(|door| door.requests.available(1) > 0)
             || self.shop.due() <= (self.clock)()
+    }
+
+    /// Whether every door is closed and all that came through was decided.
+    pub fn is_finished(&mut self) -> bool {
+        self.doors.iter_mut().all(|door| door.requests.is_finished())
     }
 
     /// How long it may sleep before the next hold ends, in ns from now.
@@ -298,13 +302,7 @@ impl Matcher {
     }
 
     #[inline(always)]
-    fn answer(
-        &mut self,
-        door: usize,
-        head: &Head,
-        answer: &Result<Given, Refusal>,
-        now: Stamp,
-    ) {
+    fn answer(&mut self, door: usize, head: &Head, answer: &Result<Given, Refusal>, now: Stamp) {
         let reply = match answer {
             Ok(given) => self.given(given, head, now),
             Err(refusal) => self.refusal(refusal, head),

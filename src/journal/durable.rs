@@ -21,19 +21,14 @@ impl<T> Durable<T> {
     }
 }
 
-/// How far the journal is durable.
-#[derive(Clone)]
+/// How far the journal is durable: 0 until the journal says otherwise.
+#[derive(Clone, Default)]
 pub struct Watermark {
     /// The newest durable seq. Written by the journal (Release), read by shards (Acquire).
     seq: Arc<CachePadded<AtomicU64>>,
 }
 
 impl Watermark {
-    /// A watermark at `seq`, which must be durable.
-    pub(super) fn at(seq: u64) -> Watermark {
-        Watermark { seq: Arc::new(CachePadded::new(AtomicU64::new(seq))) }
-    }
-
     /// Raises it.
     pub(super) fn raise(&self, seq: u64) {
         debug_assert!(seq >= self.seq());

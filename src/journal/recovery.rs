@@ -116,13 +116,14 @@ impl<S: Storage> Recovered<S> {
         &self.report
     }
 
-    /// Starts the journal where the records end: it will read `ring`, count in `counters` and ring
+    /// Starts the journal where the records end: it will raise `watermark`, read `ring`, count in `counters` and ring
     /// `bells` whenever the watermark was raised.
     ///
     /// # Errors
     /// [`JournalError::Disk`] if the thread that makes segments cannot be started.
     pub fn start(
         self,
+        watermark: Watermark,
         ring: Reader<Cell>,
         bells: Vec<Arc<Bell>>,
         counters: Arc<CachePadded<JournalCounters>>,
@@ -146,7 +147,7 @@ impl<S: Storage> Recovered<S> {
             synced: end.seq,
             chain: end.chain,
         };
-        let watermark = Watermark::at(end.seq);
+        watermark.raise(end.seq);
         let journal = Journal::new(
             &options,
             position,

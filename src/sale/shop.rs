@@ -268,7 +268,11 @@ impl Shop {
         if item.free < u64::from(buy.units) {
             return Err(Refusal::SoldOut);
         }
-        if !self.admits || !self.orders.has_room() || !self.buyers.has_room() || !self.has_text_room(buy) {
+        if !self.admits
+            || !self.orders.has_room()
+            || !self.buyers.has_room()
+            || !self.has_text_room(buy)
+        {
             return Err(Refusal::Overloaded);
         }
 

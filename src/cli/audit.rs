@@ -1,0 +1,177 @@
+//! `doorbuster audit DIR`: reads the whole journal, decides every record again, and proves that
+//! nothing was oversold, nothing given twice, and nothing changed since it was written.
+
+use doorbuster::journal::{self, Disk, JournalError, Report};
+use doorbuster::limits::SALES_MAX;
+use doorbuster::message::{Cell, kind};
+use doorbuster::record::{RecordCounts, Replay};
+use doorbuster::sale::{Bounds, Form, Seed, Shop, Totals};
+use serde_json::json;
+
+use super::words::count;
+use super::{Audit, CANNOT_CREATE, FAILED, FINE, failed, journal_code, log::is_data_folder};
+
+/// What an audit found to be true.
+pub(super) struct Proof {
+    pub(super) report: Report,
+    pub(super) counts: RecordCounts,
+    pub(super) totals: Totals,
+    pub(super) shop: Shop,
+}
+
+/// Audits. Returns the exit code.
+pub(super) fn run(arguments: &Audit) -> i32 {
+    if let Err(why) = is_data_folder(&arguments.dir) {
+        return failed(CANNOT_CREATE, &why);
+    }
+    match prove(&Disk::new(arguments.dir.join("journal"))) {
+        Ok(proof) => {
+            print!("{}", if arguments.json { as_json(&proof) } else { as_text(&proof) });
+            FINE
+        }
+        Err(why) => {
+            let code = match why {
+                JournalError::Refused { .. } => FAILED,
+                _ => journal_code(&why),
+            };
+            failed(code, &format_args!("audit failed: {why}"))
+        }
+    }
+}
+
+/// Reads, replays and proves.
+///
+/// # Errors
+/// What is wrong: damage, or the first record that breaks the law.
+pub(super) fn prove(disk: &Disk) -> Result<Proof, JournalError> {
+    let bounds = bounds(disk)?;
+    // An audit is not open to strangers, so its tables need no secret.
+    let mut replay = Replay::new(Shop::new(bounds, Seed([1, 2, 3, 4])), true);
+    let report = journal::read(disk, |first, cells| replay.apply(first, cells))?;
+    let refused = |what| JournalError::Refused { seq: report.seq, what };
+    let (shop, counts) = replay.finish().map_err(refused)?;
+    let totals = shop.prove().map_err(refused)?;
+    Ok(Proof { report, counts, totals, shop })
+}
+
+/// Counts what the tables must hold.
+fn bounds(disk: &Disk) -> Result<Bounds, JournalError> {
+    let (mut orders, mut long_texts) = (1, 2);
+    journal::read(disk, |_, cells: &[Cell]| {
+        let mut at = 0;
+        while at < cells.len() {
+            let head = cells[at].head();
+            if head.kind == kind::BUY {
+                orders += 1;
+                let is_long = |form: Option<Form>| usize::from(form == Some(Form::Long));
+                long_texts += is_long(head.buyer().map(|ident| ident.form));
+                long_texts += is_long(head.key().map(|ident| ident.form));
+            }
+            at += 1 + usize::from(head.tails.to_native());
+        }
+        Ok(())
+    })?;
+    let buyers_max = 2 * orders + 2;
+    Ok(Bounds { orders_max: orders, buyers_max, long_texts_max: long_texts, sales_max: SALES_MAX })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn as_text(proof: &Proof) -> String {
+    let Proof { report, counts, totals, shop } = proof;
+    let mut text = format!(
+        "journal   {} records in {} batches and {} segments, seq 1 to {}\n",
+        count(report.seq),
+        count(report.batches),
+        count(u64::from(report.segments)),
+        count(report.seq)
+    );
+    if let Some(torn) = &report.torn {
+        text += &format!(
+            "          a torn end at segment {}, offset {}: seq {} was never acknowledged\n",
+            torn.segment,
+            count(torn.offset),
+            count(torn.seq)
+        );
+    }
+    text += &format!("chain     {} unbroken\n", hex(&report.chain[..16]));
+    text += &format!(
+        "replay    every record decided again with the same answer; {} seals prove the state\n",
+        count(counts.of(kind::SEAL))
+    );
+    text += &format!(
+        "orders    {} of {} buyers: {} confirmed, {} released, {} expired, {} held\n",
+        count(totals.orders),
+        count(totals.buyers),
+        count(totals.confirmed),
+        count(totals.released),
+        count(totals.expired),
+        count(totals.held)
+    );
+    for sale in 1..=shop.sales_len() {
+        let terms = shop.terms(sale as u16).expect("numbers are dense");
+        text += &format!("\nsale {}\n", terms.name);
+        text += &format!(
+            "  {:<20} {:>12} {:>12} {:>12} {:>12}\n",
+            "item", "stock", "= free", "+ held", "+ confirmed"
+        );
+        for (index, item) in terms.items.iter().enumerate().take(20) {
+            let stock = shop.stock(sale as u16, index as u16 + 1).expect("numbers are dense");
+            text += &format!(
+                "  {:<20} {:>12} {:>12} {:>12} {:>12}\n",
+                item.sku,
+                count(stock.stock),
+                count(stock.free),
+                count(stock.held),
+                count(stock.confirmed)
+            );
+        }
+        if terms.items.len() > 20 {
+            text += &format!("  and {} more items\n", terms.items.len() - 20);
+        }
+    }
+    text += "\nPASS      nothing oversold, no limit passed, no key twice, nothing changed\n";
+    text
+}
+
+fn as_json(proof: &Proof) -> String {
+    let Proof { report, counts, totals, shop } = proof;
+    let sales: Vec<_> = (1..=shop.sales_len() as u16)
+        .map(|sale| {
+            let terms = shop.terms(sale).expect("numbers are dense");
+            let items: Vec<_> = (1..)
+                .zip(&terms.items)
+                .map(|(number, item)| {
+                    let stock = shop.stock(sale, number).expect("numbers are dense");
+                    json!({"sku": item.sku.as_str(), "stock": stock.stock, "free": stock.free,
+                        "held": stock.held, "confirmed": stock.confirmed, "price": stock.price})
+                })
+                .collect();
+            json!({"name": terms.name.as_str(), "items": items})
+        })
+        .collect();
+    let torn = report.torn.map(|torn| {
+        json!({"segment": torn.segment, "offset": torn.offset, "seq": torn.seq,
+            "bytes": torn.bytes})
+    });
+    let value = json!({
+        "verdict": "pass",
+        "seq": report.seq,
+        "batches": report.batches,
+        "segments": report.segments,
+        "chain": hex(&report.chain),
+        "state_hash": hex(&shop.state_hash()),
+        "seals": counts.of(kind::SEAL),
+        "torn": torn,
+        "orders": totals.orders,
+        "buyers": totals.buyers,
+        "held": totals.held,
+        "confirmed": totals.confirmed,
+        "released": totals.released,
+        "expired": totals.expired,
+        "sales": sales,
+    });
+    format!("{value}\n")
+}

@@ -1,0 +1,190 @@
+//! `doorbuster log DIR`: the journal for people and scripts, one line a record.
+
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::Path;
+
+use doorbuster::journal::{self, Disk};
+use doorbuster::message::{Cell, Head, decode_terms, join_text, kind};
+use doorbuster::record::sealed_hash;
+use doorbuster::sale::{Form, Ident, TEXT_BYTES_MAX, Terms, text_len};
+use serde_json::{Value, json};
+
+use super::words::time;
+use super::{CANNOT_CREATE, FINE, Log, failed, journal_code};
+
+/// Prints the journal. Returns the exit code.
+pub(super) fn run(arguments: &Log) -> i32 {
+    if let Err(why) = is_data_folder(&arguments.dir) {
+        return failed(CANNOT_CREATE, &why);
+    }
+    let mut printer = Printer {
+        out: BufWriter::new(std::io::stdout().lock()),
+        from: arguments.from,
+        json: arguments.json,
+        sales: Vec::new(),
+        reader_is_gone: false,
+    };
+    let disk = Disk::new(arguments.dir.join("journal"));
+    let result = journal::read(&disk, |first, cells| printer.batch(first, cells));
+    let flushed = printer.out.flush();
+    match result {
+        // A reader that has seen enough (`| head`) is no error.
+        _ if printer.reader_is_gone || flushed.is_err() => FINE,
+        Ok(report) => {
+            if let Some(torn) = report.torn {
+                eprintln!(
+                    "doorbuster: the journal has a torn end at segment {}, offset {}: seq {} was \
+                     never acknowledged",
+                    torn.segment, torn.offset, torn.seq
+                );
+            }
+            FINE
+        }
+        Err(why) => failed(journal_code(&why), &why),
+    }
+}
+
+/// Checks that there is a journal to look at.
+pub(super) fn is_data_folder(dir: &Path) -> Result<(), String> {
+    let journal = dir.join("journal");
+    if journal.is_dir() { Ok(()) } else { Err(format!("{} is no data folder", dir.display())) }
+}
+
+struct Printer<W: Write> {
+    out: W,
+    from: u64,
+    json: bool,
+    /// By number, from 1.
+    sales: Vec<Terms>,
+    reader_is_gone: bool,
+}
+
+impl<W: Write> Printer<W> {
+    fn batch(&mut self, first: u64, cells: &[Cell]) -> Result<(), String> {
+        let (mut at, mut seq) = (0, first);
+        while at < cells.len() {
+            let end = at + 1 + usize::from(cells[at].head().tails.to_native());
+            let record = cells.get(at..end).ok_or(format!("seq {seq}: cut short"))?;
+            if record[0].kind() == kind::CREATE {
+                self.sales.push(decode_terms(record)?);
+            }
+            if seq >= self.from {
+                self.record(seq, record)?;
+            }
+            (at, seq) = (end, seq + 1);
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, seq: u64, record: &[Cell]) -> Result<(), String> {
+        let value = self.value(seq, record);
+        let line = if self.json { value.to_string() } else { sentence(&value) };
+        writeln!(self.out, "{line}").map_err(|why| {
+            self.reader_is_gone = why.kind() == ErrorKind::BrokenPipe;
+            why.to_string()
+        })
+    }
+
+    fn value(&self, seq: u64, record: &[Cell]) -> Value {
+        let head = record[0].head();
+        let at = time(head.time.to_native());
+        let number = head.sale.to_native();
+        let terms = usize::from(number).checked_sub(1).and_then(|index| self.sales.get(index));
+        let sale = terms.map_or_else(|| number.to_string(), |terms| terms.name.to_string());
+        let mut value = json!({"seq": seq, "time": at, "kind": word(head.kind)});
+        let mut put = |name: &str, field: Value| {
+            value[name] = field;
+        };
+        if head.kind != kind::SEAL {
+            put("sale", json!(sale));
+        }
+        match head.kind {
+            kind::BUY => {
+                let [buyer, key] = texts(head, &record[1..]);
+                let index = usize::from(head.item.to_native()).wrapping_sub(1);
+                let item = terms.and_then(|terms| terms.items.get(index));
+                let holds = terms.is_none_or(|terms| terms.hold_ms > 0);
+                put("kind", json!(if holds { "hold" } else { "buy" }));
+                put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
+                put("order", json!(seq.to_string()));
+                put("units", json!(head.units.to_native()));
+                put("price", json!(head.price.to_native()));
+                put("buyer", json!(buyer));
+                put("key", json!(key));
+            }
+            kind::CONFIRM | kind::RELEASE | kind::EXPIRE => {
+                put("order", json!(head.order().to_string()));
+                put("units", json!(head.units.to_native()));
+                put("price", json!(head.price.to_native()));
+            }
+            kind::CREATE => {
+                let items = terms.map_or(0, |terms| terms.items.len());
+                let stock = terms.map_or(0, |t| t.items.iter().map(|item| item.stock).sum());
+                put("items", json!(items));
+                put("stock", json!(stock));
+                put("hold_ms", json!(terms.map_or(0, |terms| terms.hold_ms)));
+            }
+            kind::SEAL => {
+                let hash = sealed_hash(head);
+                let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+                put("state_hash", json!(hex));
+            }
+            _ => {}
+        }
+        value
+    }
+}
+
+fn word(kind: u8) -> String {
+    match kind {
+        kind::BUY => "hold",
+        kind::CONFIRM => "confirm",
+        kind::RELEASE => "release",
+        kind::EXPIRE => "expire",
+        kind::CREATE => "create",
+        kind::OPEN => "open",
+        kind::SEAL => "seal",
+        other => return format!("kind {other}"),
+    }
+    .to_owned()
+}
+
+/// Buyer and key in full.
+fn texts(head: &Head, tails: &[Cell]) -> [String; 2] {
+    let mut tails = tails.iter();
+    [head.buyer(), head.key()].map(|ident| {
+        let Some(ident) = ident else { return "?".to_owned() };
+        text(ident, &mut tails)
+    })
+}
+
+fn text<'a>(ident: Ident, tails: &mut impl Iterator<Item = &'a Cell>) -> String {
+    let mut out = [0; TEXT_BYTES_MAX];
+    let length = match (ident.form, tails) {
+        (Form::Long, tails) => {
+            out = join_text(ident.bits, tails.next().unwrap_or(&Cell::ZERO));
+            text_len(&out)
+        }
+        _ => ident.write_text(&mut out),
+    };
+    String::from_utf8_lossy(&out[..length]).into_owned()
+}
+
+/// `seq time kind name=value ...`, aligned as far as that is possible line by line.
+fn sentence(value: &Value) -> String {
+    let text = |name: &str| value[name].as_str().unwrap_or("").to_owned();
+    let mut line =
+        format!("{:>9}  {}  {:<8}", value["seq"].to_string(), text("time"), text("kind"));
+    let names = [
+        "sale", "item", "order", "units", "price", "buyer", "key", "items", "stock", "hold_ms",
+        "state_hash",
+    ];
+    for name in names {
+        match &value[name] {
+            Value::Null => {}
+            Value::String(text) => line += &format!(" {name}={text}"),
+            other => line += &format!(" {name}={other}"),
+        }
+    }
+    line
+}

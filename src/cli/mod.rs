@@ -1,0 +1,176 @@
+//! The commands. Results go to stdout, talk to stderr; each command returns its exit code.
+
+mod audit;
+mod demo;
+mod log;
+mod serve;
+mod words;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use doorbuster::journal::JournalError;
+use doorbuster::options::{DurabilityWord, Layer, Threads};
+use doorbuster::pipeline::StartError;
+
+/// All is well.
+const FINE: i32 = 0;
+/// The check failed.
+const FAILED: i32 = 1;
+/// The journal is damaged.
+const DAMAGED: i32 = 65;
+/// A peer is not there.
+const UNAVAILABLE: i32 = 69;
+/// Something cannot be created.
+const CANNOT_CREATE: i32 = 73;
+/// A read, write or sync failed.
+const DISK: i32 = 74;
+/// An option or a sale file is wrong.
+const CONFIGURATION: i32 = 78;
+
+/// A flash-sale order matcher: first come, first served, durable before told.
+#[derive(Parser)]
+#[command(version, after_help = EXIT_CODES, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 fine, 1 the check failed, 2 usage, 65 damaged journal, \
+    69 peer unavailable, 73 cannot create, 74 disk error, 78 bad configuration";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve buyers until SIGTERM or SIGINT.
+    Serve(Serve),
+    /// A flash sale from start to audited end, in a temporary folder; takes about ten seconds.
+    Demo(Demo),
+    /// Print the journal, one line a record.
+    Log(Log),
+    /// Replay the journal and prove that it keeps the law.
+    Audit(Audit),
+}
+
+/// A flag comes before its variable DOORBUSTER_<NAME>, that before the file, that before the
+/// default.
+#[derive(Args)]
+struct Serve {
+    /// Read options from this TOML file.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data folder: all the state there is [default: doorbuster-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where buyers connect [default: 127.0.0.1:7400]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<std::net::SocketAddr>,
+    /// When a buyer may be told: synced, handed to the system, or at once [default: fsync]
+    #[arg(long)]
+    durability: Option<DurabilityWord>,
+    /// Socket threads [default: one for each four cores]
+    #[arg(long, value_name = "N")]
+    shards: Option<usize>,
+    /// First shard and matcher on one thread, or each on its own [default: auto]
+    #[arg(long, value_parser = threads, value_name = "auto|shared|apart")]
+    threads: Option<Threads>,
+    /// Bind each thread to a core of its own.
+    #[arg(long)]
+    pin: bool,
+    /// Orders remembered, about 90 bytes each [default: 4000000]
+    #[arg(long, value_name = "N")]
+    orders_max: Option<usize>,
+    /// Buyers remembered, 46 bytes each [default: orders_max + 2]
+    #[arg(long, value_name = "N")]
+    buyers_max: Option<usize>,
+    /// Create this sale if it is not there yet, and open it if it has no opening time.
+    #[arg(long, value_name = "FILE")]
+    sale: Vec<PathBuf>,
+}
+
+impl Serve {
+    fn layer(self) -> Layer {
+        Layer {
+            data: self.data,
+            listen: self.listen,
+            durability: self.durability,
+            shards: self.shards,
+            threads: self.threads,
+            pin: self.pin.then_some(true),
+            orders_max: self.orders_max,
+            buyers_max: self.buyers_max,
+            sale: (!self.sale.is_empty()).then_some(self.sale),
+            ..Layer::default()
+        }
+    }
+}
+
+#[derive(Args)]
+struct Demo {
+    /// Keep the data folder and say where it is.
+    #[arg(long)]
+    keep: bool,
+}
+
+#[derive(Args)]
+struct Log {
+    /// The data folder.
+    dir: PathBuf,
+    /// Begin with this seq.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Audit {
+    /// The data folder.
+    dir: PathBuf,
+    /// The result as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+fn threads(word: &str) -> Result<Threads, String> {
+    match word {
+        "auto" => Ok(Threads::Auto),
+        "shared" => Ok(Threads::Shared),
+        "apart" => Ok(Threads::Apart),
+        _ => Err("one of auto, shared, apart".to_owned()),
+    }
+}
+
+/// Runs the command. Returns the exit code.
+pub(crate) fn run(arguments: Arguments) -> i32 {
+    match arguments.command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Log(arguments) => log::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
+    }
+}
+
+/// Says what went wrong and passes the code on.
+fn failed(code: i32, what: &impl std::fmt::Display) -> i32 {
+    eprintln!("doorbuster: {what}");
+    code
+}
+
+fn journal_code(why: &JournalError) -> i32 {
+    match why {
+        JournalError::Damaged { .. }
+        | JournalError::Version { .. }
+        | JournalError::Refused { .. } => DAMAGED,
+        JournalError::Locked { .. } | JournalError::CannotCreate { .. } => CANNOT_CREATE,
+        JournalError::Disk { .. } | JournalError::Full | JournalError::Stopped => DISK,
+    }
+}
+
+fn start_code(why: &StartError) -> i32 {
+    match why {
+        StartError::Journal(why) => journal_code(why),
+        StartError::Listen { .. } | StartError::Thread(_) => CANNOT_CREATE,
+        StartError::Sale(_) | StartError::Options(_) => CONFIGURATION,
+    }
+}

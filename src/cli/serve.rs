@@ -1,0 +1,83 @@
+//! `doorbuster serve`: a server until a signal comes.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Instant;
+
+use doorbuster::options::{Layer, Options};
+use doorbuster::pipeline::Pipeline;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::words::{count, duration};
+use super::{CONFIGURATION, DISK, FINE, Serve, failed, journal_code, start_code};
+
+/// Serves. Returns the exit code.
+pub(super) fn run(arguments: Serve) -> i32 {
+    let options = match options(arguments) {
+        Ok(options) => options,
+        Err(why) => return failed(CONFIGURATION, &why),
+    };
+    // Before any thread starts, so that a signal that comes early is not lost.
+    let mut signals = match Signals::new([SIGTERM, SIGINT]) {
+        Ok(signals) => signals,
+        Err(why) => return failed(DISK, &format_args!("could not listen for signals: {why}")),
+    };
+    let start = Instant::now();
+    // The journal's thread calls this: no answer leaves after it, so it ends the process at once.
+    let on_failure = Arc::new(|why| {
+        let code = failed(journal_code(&why), &format_args!("stopped without answering: {why}"));
+        std::process::exit(code);
+    });
+    let pipeline = match Pipeline::start(&options, on_failure) {
+        Ok(pipeline) => pipeline,
+        Err(why) => return failed(start_code(&why), &why),
+    };
+    greet(&pipeline, &options, start);
+    if let Some(signal) = signals.forever().next() {
+        let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
+        eprintln!("doorbuster: {name}: answering what was read, then stopping");
+    }
+    let metrics = pipeline.metrics().clone();
+    pipeline.stop();
+    let decided = count(metrics.matcher.decided.value());
+    let seq = count(metrics.journal.seq.value());
+    eprintln!("doorbuster: stopped after {decided} decisions; the journal ends at seq {seq}");
+    FINE
+}
+
+fn options(arguments: Serve) -> Result<Options, String> {
+    let file = match &arguments.config {
+        Some(path) => Layer::from_file(path)?,
+        None => Layer::default(),
+    };
+    // A variable that is no text cannot be one of ours.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = Layer::from_environment(variables)?;
+    arguments.layer().over(environment).over(file).options()
+}
+
+fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {
+    let report = pipeline.report();
+    let mut talk = std::io::stderr().lock();
+    if let Some(torn) = &report.torn {
+        let _ = writeln!(
+            talk,
+            "doorbuster: cut a torn end: segment {}, offset {}, {} bytes from seq {} on; none of it \
+             had been answered",
+            torn.segment,
+            count(torn.offset),
+            count(torn.bytes),
+            count(torn.seq),
+        );
+    }
+    let _ = writeln!(
+        talk,
+        "doorbuster: journal {} holds {} records, replayed in {}",
+        options.data.display(),
+        count(report.seq),
+        duration(start.elapsed()),
+    );
+    let _ = writeln!(talk, "doorbuster: listening on {}", pipeline.address());
+}

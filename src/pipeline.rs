@@ -1,0 +1,513 @@
+//! THE PAGE: makes every ring, every room and every thread, and says in which order they start and
+//! stop. Threads, waiting and pinning live here and nowhere else; a room only has `work()`.
+//!
+//! ```text
+//! 1. Remember: the journal -> the sale's state.
+//! 2. Doors: one ring per shard inward, one ring to the journal, one ring per shard home.
+//! 3. Shards turn bytes into requests.      shard.work():   socket -> wire -> requests[i], stamped
+//! 4. The matcher decides, in one order.    matcher.work(): requests[*] by stamp -> seq, time -> apply
+//! 5. The journal makes it true.            journal.work(): records -> append -> sync -> watermark
+//! 6. Shards answer.                        shard.work():   replies[i] up to the watermark -> socket
+//! ```
+//!
+//! Start: the port first (buyers hear that the server is loading), then 1, then the matcher and the
+//! journal. Stop, each when the one before has ended: shards (answer what was read), matcher (seal),
+//! journal (sync). No state is shared by two pipelines of one process.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::sync::Parker;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::bell::Bell;
+use crate::clock;
+use crate::directory::DirectoryWriter;
+use crate::journal::{
+    self, Disk, FolderLock, Gate, Journal, JournalError, JournalOptions, Report, Watermark,
+};
+use crate::limits::{RECORD_RING_CELLS, REPLY_RING_CELLS, REQUEST_RING_CELLS};
+use crate::matcher::{Door, Matcher, MatcherParts};
+use crate::message::Cell;
+use crate::metrics::Metrics;
+use crate::operator::Operator;
+use crate::options::{Options, Threads, cores};
+use crate::record::Replay;
+use crate::ring::ring;
+use crate::sale::{Seed, Shop, Terms};
+use crate::shard::{Shard, ShardOptions, ShardParts};
+
+/// Peers that may knock before they are let in.
+const BACKLOG: i32 = 4096;
+/// The longest sleep without a reason.
+const NAP: Duration = Duration::from_millis(100);
+/// How long a stop waits for peers to take their answers.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The port.
+    #[error("could not listen on {address}: {source}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread or what it waits on.
+    #[error("could not start a thread: {0}")]
+    Thread(#[from] io::Error),
+    /// A sale at the start.
+    #[error("{0}")]
+    Sale(String),
+    /// An option.
+    #[error("{0}")]
+    Options(String),
+}
+
+/// What is called when the journal fails: it must end the process, and nothing is answered before.
+pub type OnFailure = Arc<dyn Fn(JournalError) + Send + Sync>;
+
+/// A running server.
+pub struct Pipeline {
+    address: SocketAddr,
+    report: Report,
+    metrics: Metrics,
+    operator: Option<Operator>,
+    stop: Arc<AtomicBool>,
+    bells: Vec<Arc<Bell>>,
+    /// In the order in which they end.
+    threads: Vec<JoinHandle<()>>,
+    _lock: FolderLock,
+}
+
+impl Pipeline {
+    /// Starts a server; it takes orders when this returns.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub fn start(options: &Options, on_failure: OnFailure) -> Result<Pipeline, StartError> {
+        let journal_options = JournalOptions::new(
+            options.segment_bytes,
+            options.segments_ahead,
+            options.durability,
+        )
+        .map_err(StartError::Options)?;
+        let lock = FolderLock::take(&options.data)?;
+        let listener = listen(options.listen)?;
+        let address = listener.local_addr()?;
+
+        // Doors.
+        let shares = shares_thread(options);
+        let metrics = Metrics::new(options.shards);
+        let watermark = Watermark::default();
+        let loading = Arc::new(AtomicBool::new(true));
+        let mut directory = DirectoryWriter::default();
+        let matcher_parker = Parker::new();
+        let mut matcher_bell = bell_of(&matcher_parker);
+        let (mut doors, mut shards) = (Vec::new(), Vec::new());
+        for index in 0..options.shards {
+            let (requests, requests_reader) = ring(REQUEST_RING_CELLS, Cell::ZERO);
+            let (replies_writer, replies) = ring(REPLY_RING_CELLS, Cell::ZERO);
+            let shard = Shard::new(ShardParts {
+                index,
+                requests,
+                replies,
+                gate: Gate::new(watermark.clone()),
+                matcher_bell: Arc::clone(&matcher_bell),
+                directory: directory.reader(),
+                metrics: metrics.clone(),
+                clock: clock::monotonic,
+                loading: Arc::clone(&loading),
+                options: shard_options(options),
+            })?;
+            doors.push(Door {
+                requests: requests_reader,
+                replies: replies_writer,
+                bell: shard.bell(),
+            });
+            if shares && index == 0 {
+                // From here on whoever wakes the matcher wakes the shard it lives with.
+                matcher_bell = shard.bell();
+            }
+            shards.push(shard);
+        }
+        let (requests, requests_reader) = ring(REQUEST_RING_CELLS, Cell::ZERO);
+        let (replies_writer, replies) = ring(1024, Cell::ZERO);
+        let parker = Parker::new();
+        let bell = bell_of(&parker);
+        let gate = Gate::new(watermark.clone());
+        let operator_bell = Arc::clone(&bell);
+        doors.push(Door { requests: requests_reader, replies: replies_writer, bell: operator_bell });
+        let mut operator =
+            Operator { requests, replies, gate, matcher_bell: matcher_bell.clone(), parker, bell };
+
+        // Shards open the port: whoever comes now hears that the server is loading.
+        let shard_doors = shards.iter().map(Shard::door).collect();
+        shards[0].open(mio::net::TcpListener::from_std(listener), shard_doors)?;
+        let mut bells: Vec<Arc<Bell>> = shards.iter().map(Shard::bell).collect();
+        bells.push(Arc::clone(&operator.bell));
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut crew = Crew::new(options, Arc::clone(&stop));
+        let (matcher_in, matcher_out) = bounded(1);
+        let mut shards = shards.into_iter();
+        if shares {
+            let shard = shards.next().expect("there is at least one shard");
+            for (index, shard) in shards.enumerate() {
+                crew.shard(index + 1, shard)?;
+            }
+            crew.shard_with_matcher(shard, matcher_out)?;
+        } else {
+            for (index, shard) in shards.enumerate() {
+                crew.shard(index, shard)?;
+            }
+            crew.matcher(matcher_out, matcher_parker, Arc::clone(&matcher_bell))?;
+        }
+
+        // Remember.
+        let start = || -> Result<_, StartError> {
+            let shop = Shop::new(options.bounds, seed());
+            let mut replay = Replay::new(shop, false);
+            let disk = Disk::new(options.data.join("journal"));
+            let recovered = journal::open(disk, &journal_options, |first, cells| {
+                replay.apply(first, cells)
+            })?;
+            let seq = recovered.report().seq;
+            let (shop, _) =
+                replay.finish().map_err(|what| JournalError::Refused { seq, what })?;
+            for sale in 1..=shop.sales_len() {
+                let terms = shop.terms(sale as u16).expect("numbers are dense");
+                directory.add(terms.name, terms.items.iter().map(|item| item.sku));
+            }
+
+            // The matcher and the journal.
+            let (records, records_reader) = ring(RECORD_RING_CELLS, Cell::ZERO);
+            let report = *recovered.report();
+            let counters = Arc::clone(&metrics.journal);
+            let bells = bells.clone();
+            let (journal, room) = recovered.start(watermark, records_reader, bells, counters)?;
+            let journal_parker = Parker::new();
+            let journal_bell = bell_of(&journal_parker);
+            let matcher = Matcher::new(MatcherParts {
+                shop,
+                doors,
+                records,
+                journal_bell: Arc::clone(&journal_bell),
+                directory,
+                room,
+                clock: clock::unix,
+                counters: Arc::clone(&metrics.matcher),
+            });
+            Ok((matcher, journal, journal_parker, journal_bell, report))
+        };
+        let started = start();
+        bells.push(Arc::clone(&matcher_bell));
+        let (matcher, journal, journal_parker, journal_bell, report) = match started {
+            Ok(parts) => parts,
+            Err(why) => {
+                drop(matcher_in);
+                end(&stop, &bells, crew.threads);
+                return Err(why);
+            }
+        };
+        crew.journal(journal, journal_parker, Arc::clone(&journal_bell), on_failure)?;
+        bells.push(journal_bell);
+        send_matcher(&matcher_in, matcher);
+        loading.store(false, Ordering::Release);
+        bells.iter().for_each(|bell| bell.ring());
+
+        let mut pipeline = Pipeline {
+            address,
+            report,
+            metrics,
+            operator: None,
+            stop,
+            bells,
+            threads: crew.threads,
+            _lock: lock,
+        };
+        let created = create_sales(&mut operator, options);
+        pipeline.operator = Some(operator);
+        match created {
+            Ok(()) => Ok(pipeline),
+            Err(why) => {
+                pipeline.stop();
+                Err(why)
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What the journal held at the start.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Creates sales and opens them.
+    ///
+    /// # Panics
+    /// Never: the operator is there until [`stop`](Self::stop).
+    pub fn operator(&mut self) -> &mut Operator {
+        self.operator.as_mut().expect("there until the stop")
+    }
+
+    /// Stops: accepts and reads no more, decides and syncs what was read, answers it, and ends all
+    /// threads.
+    pub fn stop(mut self) {
+        self.operator = None;
+        end(&self.stop, &self.bells, self.threads);
+    }
+}
+
+fn end(stop: &AtomicBool, bells: &[Arc<Bell>], threads: Vec<JoinHandle<()>>) {
+    stop.store(true, Ordering::Release);
+    for thread in threads {
+        bells.iter().for_each(|bell| bell.ring());
+        if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
+    }
+}
+
+fn send_matcher(matcher_in: &Sender<Matcher>, matcher: Matcher) {
+    // The thread waits for it; if it ended for a stop, there is nothing to decide any more.
+    let _ = matcher_in.send(matcher);
+}
+
+/// The first sale files create and open their sales; those that exist are left as they are.
+fn create_sales(operator: &mut Operator, options: &Options) -> Result<(), StartError> {
+    for path in &options.sales {
+        let terms: Terms = crate::sale_file::read(path).map_err(StartError::Sale)?;
+        let created = operator.create(&terms).map_err(StartError::Sale)?;
+        if let Some(number) = created
+            && terms.opens_at == 0
+        {
+            operator.open(number).map_err(StartError::Sale)?;
+        }
+    }
+    Ok(())
+}
+
+fn shares_thread(options: &Options) -> bool {
+    match options.threads {
+        Threads::Shared => true,
+        Threads::Apart => false,
+        Threads::Auto => cores() < 4,
+    }
+}
+
+fn shard_options(options: &Options) -> ShardOptions {
+    ShardOptions {
+        connections_max: options.connections_max.div_ceil(options.shards),
+        idle_ms: options.idle_ms,
+        request_ms: options.request_ms,
+        write_stall_ms: options.write_stall_ms,
+        ..ShardOptions::default()
+    }
+}
+
+/// Keys for the hash tables, new in each process.
+fn seed() -> Seed {
+    use std::hash::{BuildHasher, RandomState};
+    Seed([1_u8, 2, 3, 4].map(|word| RandomState::new().hash_one(word)))
+}
+
+fn bell_of(parker: &Parker) -> Arc<Bell> {
+    let unparker = parker.unparker().clone();
+    Arc::new(Bell::new(move || unparker.unpark()))
+}
+
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
+    let open = || -> io::Result<std::net::TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    open().map_err(|source| StartError::Listen { address, source })
+}
+
+/// Starts threads, each with its name, its core if wanted, and its way of waiting.
+struct Crew {
+    stop: Arc<AtomicBool>,
+    patience: Patience,
+    cores: Vec<core_affinity::CoreId>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crew {
+    fn new(options: &Options, stop: Arc<AtomicBool>) -> Crew {
+        let cores = if options.pin { core_affinity::get_core_ids() } else { None };
+        let busy_threads = options.shards + 1 + usize::from(!shares_thread(options));
+        let patience = Patience::new(busy_threads);
+        Crew { stop, patience, cores: cores.unwrap_or_default(), threads: Vec::new() }
+    }
+
+    fn start(&mut self, name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let core = match self.cores.len() {
+            0 => None,
+            count => Some(self.cores[self.threads.len() % count]),
+        };
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            if let Some(core) = core {
+                core_affinity::set_for_current(core);
+            }
+            run();
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    fn shard(&mut self, index: usize, mut shard: Shard) -> io::Result<()> {
+        let (stop, mut patience) = (Arc::clone(&self.stop), self.patience);
+        self.start(format!("shard-{index}"), move || {
+            let mut deadline = None;
+            while !is_drained(&mut shard, &stop, &mut deadline) {
+                let done = shard.work();
+                patience.after(done, || shard.doze(NAP, || false));
+            }
+        })
+    }
+
+    /// The first shard and the matcher on one thread.
+    fn shard_with_matcher(
+        &mut self,
+        mut shard: Shard,
+        incoming: Receiver<Matcher>,
+    ) -> io::Result<()> {
+        let (stop, mut patience) = (Arc::clone(&self.stop), self.patience);
+        self.start("matcher".to_owned(), move || {
+            let (mut matcher, mut deadline) = (None, None);
+            while !is_drained(&mut shard, &stop, &mut deadline) {
+                if matcher.is_none() {
+                    matcher = incoming.try_recv().ok();
+                }
+                let mut done = shard.work();
+                let mut nap = NAP;
+                if let Some(matcher) = &mut matcher {
+                    done += matcher.work();
+                    nap = nap.min(Duration::from_nanos(matcher.sleep_ns_max()));
+                }
+                patience.after(done, || {
+                    shard.doze(nap, || matcher.as_mut().is_some_and(Matcher::busy));
+                });
+            }
+            drop(shard);
+            if let Some(matcher) = matcher {
+                last_decisions(matcher, || thread::sleep(Duration::from_millis(1)));
+            }
+        })
+    }
+
+    fn matcher(
+        &mut self,
+        incoming: Receiver<Matcher>,
+        parker: Parker,
+        bell: Arc<Bell>,
+    ) -> io::Result<()> {
+        let (stop, mut patience) = (Arc::clone(&self.stop), self.patience);
+        self.start("matcher".to_owned(), move || {
+            // Without a matcher the start failed.
+            let Ok(mut matcher) = incoming.recv() else { return };
+            while !stop.load(Ordering::Acquire) {
+                let done = matcher.work();
+                let nap = NAP.min(Duration::from_nanos(matcher.sleep_ns_max()));
+                patience.after(done, || bell.doze(|| matcher.busy(), || parker.park_timeout(nap)));
+            }
+            last_decisions(matcher, || parker.park_timeout(Duration::from_millis(1)));
+        })
+    }
+
+    fn journal(
+        &mut self,
+        mut journal: Journal<Disk>,
+        parker: Parker,
+        bell: Arc<Bell>,
+        on_failure: OnFailure,
+    ) -> io::Result<()> {
+        let mut patience = self.patience;
+        self.start("journal".to_owned(), move || {
+            let result = loop {
+                match journal.work() {
+                    Err(why) => break Err(why),
+                    Ok(0) if journal.is_drained() => break journal.finish(),
+                    Ok(done) => patience.after(done, || {
+                        bell.doze(|| journal.has_work(), || parker.park_timeout(NAP));
+                    }),
+                }
+            };
+            if let Err(why) = result {
+                on_failure(why);
+            }
+        })
+    }
+}
+
+/// Decides what is still on its way in until all doors are closed, and seals the state.
+fn last_decisions(mut matcher: Matcher, mut rest: impl FnMut()) {
+    while !matcher.is_finished() {
+        if matcher.work() == 0 {
+            rest();
+        }
+    }
+    matcher.seal();
+}
+
+/// Tells the shard to drain when it is time to stop, and whether it has done so.
+fn is_drained(shard: &mut Shard, stop: &AtomicBool, deadline: &mut Option<Instant>) -> bool {
+    if !stop.load(Ordering::Acquire) {
+        return false;
+    }
+    let deadline = *deadline.get_or_insert_with(|| {
+        shard.drain();
+        Instant::now() + DRAIN
+    });
+    shard.is_drained() || Instant::now() >= deadline
+}
+
+/// How a thread waits: spins where it has a core to itself, then sleeps.
+#[derive(Clone, Copy)]
+struct Patience {
+    spins_max: u32,
+    spins: u32,
+}
+
+impl Patience {
+    /// Spinning pays only while every busy thread, and one of a client's, has a core.
+    fn new(busy_threads: usize) -> Patience {
+        Patience { spins_max: if cores() > busy_threads { 1000 } else { 0 }, spins: 0 }
+    }
+
+    fn after(&mut self, done: usize, sleep: impl FnOnce()) {
+        if done > 0 {
+            self.spins = 0;
+        } else if self.spins < self.spins_max {
+            self.spins += 1;
+            std::hint::spin_loop();
+        } else {
+            sleep();
+        }
+    }
+}
