@@ -232,10 +232,8 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
         let number = |wide: u64| {
             u16::try_from(wide).map_err(|_| Error::Protocol("a number of a name past 16 bits"))
         };
-        let item = Item {
-            sale: number(reply.order.to_native())?,
-            item: number(reply.seq.to_native())?,
-        };
+        let item =
+            Item { sale: number(reply.order.to_native())?, item: number(reply.seq.to_native())? };
         return Ok(if item.sale == 0 { Answer::Pong } else { Answer::Item(item) });
     }
     let order = OrderAnswer {

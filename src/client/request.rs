@@ -96,9 +96,7 @@ impl Request<'_> {
             Request::Release { sale, order, buyer } => {
                 command(kind::RELEASE, sale, order, buyer, &mut tails)?
             }
-            Request::Order { sale, order } => {
-                command(kind::ORDER, sale, order, None, &mut tails)?
-            }
+            Request::Order { sale, order } => command(kind::ORDER, sale, order, None, &mut tails)?,
             Request::Stock { item } => {
                 let mut head = Head::new(kind::STOCK);
                 head.sale = item.sale.into();
@@ -160,7 +158,8 @@ impl Tails {
     }
 
     fn name(&mut self, field: &'static str, text: &str) -> Result<()> {
-        let name = Name::parse(text.as_bytes()).map_err(|reason| Error::BadText { field, reason })?;
+        let name =
+            Name::parse(text.as_bytes()).map_err(|reason| Error::BadText { field, reason })?;
         self.push(Cell(*name.as_bytes()));
         Ok(())
     }
