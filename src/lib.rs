@@ -1,6 +1,7 @@
 //! doorbuster: a flash-sale order matcher.
 
 pub mod bell;
+pub mod client;
 pub mod clock;
 pub mod directory;
 pub mod journal;

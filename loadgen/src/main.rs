@@ -1,2 +1,65 @@
-//! loadgen, the program.
-fn main() {}
+//! loadgen, the program: an honest load generator for flash sales.
+//!
+//! Each command is a room of its own; here is only what they share: the command line, and how a
+//! program ends. Results go to stdout, talk to stderr. Exit codes: 0 fine, 1 a check failed, 2
+//! usage, 69 the target cannot be reached or went away, 74 the disk failed.
+
+mod bare;
+mod clock;
+mod figures;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// How a command ends that could not do its work: an exit code and a sentence.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: u8,
+    pub(crate) sentence: String,
+}
+
+impl Failure {
+    /// A check failed, or the target refused what was asked.
+    pub(crate) const CHECK: u8 = 1;
+    /// The command line asks for what cannot be.
+    pub(crate) const USAGE: u8 = 2;
+    /// The target cannot be reached or went away.
+    pub(crate) const UNAVAILABLE: u8 = 69;
+    /// The disk failed.
+    pub(crate) const DISK: u8 = 74;
+
+    pub(crate) fn new(exit: u8, sentence: impl Into<String>) -> Failure {
+        Failure { exit, sentence: sentence.into() }
+    }
+}
+
+#[derive(Parser)]
+#[command(version, about = "An honest load generator for flash sales")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Drive a server and say what it did
+    Run(run::Arguments),
+    /// Measure this machine's own limits: disk sync and loopback
+    Bare(bare::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Bare(arguments) => bare::run(&arguments),
+    };
+    match done {
+        Ok(exit) => ExitCode::from(exit),
+        Err(failure) => {
+            eprintln!("loadgen: {}", failure.sentence);
+            ExitCode::from(failure.exit)
+        }
+    }
+}

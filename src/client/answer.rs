@@ -1,0 +1,280 @@
+//! Answers, and how they are read from cells.
+//!
+//! Reading trusts nothing but the length it was given: whatever a server sends becomes an answer or
+//! [`Error::Protocol`], never a panic.
+
+use super::{Error, Item, Result};
+use crate::message::{Cell, Head, Reply, join_text, kind, outcome};
+use crate::sale::{Form, Ident, TEXT_BYTES_MAX, text_len};
+
+/// What the server says to a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// An order as it now stands: to `Buy`, `Confirm` and `Release`.
+    Order(OrderAnswer),
+    /// An order with all that is known of it: to `Order`.
+    Shown(ShownOrder),
+    /// Units of an item: to `Stock`.
+    Stock(Stock),
+    /// Numbers of names: to `Resolve`.
+    Item(Item),
+    /// Nothing was changed, and this is why.
+    Refused(Refusal),
+    /// To `Ping`.
+    Pong,
+}
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// Units are set aside for the buyer until `expires_at`.
+    Held,
+    /// The units are the buyer's.
+    Confirmed,
+    /// The hold was given back.
+    Released,
+    /// The hold ran out.
+    Expired,
+}
+
+impl State {
+    fn from_outcome(number: u8) -> Option<State> {
+        Some(match number {
+            outcome::HELD => State::Held,
+            outcome::CONFIRMED => State::Confirmed,
+            outcome::RELEASED => State::Released,
+            outcome::EXPIRED => State::Expired,
+            _ => return None,
+        })
+    }
+}
+
+/// An order as it stood when the request was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderAnswer {
+    /// Where it stands.
+    pub state: State,
+    /// Its id, for `Confirm`, `Release` and `Order`.
+    pub order: u64,
+    /// Position in the journal of the change that this answers.
+    pub seq: u64,
+    /// Units of the order.
+    pub units: u32,
+    /// Price of a unit, in minor units.
+    pub price: u64,
+    /// When the hold ends, in ns of Unix time; 0 if it does not.
+    pub expires_at: u64,
+    /// What was left of the hold at the decision, in ms.
+    pub expires_in_ms: u32,
+    /// Whether this repeats the answer to a repeated key.
+    pub replayed: bool,
+}
+
+/// An order with its item, buyer, key and time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownOrder {
+    /// As it stands.
+    pub order: OrderAnswer,
+    /// What was bought.
+    pub item: Item,
+    /// By whom.
+    pub buyer: String,
+    /// Under which key.
+    pub key: String,
+    /// When it was given, in ns of Unix time.
+    pub given_at: u64,
+}
+
+/// Units of one item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stock {
+    /// Given into the sale.
+    pub stock: u64,
+    /// Nobody's.
+    pub free: u64,
+    /// In holds.
+    pub held: u64,
+    /// Sold.
+    pub confirmed: u64,
+    /// Waited for.
+    pub waiting: u64,
+}
+
+/// Why nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// No such sale.
+    UnknownSale,
+    /// No such item in the sale.
+    UnknownItem,
+    /// The key was used for something else.
+    KeyReused,
+    /// The sale has not opened yet.
+    NotOpen,
+    /// The sale is over.
+    Closed,
+    /// The price in force is above `max_price`.
+    PriceChanged {
+        /// The price in force, in minor units.
+        price: u64,
+    },
+    /// The buyer's limit would be passed.
+    LimitReached {
+        /// The limit, in units.
+        limit: u64,
+    },
+    /// Not enough units are free.
+    SoldOut,
+    /// No such order in the sale.
+    UnknownOrder,
+    /// The order is another buyer's.
+    NotYourOrder,
+    /// The hold ran out before this.
+    HoldExpired,
+    /// The order is confirmed already.
+    AlreadyConfirmed,
+    /// The order was released already.
+    AlreadyReleased,
+    /// A table or queue of the server is full.
+    Overloaded {
+        /// After how long to try again, in ms.
+        retry_after_ms: u64,
+    },
+    /// The request makes no sense.
+    Malformed,
+    /// A reason that this version does not know, by its number.
+    Other(u8),
+}
+
+impl Refusal {
+    fn from_reply(reply: &Reply) -> Refusal {
+        let value = reply.price.to_native();
+        match reply.outcome {
+            outcome::UNKNOWN_SALE => Refusal::UnknownSale,
+            outcome::UNKNOWN_ITEM => Refusal::UnknownItem,
+            outcome::KEY_REUSED => Refusal::KeyReused,
+            outcome::NOT_OPEN => Refusal::NotOpen,
+            outcome::CLOSED => Refusal::Closed,
+            outcome::PRICE_CHANGED => Refusal::PriceChanged { price: value },
+            outcome::LIMIT_REACHED => Refusal::LimitReached { limit: value },
+            outcome::SOLD_OUT => Refusal::SoldOut,
+            outcome::UNKNOWN_ORDER => Refusal::UnknownOrder,
+            outcome::NOT_YOUR_ORDER => Refusal::NotYourOrder,
+            outcome::HOLD_EXPIRED => Refusal::HoldExpired,
+            outcome::ALREADY_CONFIRMED => Refusal::AlreadyConfirmed,
+            outcome::ALREADY_RELEASED => Refusal::AlreadyReleased,
+            outcome::OVERLOADED => Refusal::Overloaded { retry_after_ms: value },
+            outcome::MALFORMED => Refusal::Malformed,
+            other => Refusal::Other(other),
+        }
+    }
+
+    /// The contract's word: `sold_out` and so on.
+    pub fn word(&self) -> &'static str {
+        outcome::word(match self {
+            Refusal::UnknownSale => outcome::UNKNOWN_SALE,
+            Refusal::UnknownItem => outcome::UNKNOWN_ITEM,
+            Refusal::KeyReused => outcome::KEY_REUSED,
+            Refusal::NotOpen => outcome::NOT_OPEN,
+            Refusal::Closed => outcome::CLOSED,
+            Refusal::PriceChanged { .. } => outcome::PRICE_CHANGED,
+            Refusal::LimitReached { .. } => outcome::LIMIT_REACHED,
+            Refusal::SoldOut => outcome::SOLD_OUT,
+            Refusal::UnknownOrder => outcome::UNKNOWN_ORDER,
+            Refusal::NotYourOrder => outcome::NOT_YOUR_ORDER,
+            Refusal::HoldExpired => outcome::HOLD_EXPIRED,
+            Refusal::AlreadyConfirmed => outcome::ALREADY_CONFIRMED,
+            Refusal::AlreadyReleased => outcome::ALREADY_RELEASED,
+            Refusal::Overloaded { .. } => outcome::OVERLOADED,
+            Refusal::Malformed => outcome::MALFORMED,
+            Refusal::Other(number) => *number,
+        })
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Refusal::PriceChanged { price } => write!(f, "price_changed to {price}"),
+            Refusal::LimitReached { limit } => write!(f, "limit_reached: {limit} units"),
+            Refusal::Overloaded { retry_after_ms } => {
+                write!(f, "overloaded: retry after {retry_after_ms} ms")
+            }
+            Refusal::Other(number) => write!(f, "refusal number {number}"),
+            other => f.write_str(other.word()),
+        }
+    }
+}
+
+/// Reads one answer from its head cell and those behind it.
+pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
+    if head.kind() == kind::STOCK_REPLY {
+        let reply = head.stock_reply();
+        return Ok(Answer::Stock(Stock {
+            stock: reply.stock.to_native(),
+            free: reply.free.to_native(),
+            held: reply.held.to_native(),
+            confirmed: reply.confirmed.to_native(),
+            waiting: reply.waiting.to_native(),
+        }));
+    }
+    if head.kind() != kind::REPLY {
+        return Err(Error::Protocol("a cell that is no answer"));
+    }
+    let reply = head.reply();
+    if outcome::is_refusal(reply.outcome) {
+        return Ok(Answer::Refused(Refusal::from_reply(reply)));
+    }
+    if reply.outcome == outcome::OK {
+        let number = |wide: u64| {
+            u16::try_from(wide).map_err(|_| Error::Protocol("a number of a name past 16 bits"))
+        };
+        let item =
+            Item { sale: number(reply.order.to_native())?, item: number(reply.seq.to_native())? };
+        return Ok(if item.sale == 0 { Answer::Pong } else { Answer::Item(item) });
+    }
+    let order = OrderAnswer {
+        state: State::from_outcome(reply.outcome)
+            .ok_or(Error::Protocol("a state that this version does not know"))?,
+        order: reply.order.to_native(),
+        seq: reply.seq.to_native(),
+        units: reply.units.to_native(),
+        price: reply.price.to_native(),
+        expires_at: reply.expires_at.to_native(),
+        expires_in_ms: reply.expires_in_ms.to_native(),
+        replayed: reply.replayed != 0,
+    };
+    match tails {
+        [] => Ok(Answer::Order(order)),
+        [record, texts @ ..] => shown(order, record.head(), texts).map(Answer::Shown),
+    }
+}
+
+fn shown(order: OrderAnswer, record: &Head, mut texts: &[Cell]) -> Result<ShownOrder> {
+    let buyer = text(record.buyer(), &mut texts)?;
+    let key = text(record.key(), &mut texts)?;
+    if !texts.is_empty() {
+        return Err(Error::Protocol("cells that belong to nothing"));
+    }
+    let item = Item { sale: record.sale.to_native(), item: record.item.to_native() };
+    Ok(ShownOrder { order, item, buyer, key, given_at: record.time.to_native() })
+}
+
+fn text(ident: Option<Ident>, texts: &mut &[Cell]) -> Result<String> {
+    let ident = ident.ok_or(Error::Protocol("a form of text that this version does not know"))?;
+    let mut buffer = [0; TEXT_BYTES_MAX];
+    let mut length = ident.write_text(&mut buffer);
+    if ident.form == Form::Long {
+        let (tail, rest) =
+            texts.split_first().ok_or(Error::Protocol("a long text without its cell"))?;
+        *texts = rest;
+        buffer = join_text(ident.bits, tail);
+        length = text_len(&buffer);
+    }
+    std::str::from_utf8(&buffer[..length])
+        .map(str::to_owned)
+        .map_err(|_| Error::Protocol("a text that is not ASCII"))
+}

@@ -1,0 +1,166 @@
+//! Requests and their cells.
+//!
+//! Encoding appends whole cells to a buffer or leaves it as it was; it never touches a socket.
+
+use super::{Error, Result};
+use crate::message::{Cell, Head, NO_MAX_PRICE, kind, text_tail};
+use crate::sale::{Form, Ident, Name};
+
+/// A sale and one of its items, by the numbers the server gave their names. They stay the same for
+/// as long as the server's data folder lives, so they may be kept and shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Item {
+    /// Number of the sale, from 1.
+    pub sale: u16,
+    /// Number of the item within its sale, from 1; 0 if only the sale was asked for.
+    pub item: u16,
+}
+
+/// What can be asked. Buyers and keys are 1-64 printable ASCII characters without spaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Request<'a> {
+    /// Units of one item for a buyer. Sent again with the same key and content it is answered with
+    /// the same order, so it can be repeated whenever an answer got lost.
+    Buy {
+        /// What to buy.
+        item: Item,
+        /// For whom.
+        buyer: &'a str,
+        /// The caller's idempotency key, unique in the sale.
+        key: &'a str,
+        /// How many, from 1.
+        units: u32,
+        /// The highest price of a unit to accept, in minor units; `None` for any.
+        max_price: Option<u64>,
+    },
+    /// A hold becomes a purchase.
+    Confirm {
+        /// Number of the sale.
+        sale: u16,
+        /// The order's id.
+        order: u64,
+        /// If given: whose order it must be.
+        buyer: Option<&'a str>,
+    },
+    /// A hold is given back.
+    Release {
+        /// Number of the sale.
+        sale: u16,
+        /// The order's id.
+        order: u64,
+        /// If given: whose order it must be.
+        buyer: Option<&'a str>,
+    },
+    /// Shows an order.
+    Order {
+        /// Number of the sale.
+        sale: u16,
+        /// The order's id.
+        order: u64,
+    },
+    /// Shows the units of an item.
+    Stock {
+        /// Which item.
+        item: Item,
+    },
+    /// Asks for the numbers of names.
+    Resolve {
+        /// Name of the sale.
+        sale: &'a str,
+        /// Name of an item in it, if one is wanted.
+        item: Option<&'a str>,
+    },
+    /// Asks for nothing.
+    Ping,
+}
+
+impl Request<'_> {
+    /// Appends the request's cells to `out`.
+    pub(super) fn encode(&self, tag: u32, out: &mut Vec<u8>) -> Result<()> {
+        let mut tails = Tails { cells: [Cell::ZERO; 2], count: 0 };
+        let mut head = match *self {
+            Request::Buy { item, buyer, key, units, max_price } => {
+                let mut head = Head::new(kind::BUY);
+                head.sale = item.sale.into();
+                head.item = item.item.into();
+                head.units = units.into();
+                head.price = max_price.unwrap_or(NO_MAX_PRICE).into();
+                head.set_buyer(tails.ident("buyer", buyer)?);
+                head.set_key(tails.ident("key", key)?);
+                head
+            }
+            Request::Confirm { sale, order, buyer } => {
+                command(kind::CONFIRM, sale, order, buyer, &mut tails)?
+            }
+            Request::Release { sale, order, buyer } => {
+                command(kind::RELEASE, sale, order, buyer, &mut tails)?
+            }
+            Request::Order { sale, order } => command(kind::ORDER, sale, order, None, &mut tails)?,
+            Request::Stock { item } => {
+                let mut head = Head::new(kind::STOCK);
+                head.sale = item.sale.into();
+                head.item = item.item.into();
+                head
+            }
+            Request::Resolve { sale, item } => {
+                tails.name("sale", sale)?;
+                item.map_or(Ok(()), |item| tails.name("item", item))?;
+                Head::new(kind::RESOLVE)
+            }
+            Request::Ping => Head::new(kind::PING),
+        };
+        head.tag = tag.into();
+        head.tails = tails.count.into();
+        out.extend_from_slice(&Cell::from(head).0);
+        for tail in &tails.cells[..usize::from(tails.count)] {
+            out.extend_from_slice(&tail.0);
+        }
+        Ok(())
+    }
+}
+
+fn command(
+    kind: u8,
+    sale: u16,
+    order: u64,
+    buyer: Option<&str>,
+    tails: &mut Tails,
+) -> Result<Head> {
+    let mut head = Head::new(kind);
+    head.sale = sale.into();
+    head.set_order(order);
+    if let Some(buyer) = buyer {
+        head.set_buyer(tails.ident("buyer", buyer)?);
+    }
+    Ok(head)
+}
+
+/// The cells behind a head; a request has two at most.
+struct Tails {
+    cells: [Cell; 2],
+    count: u16,
+}
+
+impl Tails {
+    fn push(&mut self, cell: Cell) {
+        self.cells[usize::from(self.count)] = cell;
+        self.count += 1;
+    }
+
+    fn ident(&mut self, field: &'static str, text: &str) -> Result<Ident> {
+        let ident = Ident::parse(text.as_bytes())
+            .map_err(|reason| Error::BadText { field, reason: reason.to_string() })?;
+        if ident.form == Form::Long {
+            self.push(text_tail(text.as_bytes()));
+        }
+        Ok(ident)
+    }
+
+    fn name(&mut self, field: &'static str, text: &str) -> Result<()> {
+        let name =
+            Name::parse(text.as_bytes()).map_err(|reason| Error::BadText { field, reason })?;
+        self.push(Cell(*name.as_bytes()));
+        Ok(())
+    }
+}
