@@ -13,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// Wakes one thread by whatever means that thread waits on.
 pub struct Bell {
-    /// Partner: the fence in [`ring`](Bell::ring) and the one in [`doze`](Bell::doze).
+    /// Relaxed throughout: the fence in [`ring`](Bell::ring) and its partner, the one in
+    /// [`doze`](Bell::doze), give the order.
     asleep: AtomicBool,
     wake: Box<dyn Fn() + Send + Sync>,
 }
@@ -29,7 +30,18 @@ impl Bell {
     #[inline]
     pub fn ring(&self) {
         fence(Ordering::SeqCst);
-        if self.asleep.load(Ordering::Relaxed) && self.asleep.swap(false, Ordering::Relaxed) {
+        if self.asleep.load(Ordering::Relaxed) {
+            self.wake_once();
+        }
+    }
+
+    /// Apart from [`ring`](Bell::ring), so that the usual way of it stays short.
+    #[cold]
+    fn wake_once(&self) {
+        // Of several ringers one pays for the wake-up. Partner: the stores in `doze`. Not a swap: a
+        // ringer that comes too late writes nothing, so it cannot be seen in place of a later sleep.
+        let won = self.asleep.compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed);
+        if won.is_ok() {
             (self.wake)();
         }
     }
