@@ -180,8 +180,7 @@ fn terms(random: &mut Random, number: u64, start: u64) -> Terms {
 
 /// One life of a shop: returns how many commands it decided.
 fn live(seed: u64, commands: u64) -> u64 {
-    let bounds =
-        Bounds { orders_max: 4096, buyers_max: 4096, long_texts_max: 64, sales_max: 4 };
+    let bounds = Bounds { orders_max: 4096, buyers_max: 4096, long_texts_max: 64, sales_max: 4 };
     let mut random = Random(seed);
     let mut shop = Shop::new(bounds, Seed([seed, 2, 3, 4]));
     let mut naive = Naive::default();
@@ -229,14 +228,10 @@ fn live(seed: u64, commands: u64) -> u64 {
                 };
                 (shop.apply(now, &Command::Buy(buy)), naive.buy(now, &buy))
             }
-            6 | 7 => (
-                shop.apply(now, &Command::Confirm(about)),
-                naive.change(&about, State::Confirmed),
-            ),
-            _ => (
-                shop.apply(now, &Command::Release(about)),
-                naive.change(&about, State::Released),
-            ),
+            6 | 7 => {
+                (shop.apply(now, &Command::Confirm(about)), naive.change(&about, State::Confirmed))
+            }
+            _ => (shop.apply(now, &Command::Release(about)), naive.change(&about, State::Released)),
         };
         assert_eq!(real, model, "{context}");
         assert_eq!(shop.seq(), naive.seq, "{context}: seq");

@@ -176,7 +176,16 @@ fn sentence(value: &Value) -> String {
     let mut line =
         format!("{:>9}  {}  {:<8}", value["seq"].to_string(), text("time"), text("kind"));
     let names = [
-        "sale", "item", "order", "units", "price", "buyer", "key", "items", "stock", "hold_ms",
+        "sale",
+        "item",
+        "order",
+        "units",
+        "price",
+        "buyer",
+        "key",
+        "items",
+        "stock",
+        "hold_ms",
         "state_hash",
     ];
     for name in names {
