@@ -8,3 +8,5 @@ pub mod message;
 pub mod metrics;
 pub mod ring;
 pub mod sale;
+pub mod shard;
+pub mod wire;
