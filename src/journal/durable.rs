@@ -34,6 +34,12 @@ impl Watermark {
         Watermark { seq: Arc::new(CachePadded::new(AtomicU64::new(seq))) }
     }
 
+    /// A watermark that never moves, for tests and benches of those who ask it.
+    #[doc(hidden)]
+    pub fn fixed(seq: u64) -> Watermark {
+        Watermark::at(seq)
+    }
+
     /// Raises it.
     pub(super) fn raise(&self, seq: u64) {
         debug_assert!(seq >= self.seq());

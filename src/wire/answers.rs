@@ -121,7 +121,9 @@ fn ident_field<'a>(
     let ident = ident.unwrap_or(Ident::NONE);
     let mut text = [0; TEXT_BYTES_MAX];
     let mut len = ident.write_text(&mut text);
-    if let (Form::Long, Some(tail)) = (ident.form, texts.next()) {
+    if ident.form == Form::Long
+        && let Some(tail) = texts.next()
+    {
         text = join_text(ident.bits, tail);
         len = text_len(&text);
     }

@@ -25,6 +25,13 @@ pub struct Session {
     name: Option<Box<[u8]>>,
 }
 
+impl Session {
+    /// A session that has said nothing yet.
+    pub fn new(id: u64) -> Session {
+        Session { id, ..Session::default() }
+    }
+}
+
 /// What becomes of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
