@@ -45,6 +45,20 @@ pub const CONNECTIONS_MAX: usize = 1_000_000;
 pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 /// Journal segments kept ready.
 pub const SEGMENTS_AHEAD_MAX: usize = 16;
+/// Words in one RESP request.
+pub const RESP_ARGS_MAX: usize = 64;
+/// One word of a RESP request, in bytes.
+pub const RESP_BULK_BYTES_MAX: usize = 16 * 1024;
+/// A whole RESP request, in bytes.
+pub const RESP_REQUEST_BYTES_MAX: usize = 32 * 1024;
+/// Bytes that a shard takes from one connection in one turn.
+pub const READ_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that a shard takes in one turn when its buffers hold as much as they may.
+pub const READ_BYTES_TIGHT: usize = 2 * 1024;
+/// Bytes waiting to go out above which a connection is not read any more.
+pub const OUT_BYTES_HIGH: usize = 64 * 1024;
+/// Accepted sockets on their way to one shard.
+pub const INBOX_SOCKETS_MAX: usize = 1024;
 
 /// Shards.
 pub const SHARDS_MAX: usize = 64;

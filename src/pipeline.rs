@@ -98,12 +98,9 @@ impl Pipeline {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(options: &Options, on_failure: OnFailure) -> Result<Pipeline, StartError> {
-        let journal_options = JournalOptions::new(
-            options.segment_bytes,
-            options.segments_ahead,
-            options.durability,
-        )
-        .map_err(StartError::Options)?;
+        let journal_options =
+            JournalOptions::new(options.segment_bytes, options.segments_ahead, options.durability)
+                .map_err(StartError::Options)?;
         let lock = FolderLock::take(&options.data)?;
         let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
@@ -149,7 +146,11 @@ impl Pipeline {
         let bell = bell_of(&parker);
         let gate = Gate::new(watermark.clone());
         let operator_bell = Arc::clone(&bell);
-        doors.push(Door { requests: requests_reader, replies: replies_writer, bell: operator_bell });
+        doors.push(Door {
+            requests: requests_reader,
+            replies: replies_writer,
+            bell: operator_bell,
+        });
         let mut operator =
             Operator { requests, replies, gate, matcher_bell: matcher_bell.clone(), parker, bell };
 
@@ -180,12 +181,10 @@ impl Pipeline {
             let shop = Shop::new(options.bounds, seed());
             let mut replay = Replay::new(shop, false);
             let disk = Disk::new(options.data.join("journal"));
-            let recovered = journal::open(disk, &journal_options, |first, cells| {
-                replay.apply(first, cells)
-            })?;
+            let recovered =
+                journal::open(disk, &journal_options, |first, cells| replay.apply(first, cells))?;
             let seq = recovered.report().seq;
-            let (shop, _) =
-                replay.finish().map_err(|what| JournalError::Refused { seq, what })?;
+            let (shop, _) = replay.finish().map_err(|what| JournalError::Refused { seq, what })?;
             for sale in 1..=shop.sales_len() {
                 let terms = shop.terms(sale as u16).expect("numbers are dense");
                 directory.add(terms.name, terms.items.iter().map(|item| item.sku));

@@ -1,0 +1,103 @@
+//! The listening socket, and how accepted sockets come to their shards.
+//!
+//! One shard accepts for all and deals the sockets out in turn: connections then spread evenly
+//! however few there are, which the kernel's own spreading does not promise. It never waits: a shard
+//! whose inbox is full is passed over, and without descriptors it leaves the peers in the backlog
+//! for a while.
+//!
+//! Invariant: a socket is in one inbox or in none, and then closed.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+use mio::net::{TcpListener, TcpStream};
+use rustix::io::Errno;
+
+use crate::bell::Bell;
+
+/// How long nothing is accepted after descriptors ran out, ns.
+const PAUSE_NS: u64 = 100_000_000;
+/// Sockets accepted before the shard looks around again.
+const ACCEPT_BATCH_MAX: usize = 64;
+
+/// The way into a shard for an accepted socket.
+#[derive(Clone)]
+pub struct Door {
+    pub(super) inbox: Arc<ArrayQueue<TcpStream>>,
+    pub(super) bell: Arc<Bell>,
+}
+
+pub(super) struct Acceptor {
+    pub(super) listener: TcpListener,
+    pub(super) doors: Vec<Door>,
+    next: usize,
+    /// There may be peers in the backlog.
+    waiting: bool,
+    paused_until: u64,
+}
+
+impl Acceptor {
+    pub(super) fn new(listener: TcpListener, doors: Vec<Door>) -> Acceptor {
+        assert!(!doors.is_empty(), "someone must take the sockets");
+        Acceptor { listener, doors, next: 0, waiting: true, paused_until: 0 }
+    }
+
+    /// The kernel says that someone knocks.
+    pub(super) fn knock(&mut self) {
+        self.waiting = true;
+    }
+
+    /// Whether [`accept`](Self::accept) has something to do.
+    pub(super) fn is_ready(&self, now: u64) -> bool {
+        self.waiting && now >= self.paused_until
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.waiting
+    }
+
+    /// Accepts some and deals them out. Returns how many, and how many found no room anywhere.
+    pub(super) fn accept(&mut self, now: u64) -> (usize, usize) {
+        let (mut accepted, mut turned_away) = (0, 0);
+        while accepted < ACCEPT_BATCH_MAX {
+            match self.listener.accept() {
+                Ok((stream, _)) => {
+                    accepted += 1;
+                    // Without it only latency suffers.
+                    let _ = stream.set_nodelay(true);
+                    turned_away += usize::from(!self.deal(stream));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.waiting = false;
+                    break;
+                }
+                Err(error) => match Errno::from_io_error(&error) {
+                    Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                        self.paused_until = now + PAUSE_NS;
+                        break;
+                    }
+                    // That peer is gone already; the next one may not be.
+                    _ => accepted += 1,
+                },
+            }
+        }
+        (accepted, turned_away)
+    }
+
+    fn deal(&mut self, stream: TcpStream) -> bool {
+        let mut stream = stream;
+        for _ in 0..self.doors.len() {
+            let door = &self.doors[self.next];
+            self.next = (self.next + 1) % self.doors.len();
+            match door.inbox.push(stream) {
+                Ok(()) => {
+                    door.bell.ring();
+                    return true;
+                }
+                Err(back) => stream = back,
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,300 @@
+//! From bytes to requests on their way to the matcher.
+//!
+//! It takes whole requests from a connection's bytes as long as there is room, pushes those for the
+//! matcher into the ring, and answers the others into the connection's out buffer. A request that is
+//! answered here waits until all the connection's requests before it are answered.
+//! It reads no socket and does not publish: one read, however many requests, is published once.
+//!
+//! Invariant: for every request in the ring there is one flight, in the same order.
+
+use std::collections::VecDeque;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use super::connection::{Connection, Protocol};
+use super::names::Names;
+use super::table::{Address, Buffers};
+use crate::limits::{REQUEST_TAILS_MAX, SHARD_IN_FLIGHT_MAX};
+use crate::message::{Cell, Head, kind, outcome, text_tail};
+use crate::metrics::Metrics;
+use crate::ring::Writer;
+use crate::wire::answers;
+use crate::wire::binary::{self, What};
+use crate::wire::commands::{self, Ask, Command};
+use crate::wire::local::{self, Then};
+use crate::wire::resp::{self, Args, Words};
+
+/// How long a peer is asked to wait while the journal is replayed.
+const LOADING_RETRY_MS: u64 = 1000;
+const REQUEST_CELLS_MAX: usize = 1 + REQUEST_TAILS_MAX;
+const NO_HTTP: &[u8] = b"HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain\r\n\
+    Content-Length: 44\r\nConnection: close\r\n\r\nThis port speaks RESP and binary only, yet.\n";
+
+/// Why no more requests are taken from a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The last one is not whole, or there is none.
+    Incomplete,
+    /// The ring or the shard's list of flights is full.
+    Full,
+    /// See [`Wait::Answers`](super::connection::Wait).
+    Answers,
+    /// See [`Wait::Room`](super::connection::Wait).
+    Room,
+    /// See [`Wait::Out`](super::connection::Wait).
+    Out,
+    /// The connection ends here.
+    Close,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Binary,
+    Buy,
+    Change,
+    Order,
+    Stock,
+}
+
+/// A request on its way.
+pub(super) struct Flight {
+    pub(super) address: Address,
+    pub(super) tag: u32,
+    pub(super) form: Form,
+}
+
+/// A connection's bytes, and when they were read.
+pub(super) struct Read<'a> {
+    pub(super) input: &'a [u8],
+    pub(super) stamp: u64,
+    /// Bytes untold above which no request is taken.
+    pub(super) out_high: usize,
+}
+
+pub(super) struct Intake {
+    pub(super) requests: Writer<Cell>,
+    pub(super) flights: VecDeque<Flight>,
+    pub(super) names: Names,
+    pub(super) connection_in_flight_max: u32,
+    pub(super) metrics: Metrics,
+    pub(super) loading: Arc<AtomicBool>,
+    pub(super) args: Args,
+    /// Requests pushed since the start.
+    pub(super) pushed: u64,
+    /// Peers that broke their protocol since the start.
+    pub(super) broken: u64,
+}
+
+impl Intake {
+    /// Whether any connection could hand in a request.
+    #[inline]
+    pub(super) fn has_room(&mut self) -> bool {
+        self.requests.free(REQUEST_CELLS_MAX) >= REQUEST_CELLS_MAX
+            && self.flights.len() < SHARD_IN_FLIGHT_MAX
+    }
+
+    /// Takes requests from what a connection sent. Returns the bytes used.
+    pub(super) fn take(
+        &mut self,
+        address: Address,
+        connection: &mut Connection,
+        buffers: &mut Buffers,
+        read: &Read<'_>,
+    ) -> (usize, Stop) {
+        self.names.refresh();
+        let Some(first) = read.input.first() else { return (0, Stop::Incomplete) };
+        if connection.protocol == Protocol::Fresh {
+            connection.protocol = match first {
+                &kind::HELLO => Protocol::Greeting,
+                b'A'..=b'Z' => {
+                    connection.out.extend_from_slice(NO_HTTP);
+                    return (read.input.len(), Stop::Close);
+                }
+                // TLS.
+                0x16 => return (read.input.len(), Stop::Close),
+                _ => Protocol::Resp,
+            };
+        }
+        buffers.lend(&mut connection.out);
+        let mut used = 0;
+        let loading = self.loading.load(Relaxed);
+        let stop = loop {
+            let input = &read.input[used..];
+            if input.is_empty() {
+                break Stop::Incomplete;
+            }
+            if !self.has_room() {
+                break Stop::Full;
+            }
+            if connection.in_flight >= self.connection_in_flight_max {
+                break Stop::Room;
+            }
+            if connection.untold() > read.out_high {
+                break Stop::Out;
+            }
+            let step = match connection.protocol {
+                Protocol::Binary => self.binary(address, connection, input, read.stamp, loading),
+                Protocol::Greeting => self.greeting(connection, input),
+                _ => self.resp(address, connection, input, read.stamp, loading),
+            };
+            match step {
+                Ok(bytes) => used += bytes,
+                Err(stop) => break stop,
+            }
+        };
+        if connection.out.is_empty() {
+            buffers.take_back(&mut connection.out);
+        }
+        (used, stop)
+    }
+
+    #[inline]
+    fn resp(
+        &mut self,
+        address: Address,
+        connection: &mut Connection,
+        input: &[u8],
+        stamp: u64,
+        loading: bool,
+    ) -> Result<usize, Stop> {
+        let bytes = match resp::parse(input, &mut self.args) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return Err(Stop::Incomplete),
+            Err(_) if connection.in_flight > 0 => return Err(Stop::Answers),
+            Err(broken) => {
+                self.broken += 1;
+                broken.write(&mut connection.out);
+                return Err(Stop::Close);
+            }
+        };
+        let words = self.args.of(&input[..bytes]);
+        match commands::read(&words) {
+            Command::Ask(ask) if !loading => {
+                let numbers = self.names.numbers(ask.sale, ask.item);
+                push_ask(&mut self.requests, &ask, numbers, stamp);
+                let form = match ask.head.kind {
+                    kind::BUY => Form::Buy,
+                    kind::ORDER => Form::Order,
+                    kind::STOCK => Form::Stock,
+                    _ => Form::Change,
+                };
+                self.take_off(connection, Flight { address, tag: 0, form });
+            }
+            _ if connection.in_flight > 0 => return Err(Stop::Answers),
+            Command::Ask(_) => connection.out.extend_from_slice(answers::LOADING),
+            Command::Fault(fault) => fault.write(&mut connection.out),
+            Command::Local => return answer_here(&words, connection, &self.metrics, bytes),
+        }
+        Ok(bytes)
+    }
+
+    fn greeting(&mut self, connection: &mut Connection, input: &[u8]) -> Result<usize, Stop> {
+        let good = binary::parse_hello(input).ok_or(Stop::Incomplete)?;
+        binary::hello(good, self.connection_in_flight_max, &mut connection.out);
+        if !good {
+            self.broken += 1;
+            return Err(Stop::Close);
+        }
+        connection.protocol = Protocol::Binary;
+        Ok(Cell::ZERO.0.len())
+    }
+
+    #[inline]
+    fn binary(
+        &mut self,
+        address: Address,
+        connection: &mut Connection,
+        input: &[u8],
+        stamp: u64,
+        loading: bool,
+    ) -> Result<usize, Stop> {
+        let frame = binary::parse(input).ok_or(Stop::Incomplete)?;
+        let head = frame.head.head();
+        let (tag, tails) = (head.tag.to_native(), usize::from(head.tails.to_native()));
+        if frame.what == What::Ask && !loading {
+            self.requests.push(Head { time: stamp.into(), ..*head }.into());
+            for tail in &frame.tails[..tails] {
+                self.requests.push(*tail);
+            }
+            self.take_off(connection, Flight { address, tag, form: Form::Binary });
+            return Ok(frame.bytes);
+        }
+        if connection.in_flight > 0 {
+            return Err(Stop::Answers);
+        }
+        let out = &mut connection.out;
+        match frame.what {
+            What::Ping => binary::local(outcome::OK, tag, |_| {}, out),
+            What::Ask => {
+                let retry = |reply: &mut crate::message::Reply| {
+                    reply.price = LOADING_RETRY_MS.into();
+                };
+                binary::local(outcome::OVERLOADED, tag, retry, out);
+            }
+            What::Resolve => self.resolve(&frame.tails[..tails], tag, out),
+            What::Malformed => binary::local(outcome::MALFORMED, tag, |_| {}, out),
+            What::Lost => {
+                self.broken += 1;
+                binary::local(outcome::MALFORMED, tag, |_| {}, out);
+                return Err(Stop::Close);
+            }
+        }
+        Ok(frame.bytes)
+    }
+
+    fn resolve(&self, names: &[Cell], tag: u32, out: &mut Vec<u8>) {
+        let page = self.names.page();
+        let sale = binary::name(&names[0]).map_or(0, |name| page.sale(&name));
+        let item = match names.get(1).map(binary::name) {
+            Some(Some(name)) => page.item(sale, &name),
+            _ => 0,
+        };
+        let told = match (sale, item, names.len()) {
+            (0, ..) => outcome::UNKNOWN_SALE,
+            (_, 0, 2) => outcome::UNKNOWN_ITEM,
+            _ => outcome::OK,
+        };
+        let fill = |reply: &mut crate::message::Reply| {
+            reply.order = u64::from(sale).into();
+            reply.seq = u64::from(item).into();
+        };
+        binary::local(told, tag, fill, out);
+    }
+
+    #[inline]
+    fn take_off(&mut self, connection: &mut Connection, flight: Flight) {
+        connection.in_flight += 1;
+        self.pushed += 1;
+        self.flights.push_back(flight);
+    }
+}
+
+#[inline]
+fn push_ask(requests: &mut Writer<Cell>, ask: &Ask<'_>, numbers: (u16, u16), stamp: u64) {
+    let mut head = ask.head;
+    head.sale = numbers.0.into();
+    head.item = numbers.1.into();
+    head.time = stamp.into();
+    requests.push(head.into());
+    for text in [ask.long_buyer, ask.long_key] {
+        if !text.is_empty() {
+            requests.push(text_tail(text));
+        }
+    }
+}
+
+fn answer_here(
+    words: &Words<'_>,
+    connection: &mut Connection,
+    metrics: &Metrics,
+    bytes: usize,
+) -> Result<usize, Stop> {
+    let info = || metrics.info();
+    match local::answer(words, &mut connection.session, info, &mut connection.out) {
+        Then::Stay => Ok(bytes),
+        Then::Close => Err(Stop::Close),
+    }
+}

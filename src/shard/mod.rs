@@ -1,0 +1,387 @@
+//! Turns bytes into requests and answers into bytes: the sockets of the buyers' port.
+//!
+//! A shard owns its connections alone; it shares nothing with other shards but the doors that the
+//! acceptor deals sockets through. It never decides anything about a sale, never tells an answer
+//! without the [`Gate`]'s proof that it is durable, and never blocks but in [`Shard::wait`]. What it
+//! keeps is bounded: when it can take no more it stops reading, and the peers' own sockets fill.
+//!
+//! Invariant: answers come out of the ring in the order in which requests went in, so the list of
+//! flights says whose each is; on a connection every answer stands in the order of its requests.
+
+mod acceptor;
+mod connection;
+mod intake;
+mod names;
+mod reading;
+mod sweep;
+mod table;
+mod telling;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, atomic::AtomicBool};
+use std::time::Duration;
+
+use crossbeam::queue::ArrayQueue;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use acceptor::Acceptor;
+pub use acceptor::Door;
+use connection::Connection;
+use intake::Intake;
+use names::Names;
+use sweep::Sweep;
+use table::{Agenda, Buffers, Table};
+
+use crate::bell::Bell;
+use crate::directory::Directory;
+use crate::journal::Gate;
+use crate::limits::{
+    CONNECTION_IN_FLIGHT_MAX, INBOX_SOCKETS_MAX, READ_BYTES_MAX, RESP_REQUEST_BYTES_MAX,
+    SHARD_IN_FLIGHT_MAX, SHARDS_MAX,
+};
+use crate::message::Cell;
+use crate::metrics::{Metrics, ShardCounters};
+use crate::ring::{Reader, Writer};
+use crate::wire::answers::TOO_MANY_CLIENTS;
+use crate::wire::resp::Args;
+
+const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
+const EVENTS_MAX: usize = 1024;
+/// While connections wait for their turn, the kernel is asked for news in every so many rounds.
+const ROUNDS_PER_POLL: u64 = 4;
+
+/// How a shard treats its peers.
+#[derive(Clone, Copy, Debug)]
+pub struct ShardOptions {
+    /// Connections of this shard; more are told so and closed.
+    pub connections_max: usize,
+    /// Requests that one connection may have on their way.
+    pub connection_in_flight_max: u32,
+    /// Bytes in the buffers of all connections above which only little is read, and only from
+    /// connections that have taken all their answers.
+    pub buffers_bytes_max: usize,
+    /// A connection that says nothing for so long is closed, ms; 0 for never.
+    pub idle_ms: u64,
+    /// A request that is not whole after so long ends its connection, ms; 0 for never.
+    pub request_ms: u64,
+    /// A peer that takes nothing of its answers for so long is closed, ms; 0 for never.
+    pub write_stall_ms: u64,
+}
+
+impl Default for ShardOptions {
+    fn default() -> ShardOptions {
+        ShardOptions {
+            connections_max: 16_384,
+            connection_in_flight_max: CONNECTION_IN_FLIGHT_MAX as u32,
+            buffers_bytes_max: 256 << 20,
+            idle_ms: 300_000,
+            request_ms: 10_000,
+            write_stall_ms: 30_000,
+        }
+    }
+}
+
+/// What a shard is made of.
+pub struct ShardParts {
+    /// Which one it is, from 0.
+    pub index: usize,
+    /// To the matcher.
+    pub requests: Writer<Cell>,
+    /// From the matcher: for every request one answer, in the same order, its head and tails
+    /// published at once.
+    pub replies: Reader<Cell>,
+    /// What lets answers out.
+    pub gate: Gate,
+    /// Rung when there are requests.
+    pub matcher_bell: Arc<Bell>,
+    /// The names of sales and items.
+    pub directory: Directory,
+    /// Where it counts, at `shards[index]`; the others are read for `INFO`.
+    pub metrics: Metrics,
+    /// Monotonic ns.
+    pub clock: fn() -> u64,
+    /// Whether the journal is still being replayed.
+    pub loading: Arc<AtomicBool>,
+    /// How it treats its peers.
+    pub options: ShardOptions,
+}
+
+/// One thread's share of the connections.
+pub struct Shard {
+    poll: Poll,
+    events: Events,
+    bell: Arc<Bell>,
+    inbox: Arc<ArrayQueue<TcpStream>>,
+    acceptor: Option<Acceptor>,
+    table: Table,
+    agenda: Agenda,
+    buffers: Buffers,
+    /// What every read goes into: the unheard rest of its connection, then the new bytes.
+    input: Box<[u8]>,
+    intake: Intake,
+    replies: Reader<Cell>,
+    gate: Gate,
+    matcher_bell: Arc<Bell>,
+    clock: fn() -> u64,
+    options: ShardOptions,
+    index: usize,
+    metrics: Metrics,
+    sweep: Sweep,
+    /// Bytes in the connections' buffers.
+    held: usize,
+    rounds: u64,
+    /// Connections since the start.
+    connections: u64,
+    draining: bool,
+}
+
+impl Shard {
+    /// Makes a shard without connections.
+    ///
+    /// # Errors
+    /// When the kernel gives no epoll instance or waker.
+    ///
+    /// # Panics
+    /// If the options allow no request on its way, or more than a shard may have.
+    pub fn new(parts: ShardParts) -> io::Result<Shard> {
+        let options = parts.options;
+        assert!((1..=SHARD_IN_FLIGHT_MAX).contains(&(options.connection_in_flight_max as usize)));
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        // A wake-up can only fail for want of kernel memory, and then the wait still has its end.
+        let bell = Arc::new(Bell::new(move || drop(waker.wake())));
+        let intake = Intake {
+            requests: parts.requests,
+            flights: VecDeque::with_capacity(SHARD_IN_FLIGHT_MAX),
+            names: Names::new(parts.directory),
+            connection_in_flight_max: options.connection_in_flight_max,
+            metrics: parts.metrics.clone(),
+            loading: parts.loading,
+            args: Args::new(),
+            pushed: 0,
+            broken: 0,
+        };
+        Ok(Shard {
+            poll,
+            events: Events::with_capacity(EVENTS_MAX),
+            bell,
+            inbox: Arc::new(ArrayQueue::new(INBOX_SOCKETS_MAX)),
+            acceptor: None,
+            table: Table::new(options.connections_max),
+            agenda: Agenda::default(),
+            buffers: Buffers::default(),
+            input: vec![0; READ_BYTES_MAX + 2 * RESP_REQUEST_BYTES_MAX].into_boxed_slice(),
+            intake,
+            replies: parts.replies,
+            gate: parts.gate,
+            matcher_bell: parts.matcher_bell,
+            clock: parts.clock,
+            options,
+            index: parts.index,
+            metrics: parts.metrics,
+            sweep: Sweep::new((parts.clock)()),
+            held: 0,
+            rounds: 0,
+            connections: 0,
+            draining: false,
+        })
+    }
+
+    /// Makes this shard the one that accepts, for itself and for others: one door for each shard.
+    ///
+    /// # Errors
+    /// When the kernel will not watch the listener.
+    pub fn open(&mut self, mut listener: TcpListener, doors: Vec<Door>) -> io::Result<()> {
+        self.poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        self.acceptor = Some(Acceptor::new(listener, doors));
+        Ok(())
+    }
+
+    /// The way in for accepted sockets.
+    pub fn door(&self) -> Door {
+        Door { inbox: Arc::clone(&self.inbox), bell: Arc::clone(&self.bell) }
+    }
+
+    /// What wakes it from [`wait`](Self::wait).
+    pub fn bell(&self) -> Arc<Bell> {
+        Arc::clone(&self.bell)
+    }
+
+    /// Connections that are open.
+    pub fn connections(&self) -> usize {
+        self.table.connections()
+    }
+
+    /// Does what can be done without waiting. Returns how much that was.
+    pub fn work(&mut self) -> usize {
+        let mut done = 0;
+        self.rounds += 1;
+        if self.agenda.ready.is_empty() || self.rounds.is_multiple_of(ROUNDS_PER_POLL) {
+            done += self.look(Duration::ZERO);
+        }
+        let now = (self.clock)();
+        done += self.admit(now);
+        done += self.tell();
+        self.flush(now);
+        done += self.read();
+        self.flush(now);
+        self.sweep(now);
+        done
+    }
+
+    /// Waits for the kernel or the bell, at most so long.
+    pub fn wait(&mut self, timeout: Duration) {
+        let watched =
+            self.table.connections() > 0 || self.acceptor.as_ref().is_some_and(Acceptor::is_paused);
+        let timeout = if watched { timeout.min(sweep::PERIOD) } else { timeout };
+        self.look(timeout);
+    }
+
+    /// Whether [`work`](Self::work) would find something to do, news from the kernel aside.
+    pub fn busy(&mut self) -> bool {
+        let answers =
+            self.replies.available(1) > 0 && self.gate.pass(self.replies.get(0)).is_some();
+        let acceptor = self.acceptor.as_ref();
+        answers
+            || !self.inbox.is_empty()
+            || !self.agenda.dirty.is_empty()
+            || (!self.agenda.ready.is_empty() && !self.draining && self.intake.has_room())
+            || acceptor.is_some_and(|acceptor| acceptor.is_ready((self.clock)()))
+    }
+
+    /// Waits as [`wait`](Self::wait) unless it or `others`, who run on the same thread, are busy.
+    /// Whoever leaves work for any of them rings this shard's bell.
+    pub fn doze(&mut self, timeout: Duration, others: impl FnOnce() -> bool) {
+        let bell = self.bell();
+        let shard = RefCell::new(self);
+        bell.doze(|| shard.borrow_mut().busy() || others(), || shard.borrow_mut().wait(timeout));
+    }
+
+    /// Stops accepting and reading. What was read and understood goes its way.
+    pub fn drain(&mut self) {
+        self.draining = true;
+        if let Some(mut acceptor) = self.acceptor.take() {
+            // Closing it has the same effect.
+            let _ = self.poll.registry().deregister(&mut acceptor.listener);
+        }
+        while self.inbox.pop().is_some() {}
+    }
+
+    /// Whether, after [`drain`](Self::drain), every answer is written or its peer gone.
+    pub fn is_drained(&self) -> bool {
+        self.draining
+            && self.intake.flights.is_empty()
+            && self.table.iter().all(|connection| connection.untold() == 0)
+    }
+
+    fn counters(&self) -> &ShardCounters {
+        &self.metrics.shards[self.index]
+    }
+
+    /// Asks the kernel for news. Returns how many there were.
+    fn look(&mut self, timeout: Duration) -> usize {
+        if let Err(error) = self.poll.poll(&mut self.events, Some(timeout)) {
+            assert!(error.kind() == io::ErrorKind::Interrupted, "epoll failed: {error}");
+            return 0;
+        }
+        let mut news = 0;
+        for event in &self.events {
+            match event.token() {
+                WAKER => {}
+                LISTENER => {
+                    if let Some(acceptor) = &mut self.acceptor {
+                        acceptor.knock();
+                    }
+                }
+                Token(slot) => {
+                    let slot = slot as u32;
+                    let Some((_, connection)) = self.table.in_slot(slot) else { continue };
+                    news += 1;
+                    notice(event, slot, connection, &mut self.agenda);
+                }
+            }
+        }
+        news
+    }
+
+    /// Accepts, and takes in what the acceptor dealt to this shard.
+    fn admit(&mut self, now: u64) -> usize {
+        let mut done = 0;
+        if let Some(acceptor) = &mut self.acceptor
+            && acceptor.is_ready(now)
+        {
+            let (accepted, turned_away) = acceptor.accept(now);
+            done += accepted;
+            self.counters().turned_away.add(turned_away as u64);
+        }
+        while !self.draining
+            && let Some(stream) = self.inbox.pop()
+        {
+            done += 1;
+            self.take_in(stream, now);
+        }
+        done
+    }
+
+    fn take_in(&mut self, mut stream: TcpStream, now: u64) {
+        let Some(slot) = self.table.vacancy() else {
+            // A courtesy; the peer may be gone already.
+            let _ = io::Write::write(&mut stream, TOO_MANY_CLIENTS);
+            self.counters().turned_away.add(1);
+            return;
+        };
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let token = Token(slot as usize);
+        if self.poll.registry().register(&mut stream, token, interest).is_err() {
+            self.counters().turned_away.add(1);
+            return;
+        }
+        self.connections += 1;
+        let id = self.connections * SHARDS_MAX as u64 + self.index as u64;
+        self.table.fill(slot, Connection::new(stream, id, now));
+        self.counters().accepted.add(1);
+    }
+
+    fn close(&mut self, slot: u32) {
+        let Some(mut connection) = self.table.remove(slot) else { return };
+        self.held -= connection.held;
+        if !connection.gone && connection.untold() == 0 {
+            connection.out.clear();
+            self.buffers.take_back(&mut connection.out);
+        }
+        connection.part(&mut self.input);
+        self.counters().closed.add(1);
+    }
+}
+
+impl Drop for Shard {
+    fn drop(&mut self) {
+        for connection in self.table.drain() {
+            connection.part(&mut self.input);
+        }
+    }
+}
+
+/// What the kernel says of one connection.
+fn notice(event: &mio::event::Event, slot: u32, connection: &mut Connection, agenda: &mut Agenda) {
+    if event.is_error() || (event.is_read_closed() && event.is_write_closed()) {
+        connection.gone = true;
+        agenda.soil(slot, connection);
+        return;
+    }
+    if event.is_writable() && connection.write_blocked {
+        connection.write_blocked = false;
+        agenda.soil(slot, connection);
+    }
+    if event.is_readable() || event.is_read_closed() {
+        connection.readable = true;
+        connection.read_closed |= event.is_read_closed();
+        if connection.wait == connection::Wait::No {
+            agenda.wake(slot, connection);
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! The turns of the connections that have sent something: one bounded read each, round and round.
+//!
+//! Bytes are read into the shard's one input buffer and understood there; only what is left over is
+//! copied into the connection. It writes to no socket.
+//!
+//! Invariant: arrival stamps never go down within a shard. Bytes that back-pressure left lying are
+//! stamped when they are taken up again, as if they had lain in the kernel.
+
+use std::io::{ErrorKind, Read as _};
+
+use super::Shard;
+use super::connection::{Connection, Wait};
+use super::intake::{Read, Stop};
+use super::table::{Address, Agenda};
+use crate::limits::{OUT_BYTES_HIGH, READ_BYTES_MAX, READ_BYTES_TIGHT};
+
+/// Turns taken before the shard looks at the answers again.
+const TURNS_MAX: usize = 64;
+/// Requests that are shown to the matcher before the round is over.
+const EARLY_PUBLISH: usize = 512;
+
+impl Shard {
+    /// Gives the connections that are ready their turns and shows the matcher what came of it.
+    /// Returns the number of turns.
+    pub(super) fn read(&mut self) -> usize {
+        if self.draining {
+            return 0;
+        }
+        let (pushed, broken) = (self.intake.pushed, self.intake.broken);
+        let (mut turns, mut bytes) = (0, 0);
+        for _ in 0..self.agenda.ready.len().min(TURNS_MAX) {
+            if !self.intake.has_room() {
+                break;
+            }
+            let Some(slot) = self.agenda.ready.pop_front() else { break };
+            turns += 1;
+            bytes += self.turn(slot);
+            if self.intake.requests.unpublished() >= EARLY_PUBLISH {
+                self.publish();
+            }
+        }
+        if turns > 0 {
+            self.publish();
+            let counters = self.counters();
+            counters.bytes_in.add(bytes as u64);
+            counters.requests.add(self.intake.pushed - pushed);
+            counters.protocol_errors.add(self.intake.broken - broken);
+        }
+        turns
+    }
+
+    fn publish(&mut self) {
+        if self.intake.requests.publish() {
+            self.matcher_bell.ring();
+        }
+    }
+
+    /// One connection's turn. Returns the bytes read.
+    fn turn(&mut self, slot: u32) -> usize {
+        let Some((address, connection)) = self.table.in_slot(slot) else { return 0 };
+        connection.queued = false;
+        if connection.gone || connection.closing {
+            self.agenda.soil(slot, connection);
+            return 0;
+        }
+        let tight = self.held > self.options.buffers_bytes_max;
+        let out_high = if tight { 0 } else { OUT_BYTES_HIGH };
+        if connection.backlog {
+            let rest = std::mem::take(&mut connection.rest);
+            let stamp = (self.clock)();
+            let read = Read { input: &rest[connection.rest_at..], stamp, out_high };
+            let (used, stop) = self.intake.take(address, connection, &mut self.buffers, &read);
+            connection.rest = rest;
+            connection.rest_at += used;
+            connection.backlog = !matches!(stop, Stop::Incomplete | Stop::Close);
+            if connection.rest_at == connection.rest.len() || stop == Stop::Close {
+                keep(connection, &[], &mut self.buffers);
+            }
+            let partial = !connection.backlog && !connection.rest.is_empty();
+            connection.partial_since = if partial { stamp } else { 0 };
+            self.after(address, stop);
+            return 0;
+        }
+        if connection.untold() > out_high {
+            connection.wait = Wait::Out;
+            return 0;
+        }
+        if connection.in_flight >= self.options.connection_in_flight_max {
+            connection.wait = Wait::Room;
+            return 0;
+        }
+        if !connection.readable || connection.ended {
+            self.agenda.soil(slot, connection);
+            return 0;
+        }
+        let kept = connection.rest.len() - connection.rest_at;
+        self.input[..kept].copy_from_slice(&connection.rest[connection.rest_at..]);
+        let room = if tight { READ_BYTES_TIGHT } else { READ_BYTES_MAX };
+        let Some(bytes) = receive(connection, &mut self.input[kept..kept + room]) else {
+            return self.after(address, Stop::Incomplete);
+        };
+        let stamp = (self.clock)();
+        connection.active_at = stamp;
+        let input = &self.input[..kept + bytes];
+        let read = Read { input, stamp, out_high };
+        let (used, stop) = self.intake.take(address, connection, &mut self.buffers, &read);
+        let used = if stop == Stop::Close { input.len() } else { used };
+        keep(connection, &input[used..], &mut self.buffers);
+        connection.backlog = !matches!(stop, Stop::Incomplete | Stop::Close);
+        if used == input.len() || connection.backlog {
+            connection.partial_since = 0;
+        } else if used > 0 || connection.partial_since == 0 {
+            connection.partial_since = stamp;
+        }
+        self.after(address, stop);
+        bytes
+    }
+
+    /// Draws the consequences of why no more was taken. Returns 0, the bytes read by it.
+    fn after(&mut self, address: Address, stop: Stop) -> usize {
+        let Some(connection) = self.table.at(address) else { return 0 };
+        match stop {
+            Stop::Incomplete => {
+                if connection.readable && !connection.ended {
+                    self.agenda.wake(address.slot, connection);
+                }
+            }
+            Stop::Full => self.agenda.wake(address.slot, connection),
+            Stop::Answers => connection.wait = Wait::Answers,
+            Stop::Room => connection.wait = Wait::Room,
+            Stop::Out => connection.wait = Wait::Out,
+            Stop::Close => connection.closing = true,
+        }
+        soil_if_needed(&mut self.agenda, address.slot, connection);
+        0
+    }
+}
+
+/// Something to write, to account for, or to bury.
+fn soil_if_needed(agenda: &mut Agenda, slot: u32, connection: &mut Connection) {
+    let held = connection.rest.len() + connection.out.len();
+    if held != connection.held || connection.untold() > 0 || connection.is_over() {
+        agenda.soil(slot, connection);
+    }
+}
+
+/// Reads once. `None` if nothing came; then the connection knows why.
+fn receive(connection: &mut Connection, into: &mut [u8]) -> Option<usize> {
+    loop {
+        match connection.stream.read(into) {
+            Ok(0) => {
+                (connection.ended, connection.readable) = (true, false);
+                return None;
+            }
+            Ok(bytes) => {
+                // A short read means that the kernel has no more, unless the end is still to come.
+                connection.readable = bytes == into.len() || connection.read_closed;
+                return Some(bytes);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                connection.readable = false;
+                return None;
+            }
+            Err(_) => {
+                connection.gone = true;
+                return None;
+            }
+        }
+    }
+}
+
+/// Leaves what was not used with the connection.
+fn keep(connection: &mut Connection, left: &[u8], buffers: &mut super::table::Buffers) {
+    connection.rest.clear();
+    connection.rest_at = 0;
+    if left.is_empty() {
+        buffers.take_back(&mut connection.rest);
+    } else {
+        buffers.lend(&mut connection.rest);
+        connection.rest.extend_from_slice(left);
+    }
+}

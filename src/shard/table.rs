@@ -1,0 +1,156 @@
+//! The connections of a shard in numbered slots, the lists of those with something to do, and the
+//! buffers that they borrow.
+//!
+//! It decides nothing about a connection.
+//!
+//! Invariant: a slot's generation changes when its connection leaves, so an address never reaches
+//! another connection than the one it was made for.
+
+use std::collections::VecDeque;
+
+use super::connection::{Connection, Wait};
+
+/// Where an answer goes.
+#[derive(Clone, Copy)]
+pub(super) struct Address {
+    pub(super) slot: u32,
+    generation: u32,
+}
+
+struct Slot {
+    generation: u32,
+    connection: Option<Connection>,
+}
+
+pub(super) struct Table {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    max: usize,
+}
+
+impl Table {
+    pub(super) fn new(max: usize) -> Table {
+        Table { slots: Vec::new(), free: Vec::new(), max }
+    }
+
+    /// Slots ever used.
+    pub(super) fn slots(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// A free slot, to be filled by [`fill`](Self::fill); `None` if there are as many connections as
+    /// may be.
+    pub(super) fn vacancy(&mut self) -> Option<u32> {
+        if let Some(slot) = self.free.last() {
+            return Some(*slot);
+        }
+        if self.slots.len() >= self.max {
+            return None;
+        }
+        let slot = u32::try_from(self.slots.len()).ok()?;
+        self.slots.push(Slot { generation: 0, connection: None });
+        self.free.push(slot);
+        Some(slot)
+    }
+
+    /// Fills the slot that [`vacancy`](Self::vacancy) named.
+    pub(super) fn fill(&mut self, slot: u32, connection: Connection) {
+        assert_eq!(self.free.pop(), Some(slot), "only the vacant slot is filled");
+        self.slots[slot as usize].connection = Some(connection);
+    }
+
+    #[inline]
+    pub(super) fn in_slot(&mut self, slot: u32) -> Option<(Address, &mut Connection)> {
+        let Slot { generation, connection } = self.slots.get_mut(slot as usize)?;
+        let address = Address { slot, generation: *generation };
+        connection.as_mut().map(|connection| (address, connection))
+    }
+
+    #[inline]
+    pub(super) fn at(&mut self, address: Address) -> Option<&mut Connection> {
+        let slot = &mut self.slots[address.slot as usize];
+        slot.connection.as_mut().filter(|_| slot.generation == address.generation)
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) -> Option<Connection> {
+        let place = self.slots.get_mut(slot as usize)?;
+        let connection = place.connection.take()?;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(slot);
+        Some(connection)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Connection> {
+        self.slots.iter().filter_map(|slot| slot.connection.as_ref())
+    }
+
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Connection> {
+        self.slots.iter_mut().filter_map(|slot| slot.connection.take())
+    }
+}
+
+/// Who has something to do. An entry may be stale; a turn in vain does no harm.
+#[derive(Default)]
+pub(super) struct Agenda {
+    /// Those to be read, in turn.
+    pub(super) ready: VecDeque<u32>,
+    /// Those to be written to.
+    pub(super) dirty: Vec<u32>,
+}
+
+impl Agenda {
+    /// Gives a connection a turn at being read.
+    #[inline]
+    pub(super) fn wake(&mut self, slot: u32, connection: &mut Connection) {
+        connection.wait = Wait::No;
+        if !connection.queued {
+            connection.queued = true;
+            self.ready.push_back(slot);
+        }
+    }
+
+    /// Notes that there is something to write, or nothing left to wait for.
+    #[inline]
+    pub(super) fn soil(&mut self, slot: u32, connection: &mut Connection) {
+        if !connection.dirty {
+            connection.dirty = true;
+            self.dirty.push(slot);
+        }
+    }
+}
+
+/// Buffers that no connection needs at the moment.
+#[derive(Default)]
+pub(super) struct Buffers {
+    spare: Vec<Vec<u8>>,
+}
+
+impl Buffers {
+    const SPARE_MAX: usize = 64;
+    const SPARE_BYTES_MAX: usize = 256 * 1024;
+
+    /// Sees to it that `buffer` is more than an empty promise.
+    #[inline]
+    pub(super) fn lend(&mut self, buffer: &mut Vec<u8>) {
+        if buffer.capacity() == 0
+            && let Some(spare) = self.spare.pop()
+        {
+            *buffer = spare;
+        }
+    }
+
+    /// Takes an empty buffer back.
+    #[inline]
+    pub(super) fn take_back(&mut self, buffer: &mut Vec<u8>) {
+        assert!(buffer.is_empty(), "only what is used up is given back");
+        let capacity = buffer.capacity();
+        let buffer = std::mem::take(buffer);
+        if (1..=Self::SPARE_BYTES_MAX).contains(&capacity) && self.spare.len() < Self::SPARE_MAX {
+            self.spare.push(buffer);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Answers on their way out: from the ring through the gate into the out buffers, and from those to
+//! the sockets, one write a connection and round.
+//!
+//! It never looks into an answer that the gate has not let pass.
+//!
+//! Invariant: a flight leaves the list exactly when its answer leaves the ring.
+
+use super::Shard;
+use super::connection::{Connection, Wait};
+use super::intake::{Flight, Form, Intake};
+use super::table::Address;
+use crate::limits::{OUT_BYTES_HIGH, REPLY_CELLS_MAX};
+use crate::message::{Cell, kind, outcome};
+use crate::wire::answers::{self, Shown};
+use crate::wire::binary;
+
+/// Answers told before the shard writes them out.
+const ANSWERS_MAX: usize = 4096;
+
+impl Shard {
+    /// Takes the answers that may be told. Returns how many.
+    pub(super) fn tell(&mut self) -> usize {
+        let mut there = self.replies.available(1);
+        let (mut at, mut told) = (0, 0);
+        while at < there && told < ANSWERS_MAX {
+            let Some(answer) = self.gate.pass(self.replies.get(at)) else { break };
+            let answer = answer.into_inner();
+            let tails = usize::from(answer.reply().tails);
+            assert!(tails < REPLY_CELLS_MAX, "an answer of {tails} tails");
+            if at + 1 + tails > there {
+                there = self.replies.available(at + 1 + tails);
+                assert!(at + 1 + tails <= there, "an answer is published with its tails");
+            }
+            let flight = self.intake.flights.pop_front().expect("an answer has a request");
+            if let Some(connection) = self.table.at(flight.address) {
+                self.buffers.lend(&mut connection.out);
+                if flight.form == Form::Binary {
+                    binary::answer(answer, flight.tag, &mut connection.out);
+                    for tail in 1..=tails {
+                        connection.out.extend_from_slice(&self.replies.get(at + tail).0);
+                    }
+                } else if tails == 0 {
+                    write_resp(&self.intake, &flight, &answer, &[], connection);
+                } else {
+                    let mut cells = [Cell::ZERO; REPLY_CELLS_MAX - 1];
+                    for (tail, cell) in cells[..tails].iter_mut().enumerate() {
+                        *cell = self.replies.get(at + 1 + tail);
+                    }
+                    write_resp(&self.intake, &flight, &answer, &cells[..tails], connection);
+                }
+                connection.in_flight -= 1;
+                let max = self.options.connection_in_flight_max;
+                let woken = match connection.wait {
+                    Wait::Answers => connection.in_flight == 0,
+                    Wait::Room => connection.in_flight <= max / 2,
+                    Wait::No | Wait::Out => false,
+                };
+                if woken {
+                    self.agenda.wake(flight.address.slot, connection);
+                }
+                self.agenda.soil(flight.address.slot, connection);
+            }
+            at += 1 + tails;
+            told += 1;
+        }
+        if at > 0 {
+            self.replies.release(at);
+        }
+        told
+    }
+
+    /// Writes to every connection that has something to be told, and closes those that are over.
+    pub(super) fn flush(&mut self, now: u64) {
+        let mut written = 0;
+        while let Some(slot) = self.agenda.dirty.pop() {
+            let Some((Address { .. }, connection)) = self.table.in_slot(slot) else { continue };
+            connection.dirty = false;
+            if connection.untold() > 0 && !connection.write_blocked && !connection.gone {
+                written += connection.flush(now);
+            }
+            if connection.out.is_empty() {
+                self.buffers.take_back(&mut connection.out);
+            }
+            if connection.wait == Wait::Out && connection.untold() <= OUT_BYTES_HIGH / 2 {
+                // In tight times the turn itself finds out that this is not little enough.
+                self.agenda.wake(slot, connection);
+            }
+            let held = connection.rest.len() + connection.out.len();
+            self.held = self.held - connection.held + held;
+            connection.held = held;
+            if connection.is_over() {
+                self.close(slot);
+            }
+        }
+        if written > 0 {
+            self.counters().bytes_out.add(written as u64);
+        }
+    }
+}
+
+#[inline]
+fn write_resp(
+    intake: &Intake,
+    flight: &Flight,
+    answer: &Cell,
+    tails: &[Cell],
+    connection: &mut Connection,
+) {
+    let out = &mut connection.out;
+    let reply = answer.reply();
+    match flight.form {
+        Form::Stock if answer.kind() == kind::STOCK_REPLY => {
+            answers::stock(answer.stock_reply(), out);
+        }
+        Form::Order if !outcome::is_refusal(reply.outcome) && !tails.is_empty() => {
+            let head = tails[0].head();
+            let item = usize::from(head.item.to_native());
+            let names = intake.names.page().names(head.sale.to_native());
+            let item_name = names.and_then(|names| names.items.get(item.checked_sub(1)?));
+            let shown = Shown {
+                reply,
+                tails,
+                sale: names.map_or("", |names| names.name.as_str()),
+                item: item_name.map_or("", |name| name.as_str()),
+            };
+            answers::order(&shown, connection.session.resp3, out);
+        }
+        Form::Change => answers::change(reply, out),
+        _ => answers::buy(reply, out),
+    }
+}

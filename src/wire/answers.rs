@@ -1,0 +1,233 @@
+//! The matcher's answers in RESP.
+//!
+//! Each function appends one whole reply. They decide nothing: what the outcome is has been
+//! decided, and the caller has seen to it that it may be told.
+//!
+//! Invariant: one call, one RESP value.
+
+use super::scribe::Scribe;
+use super::{push_decimal, push_moment};
+use crate::message::{Cell, Reply, StockReply, join_text, outcome};
+use crate::sale::{Form, Ident, TEXT_BYTES_MAX, text_len};
+
+/// While the journal is replayed.
+pub const LOADING: &[u8] = b"-LOADING doorbuster is replaying its journal\r\n";
+/// To a connection above the limit.
+pub const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
+
+/// Answers `BUY`: `[state, order, seq, units, price, expires_in_ms]` or a refusal.
+#[inline]
+pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
+    let start: &[u8] = match reply.outcome {
+        outcome::HELD => b"*6\r\n$4\r\nheld\r\n:",
+        outcome::CONFIRMED => b"*6\r\n$9\r\nconfirmed\r\n:",
+        outcome::RELEASED => b"*6\r\n$8\r\nreleased\r\n:",
+        outcome::EXPIRED => b"*6\r\n$7\r\nexpired\r\n:",
+        _ => return refusal(reply, out),
+    };
+    let mut line = Scribe::new();
+    line.text(start).decimal(reply.order.to_native());
+    line.text(b"\r\n:").decimal(reply.seq.to_native());
+    line.text(b"\r\n:").decimal(u64::from(reply.units.to_native()));
+    line.text(b"\r\n:").decimal(reply.price.to_native());
+    line.text(b"\r\n:").decimal(u64::from(reply.expires_in_ms.to_native()));
+    line.text(b"\r\n").append_to(out);
+}
+
+/// Answers `CONFIRM` and `RELEASE`: `[state, order, seq]` or a refusal.
+pub fn change(reply: &Reply, out: &mut Vec<u8>) {
+    if outcome::is_refusal(reply.outcome) {
+        return refusal(reply, out);
+    }
+    let mut line = Scribe::new();
+    line.text(b"*3\r\n").bulk(outcome::word(reply.outcome).as_bytes());
+    line.integer(reply.order.to_native()).integer(reply.seq.to_native()).append_to(out);
+}
+
+/// Appends a refusal: an array of its word and what helps, or `-BUSY`.
+pub fn refusal(reply: &Reply, out: &mut Vec<u8>) {
+    let word = outcome::word(reply.outcome).as_bytes();
+    let price = reply.price.to_native();
+    let mut line = Scribe::new();
+    match reply.outcome {
+        outcome::SOLD_OUT => line.text(b"*1\r\n$8\r\nsold_out\r\n"),
+        outcome::OVERLOADED => line.text(b"-BUSY retry after ").decimal(price).text(b" ms\r\n"),
+        outcome::PRICE_CHANGED | outcome::LIMIT_REACHED => {
+            line.text(b"*2\r\n").bulk(word).integer(price)
+        }
+        _ => line.text(b"*1\r\n").bulk(word),
+    };
+    line.append_to(out);
+}
+
+/// Answers `STOCK`: `[stock, free, held, confirmed, waiting]`.
+pub fn stock(reply: &StockReply, out: &mut Vec<u8>) {
+    let mut line = Scribe::new();
+    line.text(b"*5\r\n").integer(reply.stock.to_native()).integer(reply.free.to_native());
+    line.integer(reply.held.to_native()).integer(reply.confirmed.to_native());
+    line.integer(reply.waiting.to_native()).append_to(out);
+}
+
+/// An order to be shown.
+pub struct Shown<'a> {
+    /// The answer.
+    pub reply: &'a Reply,
+    /// The order's own head and its long texts.
+    pub tails: &'a [Cell],
+    /// The sale's name.
+    pub sale: &'a str,
+    /// The item's name.
+    pub item: &'a str,
+}
+
+/// Answers `ORDER` with all that is known of it: a map in RESP3, a flat array in RESP2.
+pub fn order(shown: &Shown<'_>, resp3: bool, out: &mut Vec<u8>) {
+    let Shown { reply, tails, sale, item } = shown;
+    let Some((head, texts)) = tails.split_first() else { return refusal(reply, out) };
+    let head = head.head();
+    let mut texts = texts.iter();
+    let (buyer, key) = (head.buyer(), head.key());
+    out.extend_from_slice(if resp3 { b"%11\r\n" } else { b"*22\r\n" });
+    integer_field("order", reply.order.to_native(), out);
+    integer_field("seq", reply.seq.to_native(), out);
+    text_field("sale", sale.as_bytes(), out);
+    text_field("state", outcome::word(reply.outcome).as_bytes(), out);
+    ident_field("buyer", buyer, &mut texts, out);
+    ident_field("key", key, &mut texts, out);
+    text_field("item", item.as_bytes(), out);
+    integer_field("units", u64::from(head.units.to_native()), out);
+    integer_field("price", head.price.to_native(), out);
+    integer_field("expires_in_ms", u64::from(reply.expires_in_ms.to_native()), out);
+    match reply.expires_at.to_native() {
+        0 => {
+            push_bulk(b"expires_at", out);
+            out.extend_from_slice(if resp3 { b"_\r\n" } else { b"$-1\r\n" });
+        }
+        expires_at => {
+            push_bulk(b"expires_at", out);
+            out.extend_from_slice(b"$24\r\n");
+            push_moment(expires_at, out);
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+fn ident_field<'a>(
+    name: &str,
+    ident: Option<Ident>,
+    texts: &mut impl Iterator<Item = &'a Cell>,
+    out: &mut Vec<u8>,
+) {
+    let ident = ident.unwrap_or(Ident::NONE);
+    let mut text = [0; TEXT_BYTES_MAX];
+    let mut len = ident.write_text(&mut text);
+    if ident.form == Form::Long
+        && let Some(tail) = texts.next()
+    {
+        text = join_text(ident.bits, tail);
+        len = text_len(&text);
+    }
+    text_field(name, &text[..len], out);
+}
+
+fn text_field(name: &str, text: &[u8], out: &mut Vec<u8>) {
+    push_bulk(name.as_bytes(), out);
+    push_bulk(text, out);
+}
+
+fn integer_field(name: &str, value: u64, out: &mut Vec<u8>) {
+    push_bulk(name.as_bytes(), out);
+    out.push(b':');
+    push_decimal(value, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends a bulk string.
+pub fn push_bulk(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'$');
+    push_decimal(text.len() as u64, out);
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(text);
+    out.extend_from_slice(b"\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Head, kind, text_tail};
+    use bytemuck::Zeroable;
+
+    fn shown(write: impl Fn(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("ASCII").replace("\r\n", " ")
+    }
+
+    fn reply(outcome: u8) -> Reply {
+        Reply {
+            kind: kind::REPLY,
+            outcome,
+            order: 42.into(),
+            seq: 43.into(),
+            units: 1.into(),
+            price: 2500.into(),
+            expires_in_ms: 120_000.into(),
+            ..Reply::zeroed()
+        }
+    }
+
+    #[test]
+    fn answers_are_the_arrays_of_the_contract() {
+        assert_eq!(
+            shown(|out| buy(&reply(outcome::HELD), out)),
+            "*6 $4 held :42 :43 :1 :2500 :120000 "
+        );
+        for state in [outcome::CONFIRMED, outcome::RELEASED, outcome::EXPIRED] {
+            let word = outcome::word(state);
+            let start = format!("*6 ${} {word} :42 ", word.len());
+            assert!(shown(|out| buy(&reply(state), out)).starts_with(&start));
+        }
+        assert_eq!(shown(|out| change(&reply(2), out)), "*3 $9 confirmed :42 :43 ");
+        assert_eq!(shown(|out| buy(&reply(outcome::SOLD_OUT), out)), "*1 $8 sold_out ");
+        assert_eq!(
+            shown(|out| buy(&reply(outcome::PRICE_CHANGED), out)),
+            "*2 $13 price_changed :2500 "
+        );
+        assert_eq!(
+            shown(|out| change(&reply(outcome::UNKNOWN_ORDER), out)),
+            "*1 $13 unknown_order "
+        );
+        assert_eq!(
+            shown(|out| buy(&reply(outcome::OVERLOADED), out)),
+            "-BUSY retry after 2500 ms "
+        );
+        let stocked = StockReply { stock: 9.into(), free: 4.into(), ..StockReply::zeroed() };
+        assert_eq!(shown(|out| stock(&stocked, out)), "*5 :9 :4 :0 :0 :0 ");
+    }
+
+    #[test]
+    fn an_order_is_shown_with_its_texts_unchanged() {
+        let key = b"a-key-that-is-longer-than-sixteen";
+        let mut head = Head::new(kind::BUY);
+        head.set_buyer(Ident::parse(b"77").expect("good"));
+        head.set_key(Ident::parse(key).expect("good"));
+        head.units = 2.into();
+        head.price = 100.into();
+        let mut reply = reply(outcome::HELD);
+        reply.expires_at = 1_795_809_720_123_000_000.into();
+        let tails = [head.into(), text_tail(key)];
+        let order_of = |reply: &Reply, resp3| {
+            let shown_order = Shown { reply, tails: &tails, sale: "drop", item: "tee" };
+            shown(|out| order(&shown_order, resp3, out))
+        };
+        assert_eq!(
+            order_of(&reply, true),
+            "%11 $5 order :42 $3 seq :43 $4 sale $4 drop $5 state $4 held $5 buyer $2 77 $3 key \
+             $33 a-key-that-is-longer-than-sixteen $4 item $3 tee $5 units :2 $5 price :100 \
+             $13 expires_in_ms :120000 $10 expires_at $24 2026-11-27T20:02:00.123Z "
+        );
+        reply.expires_at = 0.into();
+        assert!(order_of(&reply, false).starts_with("*22 $5 order"));
+        assert!(order_of(&reply, false).ends_with("$10 expires_at $-1 "));
+    }
+}

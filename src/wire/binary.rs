@@ -1,0 +1,334 @@
+//! The binary protocol: 64-byte cells, byte by byte. All integers are little-endian.
+//!
+//! **Hello.** The first cell of a client is `[0] = 0xDB, [1] = 1` (the version), the rest zero. The
+//! server answers one cell: `[0] = 0xDB`, `[1]` the outcome (0, or 65 malformed and then it closes),
+//! `[2]` the version, `[4..8]` how many requests the connection may have on their way (u32; more are
+//! left waiting in the socket), the rest zero.
+//!
+//! **Requests** are a head cell and `tails` cells behind it:
+//!
+//! | bytes | field | buy 1 | confirm 2, release 3, order 64 | stock 65 | resolve 96 | ping 97 |
+//! |---|---|---|---|---|---|---|
+//! | 0 | kind | | | | | |
+//! | 1 | forms | buyer's in bits 0-2, key's in 3-5 | buyer's (0: not checked) | 0 | 0 | 0 |
+//! | 2..4 | tails | one a long text | one if the buyer is long | 0 | 1 or 2 | 0 |
+//! | 4..8 | tag | echoed | echoed | echoed | echoed | echoed |
+//! | 8..10 | sale's number | yes | yes | yes | | |
+//! | 10..12 | item's number | yes | | yes | | |
+//! | 12..16 | units | 1 to 1,000,000 | | | | |
+//! | 16..32 | buyer's bits | yes | or zero | | | |
+//! | 32..48 | key's bits | yes | order's id in 32..40, then zero | | | |
+//! | 48..56 | highest price | or all ones for any | | | | |
+//! | 56..64 | zero | | | | | |
+//!
+//! Forms: 1 a decimal integer below 2^128 without leading zeros (bits: its value); 2 other text of
+//! up to 16 bytes (bits: it, zero-padded); 3 and 4 a hyphenated UUID in lower and upper case (bits:
+//! its value); 5 any other text of 17 to 64 bytes: bits are its first 16, and a *tail* carries the
+//! rest: `[0] = 128`, `[8..56]` the rest, zero-padded, all else zero; the buyer's tail before the
+//! key's. The tails of `resolve` are bare names, zero-padded: the sale's and, if there are two, the
+//! item's.
+//!
+//! **Answers** come in the order of the requests, as [`Reply`] or, to `stock`, [`StockReply`] cells,
+//! with the tag of the request. `resolve` has the sale's number in `order` and the item's in `seq`.
+//! `order` has the order's own head in a tail, then its long texts. A head with values out of bounds
+//! is answered `malformed`; one whose length cannot be known (unknown kind, wrong tails) too, and
+//! then the connection is closed. Field by field the cells are described in
+//! [`message`](crate::message).
+//!
+//! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt canonically.
+
+use bytemuck::Zeroable;
+
+use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, UNITS_MAX};
+use crate::message::{
+    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, StockReply, join_text, kind, outcome,
+};
+use crate::sale::{Form, Ident, Name, Text, text_len};
+
+/// The version of this page.
+pub const VERSION: u8 = 1;
+const TAILS_AT_ONCE_MAX: usize = 2;
+const _: () = assert!(REQUEST_TAILS_MAX == TAILS_AT_ONCE_MAX);
+
+/// One request and the cells behind it.
+pub struct Frame {
+    /// Copied out, aligned.
+    pub head: Cell,
+    /// Its tails; the first `tails` of them.
+    pub tails: [Cell; REQUEST_TAILS_MAX],
+    /// Bytes that it took.
+    pub bytes: usize,
+    /// What it is.
+    pub what: What,
+}
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Something for the matcher.
+    Ask,
+    /// [`kind::PING`].
+    Ping,
+    /// [`kind::RESOLVE`].
+    Resolve,
+    /// To be answered `malformed`.
+    Malformed,
+    /// To be answered `malformed`; what follows cannot be understood.
+    Lost,
+}
+
+/// The cell at the start of `input`, if it is all there.
+#[inline]
+fn cell_at(input: &[u8]) -> Option<Cell> {
+    input.first_chunk::<CELL_BYTES>().map(|bytes| Cell(*bytes))
+}
+
+/// Finds the request at the start of `input`; `None` if more has to come.
+#[inline]
+pub fn parse(input: &[u8]) -> Option<Frame> {
+    let head = cell_at(input)?;
+    let reading = head.head();
+    let longs = long(reading.options) + long(reading.options >> 3);
+    let tails = usize::from(reading.tails.to_native());
+    let mut frame = Frame { head, tails: [Cell::ZERO; 2], bytes: CELL_BYTES, what: What::Lost };
+    let expected = match reading.kind {
+        kind::BUY | kind::CONFIRM | kind::RELEASE | kind::ORDER | kind::STOCK => longs..=longs,
+        kind::RESOLVE => 1..=2,
+        kind::PING => 0..=0,
+        _ => return Some(frame),
+    };
+    if !expected.contains(&tails) {
+        return Some(frame);
+    }
+    for (index, tail) in frame.tails[..tails].iter_mut().enumerate() {
+        *tail = cell_at(input.get(CELL_BYTES * (index + 1)..)?)?;
+    }
+    frame.bytes += CELL_BYTES * tails;
+    frame.what = match reading.kind {
+        kind::PING => What::Ping,
+        kind::RESOLVE => What::Resolve,
+        _ if makes_sense(reading, &frame.tails[..tails]) => What::Ask,
+        _ => What::Malformed,
+    };
+    Some(frame)
+}
+
+/// 1 if this form of a buyer or key has a tail.
+#[inline]
+fn long(form: u8) -> usize {
+    usize::from(form & 7 == Form::Long as u8)
+}
+
+#[inline]
+fn makes_sense(head: &Head, tails: &[Cell]) -> bool {
+    let (Some(buyer), Some(key)) = (head.buyer(), head.key()) else { return false };
+    if head.options >> 6 != 0 {
+        return false;
+    }
+    let mut tails = tails.iter();
+    match head.kind {
+        kind::BUY => {
+            let price = head.price.to_native();
+            (1..=UNITS_MAX).contains(&head.units.to_native())
+                && (price <= PRICE_MAX || price == NO_MAX_PRICE)
+                && buyer.form != Form::None
+                && key.form != Form::None
+                && is_good(buyer, &mut tails)
+                && is_good(key, &mut tails)
+        }
+        kind::STOCK => buyer.form == Form::None && key.form == Form::None,
+        // An order's command has the order's id in place of the key.
+        _ => key.form == Form::None && key.bits >> 64 == 0 && is_good(buyer, &mut tails),
+    }
+}
+
+/// Whether a buyer or key is spelt as it must be.
+#[inline]
+fn is_good<'a>(ident: Ident, tails: &mut impl Iterator<Item = &'a Cell>) -> bool {
+    if ident.form != Form::Long {
+        return ident.is_canonical();
+    }
+    let Some(tail) = tails.next() else { return false };
+    let frame_is_zero = tail.0[1..8].iter().chain(&tail.0[56..]).all(|byte| *byte == 0);
+    let text = join_text(ident.bits, tail);
+    tail.kind() == kind::TEXT
+        && frame_is_zero
+        && is_padded(&text)
+        && Ident::parse(&text[..text_len(&text)]) == Ok(ident)
+}
+
+fn is_padded(text: &Text) -> bool {
+    text[text_len(text)..].iter().all(|byte| *byte == 0)
+}
+
+/// The name in a tail of `resolve`, if it is one.
+pub fn name(tail: &Cell) -> Option<Name> {
+    let text = &tail.0;
+    if is_padded(text) { Name::parse(&text[..text_len(text)]).ok() } else { None }
+}
+
+/// The greeting at the start of `input` and whether it is a good one; `None` if more has to come.
+pub fn parse_hello(input: &[u8]) -> Option<bool> {
+    let cell = cell_at(input)?;
+    let mut expected = Cell::ZERO;
+    expected.0[..2].copy_from_slice(&[kind::HELLO, VERSION]);
+    Some(cell == expected)
+}
+
+/// Appends the answer to the greeting.
+pub fn hello(good: bool, in_flight_max: u32, out: &mut Vec<u8>) {
+    let mut cell = Cell::ZERO;
+    let told = if good { outcome::OK } else { outcome::MALFORMED };
+    cell.0[..3].copy_from_slice(&[kind::HELLO, told, VERSION]);
+    cell.0[4..8].copy_from_slice(&in_flight_max.to_le_bytes());
+    out.extend_from_slice(&cell.0);
+}
+
+/// Appends an answer that the connection gives itself.
+pub fn local(outcome: u8, tag: u32, fill: impl FnOnce(&mut Reply), out: &mut Vec<u8>) {
+    let mut reply = Reply { kind: kind::REPLY, outcome, tag: tag.into(), ..Reply::zeroed() };
+    fill(&mut reply);
+    out.extend_from_slice(&Cell::from(reply).0);
+}
+
+/// Appends the matcher's answer: the peer's tag put in, what is for the rings only taken out.
+#[inline]
+pub fn answer(mut reply: Cell, tag: u32, out: &mut Vec<u8>) {
+    const TAG: usize = std::mem::offset_of!(Reply, tag);
+    const ARRIVED: usize = std::mem::offset_of!(Reply, arrived);
+    const _: () = assert!(std::mem::offset_of!(StockReply, tag) == TAG);
+    const _: () = assert!(std::mem::offset_of!(StockReply, arrived) == ARRIVED);
+    reply.0[TAG..TAG + 4].copy_from_slice(&tag.to_le_bytes());
+    reply.0[ARRIVED..ARRIVED + 8].fill(0);
+    out.extend_from_slice(&reply.0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::text_tail;
+    use proptest::prelude::*;
+
+    fn buy(buyer: &str, key: &str) -> (Head, Vec<Cell>) {
+        let mut head = Head::new(kind::BUY);
+        let mut tails = Vec::new();
+        let idents = [buyer, key].map(|text| {
+            let ident = Ident::parse(text.as_bytes()).expect("a good ident");
+            if ident.form == Form::Long {
+                tails.push(text_tail(text.as_bytes()));
+            }
+            ident
+        });
+        head.set_buyer(idents[0]);
+        head.set_key(idents[1]);
+        head.units = 1.into();
+        head.price = NO_MAX_PRICE.into();
+        head.tails = (tails.len() as u16).into();
+        (head, tails)
+    }
+
+    fn bytes(head: Head, tails: &[Cell]) -> Vec<u8> {
+        let mut bytes = Cell::from(head).0.to_vec();
+        tails.iter().for_each(|tail| bytes.extend_from_slice(&tail.0));
+        bytes
+    }
+
+    fn what(head: Head, tails: &[Cell]) -> What {
+        parse(&bytes(head, tails)).expect("whole").what
+    }
+
+    #[test]
+    fn heads_out_of_bounds_are_malformed() {
+        let (good, _) = buy("u1", "k1");
+        assert_eq!(what(good, &[]), What::Ask);
+        let bad: [fn(&mut Head); 9] = [
+            |head| head.units = 0.into(),
+            |head| head.units = (UNITS_MAX + 1).into(),
+            |head| head.price = (PRICE_MAX + 1).into(),
+            |head| head.options |= 64,
+            |head| head.options = 6,
+            |head| head.set_buyer(Ident::NONE),
+            |head| head.set_key(Ident::NONE),
+            |head| head.buyer = *b"42\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            |head| head.key = *b"a\0b\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        ];
+        for (index, spoil) in bad.iter().enumerate() {
+            let mut head = good;
+            spoil(&mut head);
+            assert_eq!(what(head, &[]), What::Malformed, "{index}");
+        }
+        let mut confirm = Head::new(kind::CONFIRM);
+        confirm.set_order(u64::MAX);
+        assert_eq!(what(confirm, &[]), What::Ask);
+        confirm.set_buyer(Ident::parse(b"u1").expect("good"));
+        assert_eq!(what(confirm, &[]), What::Ask);
+        confirm.key[8] = 1;
+        assert_eq!(what(confirm, &[]), What::Malformed);
+        assert_eq!(what(Head::new(kind::STOCK), &[]), What::Ask);
+    }
+
+    #[test]
+    fn tails_must_be_what_the_forms_say() {
+        let text = "a-text-longer-than-sixteen";
+        let (head, tails) = buy(text, text);
+        assert_eq!(what(head, &tails), What::Ask);
+        assert!(parse(&bytes(head, &tails[..1])).is_none());
+        let mut short = head;
+        short.tails = 1.into();
+        assert_eq!(what(short, &tails), What::Lost);
+        assert_eq!(what(Head::new(99), &[]), What::Lost);
+        assert_eq!(what(Head::new(kind::RESOLVE), &[]), What::Lost);
+        for (at, byte) in [(0, 0), (1, 1), (57, b'x'), (20, b'x'), (8, b' '), (8, 0)] {
+            let mut spoilt = tails.clone();
+            spoilt[1].0[at] = byte;
+            assert_eq!(what(head, &spoilt), What::Malformed, "{at} {byte}");
+        }
+        // A UUID has a form of its own.
+        let uuid = "6f1e0c4a-0000-4000-8000-0123456789ab";
+        let mut head = head;
+        head.buyer.copy_from_slice(&uuid.as_bytes()[..16]);
+        assert_eq!(what(head, &[text_tail(uuid.as_bytes()), tails[1]]), What::Malformed);
+    }
+
+    #[test]
+    fn answers_carry_the_tag_and_nothing_of_the_rings() {
+        let reply = Reply { order: 42.into(), arrived: 7.into(), ..Reply::zeroed() };
+        let mut out = Vec::new();
+        answer(reply.into(), 0xABCD, &mut out);
+        let told = cell_at(&out).expect("a cell");
+        assert_eq!((told.reply().tag.to_native(), told.reply().arrived.to_native()), (0xABCD, 0));
+        assert_eq!(told.reply().order.to_native(), 42);
+    }
+
+    proptest! {
+        #[test]
+        fn a_prefix_is_never_enough_and_the_whole_always_is(
+            buyer in "[!-~]{1,64}", key in "[!-~]{1,64}", cut in 0_usize..192,
+        ) {
+            let (head, tails) = buy(&buyer, &key);
+            let whole = bytes(head, &tails);
+            let frame = parse(&whole).expect("whole");
+            prop_assert_eq!((frame.what, frame.bytes), (What::Ask, whole.len()));
+            prop_assert_eq!(&frame.tails[..tails.len()], &tails[..]);
+            if cut < whole.len() {
+                prop_assert!(parse(&whole[..cut]).is_none());
+            }
+        }
+
+        #[test]
+        fn garbage_never_panics(
+            mut garbage in prop::collection::vec(any::<u8>(), 0..300),
+            kind in prop::sample::select(vec![1_u8, 2, 3, 64, 65, 96, 97, 0xDB]), tails in 0_u8..3,
+        ) {
+            if garbage.len() > 4 {
+                garbage[0] = kind;
+                garbage[2..4].copy_from_slice(&[tails, 0]);
+            }
+            if let Some(frame) = parse(&garbage) {
+                prop_assert!(frame.bytes <= garbage.len());
+                frame.tails.iter().for_each(|tail| { name(tail); });
+            }
+            parse_hello(&garbage);
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! What a RESP connection answers by itself: the commands by which client libraries connect.
+//!
+//! Nothing here touches a sale or tells of one. What a peer said comes back escaped and cut.
+//!
+//! Invariant: one call appends one reply.
+
+use super::answers::push_bulk;
+use super::push_decimal;
+use super::resp::Words;
+
+/// The longest name that a client may give itself, in bytes.
+const CLIENT_NAME_BYTES_MAX: usize = 64;
+/// How much of an unknown command and its arguments is said back, as in Redis.
+const ECHO_BYTES_MAX: usize = 128;
+const NO_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the \
+                           default user. Are you sure your configuration is correct?";
+
+/// What a RESP connection remembers of itself.
+#[derive(Default)]
+pub struct Session {
+    /// Whether it asked for RESP3.
+    pub resp3: bool,
+    /// Its number, for `CLIENT ID`.
+    pub id: u64,
+    name: Option<Box<[u8]>>,
+}
+
+impl Session {
+    /// A session that has said nothing yet.
+    pub fn new(id: u64) -> Session {
+        Session { id, ..Session::default() }
+    }
+}
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It stays.
+    Stay,
+    /// It closes once this answer is written.
+    Close,
+}
+
+/// Answers a command that is none of the matcher's. `info` is asked for the text of `INFO`.
+pub fn answer(
+    words: &Words<'_>,
+    session: &mut Session,
+    info: impl FnOnce() -> String,
+    out: &mut Vec<u8>,
+) -> Then {
+    let mut name = [0; 8];
+    let given = words.word(0);
+    let name = match name.get_mut(..given.len()) {
+        Some(name) => {
+            name.copy_from_slice(given);
+            name.make_ascii_lowercase();
+            &*name
+        }
+        None => b"",
+    };
+    match (name, words.len()) {
+        (b"ping", 1) => out.extend_from_slice(b"+PONG\r\n"),
+        (b"ping", 2) | (b"echo", 2) => push_bulk(words.word(1), out),
+        (b"hello", _) => hello(words, session, out),
+        (b"auth", 2) => error(NO_PASSWORD, out),
+        (b"auth", 3) => auth(words.word(1), out),
+        (b"select", 2) => match words.word(1) {
+            b"0" => ok(out),
+            index if index.iter().all(u8::is_ascii_digit) && !index.is_empty() => {
+                error("ERR DB index is out of range", out);
+            }
+            _ => error("ERR value is not an integer or out of range", out),
+        },
+        (b"client", 2..) => client(words, session, out),
+        (b"command", 2..) if words.word(1).eq_ignore_ascii_case(b"count") => {
+            out.extend_from_slice(b":16\r\n");
+        }
+        (b"command", 2..) if words.word(1).eq_ignore_ascii_case(b"docs") => {
+            out.extend_from_slice(if session.resp3 { b"%0\r\n" } else { b"*0\r\n" });
+        }
+        (b"command", _) => out.extend_from_slice(b"*0\r\n"),
+        (b"config", 3) if words.word(1).eq_ignore_ascii_case(b"get") => {
+            out.extend_from_slice(if session.resp3 { b"%1\r\n" } else { b"*2\r\n" });
+            push_bulk(words.word(2), out);
+            push_bulk(b"", out);
+        }
+        (b"config", 2..) => error("ERR options are given at start; see --help", out),
+        (b"info", _) => verbatim(&info(), session.resp3, out),
+        (b"quit", _) => {
+            ok(out);
+            return Then::Close;
+        }
+        (b"ping" | b"echo" | b"auth" | b"select" | b"client" | b"config", _) => arity(name, out),
+        _ => unknown(words, out),
+    }
+    Then::Stay
+}
+
+fn ok(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"+OK\r\n");
+}
+
+fn error(text: &str, out: &mut Vec<u8>) {
+    for part in ["-", text, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+fn arity(name: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"-ERR wrong number of arguments for '");
+    out.extend_from_slice(name);
+    out.extend_from_slice(b"' command\r\n");
+}
+
+fn verbatim(text: &str, resp3: bool, out: &mut Vec<u8>) {
+    if !resp3 {
+        return push_bulk(text.as_bytes(), out);
+    }
+    out.push(b'=');
+    push_decimal(text.len() as u64 + 4, out);
+    for part in ["\r\ntxt:", text, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// There are no users but `default`, who needs no password.
+fn auth(user: &[u8], out: &mut Vec<u8>) {
+    match user {
+        b"default" => ok(out),
+        _ => error("WRONGPASS invalid username-password pair or user is disabled.", out),
+    }
+}
+
+fn hello(words: &Words<'_>, session: &mut Session, out: &mut Vec<u8>) {
+    let mut resp3 = session.resp3;
+    if words.len() > 1 {
+        resp3 = match words.word(1) {
+            b"2" => false,
+            b"3" => true,
+            text if !text.is_empty() && text.iter().all(u8::is_ascii_digit) => {
+                return error("NOPROTO unsupported protocol version", out);
+            }
+            _ => return error("ERR Protocol version is not an integer or out of range", out),
+        };
+    }
+    let mut name = None;
+    let mut at = 2;
+    while at < words.len() {
+        let (option, left) = (words.word(at), words.len() - at - 1);
+        if option.eq_ignore_ascii_case(b"auth") && left >= 2 {
+            if words.word(at + 1) != b"default" {
+                return auth(words.word(at + 1), out);
+            }
+            at += 3;
+        } else if option.eq_ignore_ascii_case(b"setname") && left >= 1 {
+            match client_name(words.word(at + 1)) {
+                Ok(given) => name = Some(given),
+                Err(text) => return error(text, out),
+            }
+            at += 2;
+        } else {
+            out.extend_from_slice(b"-ERR Syntax error in HELLO option '");
+            push_escaped(option, ECHO_BYTES_MAX, out);
+            out.extend_from_slice(b"'\r\n");
+            return;
+        }
+    }
+    session.resp3 = resp3;
+    if let Some(name) = name {
+        session.name = name;
+    }
+    out.extend_from_slice(if resp3 { b"%7\r\n" } else { b"*14\r\n" });
+    let version = env!("CARGO_PKG_VERSION");
+    for (field, value) in [("server", "doorbuster"), ("version", version)] {
+        push_bulk(field.as_bytes(), out);
+        push_bulk(value.as_bytes(), out);
+    }
+    for (field, value) in [("proto", 2 + u64::from(resp3)), ("id", session.id)] {
+        push_bulk(field.as_bytes(), out);
+        push_integer(value, out);
+    }
+    for (field, value) in [("mode", "standalone"), ("role", "master")] {
+        push_bulk(field.as_bytes(), out);
+        push_bulk(value.as_bytes(), out);
+    }
+    push_bulk(b"modules", out);
+    out.extend_from_slice(b"*0\r\n");
+}
+
+fn push_integer(value: u64, out: &mut Vec<u8>) {
+    out.push(b':');
+    push_decimal(value, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A name that a client gives itself; the empty one takes it back.
+fn client_name(text: &[u8]) -> Result<Option<Box<[u8]>>, &'static str> {
+    if text.len() > CLIENT_NAME_BYTES_MAX {
+        return Err("ERR Client names cannot be longer than 64 characters.");
+    }
+    if !text.iter().all(u8::is_ascii_graphic) {
+        return Err("ERR Client names cannot contain spaces, newlines or special characters.");
+    }
+    Ok((!text.is_empty()).then(|| text.into()))
+}
+
+fn client(words: &Words<'_>, session: &mut Session, out: &mut Vec<u8>) {
+    let what = words.word(1);
+    let is = |name: &[u8], len| what.eq_ignore_ascii_case(name) && words.len() == len;
+    if is(b"setname", 3) {
+        match client_name(words.word(2)) {
+            Ok(name) => {
+                session.name = name;
+                ok(out);
+            }
+            Err(text) => error(text, out),
+        }
+    } else if is(b"setinfo", 4) {
+        ok(out);
+    } else if is(b"id", 2) {
+        push_integer(session.id, out);
+    } else if is(b"getname", 2) {
+        match &session.name {
+            Some(name) => push_bulk(name, out),
+            None => out.extend_from_slice(if session.resp3 { b"_\r\n" } else { b"$-1\r\n" }),
+        }
+    } else {
+        out.extend_from_slice(b"-ERR unknown subcommand or wrong number of arguments for '");
+        push_escaped(what, ECHO_BYTES_MAX, out);
+        out.extend_from_slice(b"'. Try CLIENT HELP.\r\n");
+    }
+}
+
+/// As Redis 7 words it.
+fn unknown(words: &Words<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"-ERR unknown command '");
+    push_escaped(words.word(0), ECHO_BYTES_MAX, out);
+    out.extend_from_slice(b"', with args beginning with: ");
+    let mut left = ECHO_BYTES_MAX;
+    for index in 1..words.len() {
+        if left == 0 {
+            break;
+        }
+        let before = out.len();
+        out.push(b'\'');
+        push_escaped(words.word(index), left, out);
+        out.extend_from_slice(b"' ");
+        left = left.saturating_sub(out.len() - before);
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Appends at most `max` bytes of what a peer said, so that it stays on its line and in its quotes.
+fn push_escaped(text: &[u8], max: usize, out: &mut Vec<u8>) {
+    let end = out.len() + max;
+    for byte in &text[..text.len().min(max)] {
+        out.extend(byte.escape_ascii());
+    }
+    out.truncate(end);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::resp::{Args, parse};
+
+    fn said(words: &[&str], session: &mut Session) -> (String, Then) {
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request += &format!("${}\r\n{word}\r\n", word.len());
+        }
+        let mut args = Args::new();
+        parse(request.as_bytes(), &mut args).expect("well formed").expect("whole");
+        let mut out = Vec::new();
+        let then =
+            answer(&args.of(request.as_bytes()), session, || "# Server\r\n".into(), &mut out);
+        (String::from_utf8(out).expect("ASCII").replace("\r\n", " "), then)
+    }
+
+    #[test]
+    fn client_libraries_find_what_they_ask_for() {
+        let mut session = Session { id: 7, ..Session::default() };
+        for (words, expected) in [
+            (&["PING"][..], "+PONG "),
+            (&["ping", "hi there"], "$8 hi there "),
+            (&["ECHO", "x"], "$1 x "),
+            (&["SELECT", "0"], "+OK "),
+            (&["SELECT", "1"], "-ERR DB index is out of range "),
+            (&["CLIENT", "GETNAME"], "$-1 "),
+            (&["CLIENT", "SETNAME", "me"], "+OK "),
+            (&["client", "getname"], "$2 me "),
+            (&["CLIENT", "ID"], ":7 "),
+            (&["CLIENT", "SETINFO", "LIB-NAME", "x"], "+OK "),
+            (&["COMMAND"], "*0 "),
+            (&["COMMAND", "DOCS"], "*0 "),
+            (&["CONFIG", "GET", "save"], "*2 $4 save $0  "),
+            (&["INFO"], "$10 # Server  "),
+            (&["HELLO", "4"], "-NOPROTO unsupported protocol version "),
+            (&["ECHO"], "-ERR wrong number of arguments for 'echo' command "),
+        ] {
+            assert_eq!(said(words, &mut session), (expected.into(), Then::Stay), "{words:?}");
+        }
+        assert_eq!(said(&["QUIT"], &mut session), ("+OK ".into(), Then::Close));
+    }
+
+    #[test]
+    fn hello_3_switches_to_maps() {
+        let mut session = Session::default();
+        let version = env!("CARGO_PKG_VERSION");
+        let fields = format!(
+            "$6 server $10 doorbuster $7 version ${} {version} $5 proto :3 $2 id :0 $4 mode \
+             $10 standalone $4 role $6 master $7 modules *0 ",
+            version.len()
+        );
+        let (reply, _) = said(&["HELLO", "3", "SETNAME", "me"], &mut session);
+        assert_eq!(reply, format!("%7 {fields}"));
+        assert!(session.resp3);
+        assert_eq!(said(&["CONFIG", "GET", "x"], &mut session).0, "%1 $1 x $0  ");
+        assert_eq!(said(&["INFO"], &mut session).0, "=14 txt:# Server  ");
+        assert!(said(&["HELLO", "2"], &mut session).0.starts_with("*14 $6 server"));
+        assert!(!session.resp3);
+        let (reply, _) = said(&["HELLO", "3", "AUTH", "eve", "x"], &mut session);
+        assert!(reply.starts_with("-WRONGPASS") && !session.resp3);
+    }
+
+    #[test]
+    fn unknown_commands_are_said_back_harmlessly() {
+        let mut session = Session::default();
+        assert_eq!(
+            said(&["FOO", "a", "b'\r\n+OK"], &mut session).0,
+            "-ERR unknown command 'FOO', with args beginning with: 'a' 'b\\'\\r\\n+OK'  "
+        );
+        let long = "x".repeat(9999);
+        let (reply, _) = said(&[&long, &long, &long], &mut session);
+        assert!(reply.len() < 400);
+        assert!(!said(&["a-command-of-a-long-name"], &mut session).0.is_empty());
+    }
+}
