@@ -252,7 +252,7 @@ impl Percentiles {
 
 fn by_word(counts: &ByOutcome) -> BTreeMap<&'static str, u64> {
     let mut words = BTreeMap::new();
-    for (number, count) in (0_u8..).zip(counts).filter(|(_, count)| **count > 0) {
+    for (number, count) in (0..=u8::MAX).zip(counts).filter(|(_, count)| **count > 0) {
         *words.entry(outcome::word(number)).or_insert(0) += count;
     }
     words
