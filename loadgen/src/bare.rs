@@ -77,17 +77,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
         lines.push(echo_loop(depth, arguments.duration).map_err(socket)?);
     }
     if arguments.json {
-        let json = serde_json::to_string_pretty(&lines);
-        println!("{}", json.expect("plain structs become JSON"));
+        crate::print_json(&lines)?;
         return Ok(0);
     }
-    let (what, per_second) = ("bare machine", "per second");
-    println!("{what:<34}{per_second:>14}{:>10}{:>10}{:>10}", "p50", "p99", "p99.9");
+    let mut text = format!("{:<34}{:>14}", "bare machine", "per second");
+    let mut add = |line: String| text.push_str(&line);
+    add(format!("{:>10}{:>10}{:>10}\n", "p50", "p99", "p99.9"));
     for line in &lines {
         let times = [line.p50_ns, line.p99_ns, line.p99_9_ns].map(time);
-        let (what, per_second) = (&line.what, rate(line.per_second));
-        println!("{what:<34}{per_second:>14}{:>10}{:>10}{:>10}", times[0], times[1], times[2]);
+        add(format!("{:<34}{:>14}", line.what, rate(line.per_second)));
+        add(format!("{:>10}{:>10}{:>10}\n", times[0], times[1], times[2]));
     }
+    crate::print(&text)?;
     Ok(0)
 }
 

@@ -9,7 +9,10 @@ mod clock;
 mod figures;
 mod run;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
@@ -45,7 +48,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Drive a server and say what it did
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     /// Measure this machine's own limits: disk sync and loopback
     Bare(bare::Arguments),
 }
@@ -62,4 +65,21 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit)
         }
     }
+}
+
+/// Writes a result to stdout. That nobody reads on is no failure (`loadgen ... | head`).
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Failure::DISK, format!("stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a result to stdout as JSON.
+pub(crate) fn print_json(result: &impl serde::Serialize) -> Result<(), Failure> {
+    let json = serde_json::to_string_pretty(result);
+    print(&(json.expect("plain structs with text keys become JSON") + "\n"))
 }

@@ -96,10 +96,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     };
     let report = report::Report::new(arguments, outcome);
     if arguments.json {
-        let json = serde_json::to_string_pretty(&report);
-        println!("{}", json.expect("plain structs with text keys become JSON"));
+        crate::print_json(&report)?;
     } else {
-        table::print(&report);
+        crate::print(&table::text(&report))?;
     }
     table::print_warnings(&report);
     Ok(report.exit_code())
@@ -126,7 +125,6 @@ fn drive<P: Protocol + Send>(
         drivers.push(Driver::new(plan, protocol(), streams, bound));
     }
     talk(arguments);
-    let at_start = |process: Option<u32>| cpu_seconds(process);
     let (cpu_before, began, results) = thread::scope(|scope| {
         let running: Vec<_> = drivers
             .into_iter()
@@ -137,7 +135,7 @@ fn drive<P: Protocol + Send>(
         while clock.now() < measured_from && !stop.load(Ordering::Relaxed) {
             thread::sleep(Duration::from_nanos(measured_from - clock.now()).min(START_DELAY));
         }
-        let before = (at_start(None), arguments.server_pid.and_then(|id| at_start(Some(id))));
+        let before = (cpu_seconds(None), arguments.server_pid.and_then(|id| cpu_seconds(Some(id))));
         let began = clock.now();
         let results: Vec<_> = running
             .into_iter()

@@ -16,6 +16,8 @@ use crate::Failure;
 
 /// The form of the JSON document.
 const VERSION: u32 = 1;
+/// Names what comes before the classes in `latency`: all of them but confirms and releases.
+pub(crate) const ALL_PURCHASES: &str = "all_purchases";
 /// The share of requests that may be late, or of the rate that may be missing.
 const MISSED_SHARE: f64 = 0.01;
 
@@ -132,7 +134,7 @@ impl Report {
             if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
         };
         let counts = tally.counts;
-        let mut latency = BTreeMap::from([("all_purchases", both(&tally.purchases()))]);
+        let mut latency = BTreeMap::from([(ALL_PURCHASES, both(&tally.purchases()))]);
         for (class, name) in CLASSES {
             latency.insert(name, both(tally.latency(class)));
         }
@@ -146,7 +148,7 @@ impl Report {
                 let late_generator_share = of_due(counts.late_generator);
                 let late_connection_share = of_due(counts.late_connection + counts.unsent);
                 let missed = late_generator_share + late_connection_share > MISSED_SHARE;
-                let sent_per_second = per(counts.sent, sending.max(seconds.min(sending)));
+                let sent_per_second = per(counts.sent, sending);
                 let latest_ns = tally.latest;
                 Kept {
                     offered_per_second: rate,
@@ -252,7 +254,7 @@ impl Percentiles {
 
 fn by_word(counts: &ByOutcome) -> BTreeMap<&'static str, u64> {
     let mut words = BTreeMap::new();
-    for (number, count) in (0_u8..).zip(counts).filter(|(_, count)| **count > 0) {
+    for (number, count) in (0..=u8::MAX).zip(counts).filter(|(_, count)| **count > 0) {
         *words.entry(outcome::word(number)).or_insert(0) += count;
     }
     words

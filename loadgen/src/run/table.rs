@@ -4,15 +4,14 @@ use std::io::IsTerminal;
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
-use super::report::{Percentiles, Report};
+use super::report::{ALL_PURCHASES, Percentiles, Report};
+use super::tally::CLASSES;
 use crate::figures::{grouped, rate, share, time};
 
-/// Prints everything.
-pub(crate) fn print(report: &Report) {
-    println!("{}", summary(report));
-    println!("\n{}", outcomes(report));
-    println!("\n{}", latencies(report));
-    println!("\n{}", checks(report));
+/// Everything, a line break at the end.
+pub(crate) fn text(report: &Report) -> String {
+    let tables = [summary(report), outcomes(report), latencies(report), checks(report)];
+    tables.map(|table| table.trim_fmt() + "\n").join("\n")
 }
 
 /// Prints what must not be overlooked.
@@ -48,9 +47,12 @@ fn table(right_from: usize, rows: Vec<Vec<String>>) -> Table {
     let mut table = Table::new();
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     table.load_preset(NOTHING).add_rows(rows);
-    for index in right_from..columns {
+    for index in 0..columns {
         if let Some(column) = table.column_mut(index) {
-            column.set_cell_alignment(CellAlignment::Right);
+            column.set_padding((0, 2));
+            if index >= right_from {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
         }
     }
     table
@@ -144,11 +146,12 @@ fn latencies(report: &Report) -> Table {
         rows.push(cells);
     };
     let open = report.schedule.is_some();
-    for (name, latency) in &report.latency {
-        let name = name.replace('_', " ");
+    for name in std::iter::once(ALL_PURCHASES).chain(CLASSES.map(|(_, name)| name)) {
+        let latency = &report.latency[name];
         if latency.from_intended.count == 0 {
             continue;
         }
+        let name = name.replace('_', " ");
         if open {
             push(&name, "intended send", &latency.from_intended);
         }

@@ -25,7 +25,7 @@ pub(crate) const CLASSES: [(Class, &str); 5] = [
     (Class::Given, "given"),
     (Class::Replayed, "replayed"),
     (Class::Refused, "refused"),
-    (Class::Followed, "confirm/release"),
+    (Class::Followed, "confirm_release"),
     (Class::Failed, "failed"),
 ];
 
