@@ -627,3 +627,25 @@ fn many_peers_on_both_protocols_each_get_their_own_answers() {
     assert_eq!(orders.load(Ordering::Relaxed), PEERS * 200);
     assert_eq!(house.metrics.shards[0].requests.value(), PEERS * 200);
 }
+
+#[test]
+fn a_client_library_connects_and_buys() {
+    let house = House::open(QUICK);
+    for protocol in ["", "?protocol=resp3"] {
+        let client = redis::Client::open(format!("redis://{}/{protocol}", house.address));
+        let mut connection = client.and_then(|client| client.get_connection()).expect("connected");
+        let words = ["drop", "tee", "u1", "k1"];
+        let bought: redis::RedisResult<(String, u64, u64, u64, u64, u64)> =
+            redis::cmd("BUY").arg(&words).query(&mut connection);
+        assert_eq!(bought.expect("held").0, "held");
+        let order: redis::RedisResult<std::collections::HashMap<String, redis::Value>> =
+            redis::cmd("ORDER").arg("drop").arg(7).query(&mut connection);
+        let order = order.expect("an order");
+        assert_eq!(order["order"], redis::Value::Int(7));
+        assert_eq!(order["expires_at"], redis::Value::Nil);
+        let info: redis::RedisResult<String> = redis::cmd("INFO").query(&mut connection);
+        assert!(info.expect("text").contains("server:doorbuster"));
+        let wrong: redis::RedisResult<()> = redis::cmd("BUY").query(&mut connection);
+        assert!(wrong.is_err());
+    }
+}
