@@ -647,3 +647,23 @@ fn on_a_real_disk_the_journal_goes_on_where_it_ended() {
         found.check(told);
     }
 }
+
+#[test]
+fn what_a_killed_server_wrote_but_did_not_sync_is_synced_before_it_is_served_again() {
+    for durability in [Durability::Fsync, Durability::Os, Durability::None] {
+        let disk = CrashDisk::new(0);
+        let (mut running, _) = start(&disk, &options(durability)).expect("a new disk");
+        running.batches(if durability == Durability::Fsync { 9 } else { 50 }, &mut Dice(4));
+        if durability == Durability::Fsync {
+            disk.fail_syncs_after(0);
+            running.batch(3).expect_err("the sync fails");
+            disk.fail_syncs_after(u64::MAX);
+        }
+        // Killed: what was written is still in the system's memory.
+        let (again, report) = start(&disk, &options(durability)).expect("no damage");
+        assert_eq!(report.seq, running.next - 1);
+        assert_eq!(again.watermark.seq(), report.seq);
+        let after = read(&disk.power_cut(Cut::Unsynced)).expect("no damage");
+        assert_eq!((after.seq, after.torn), (report.seq, None), "{durability:?}");
+    }
+}
