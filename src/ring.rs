@@ -1,9 +1,10 @@
 //! A corridor from one thread to one other: single writer, single reader, lock-free, bounded.
 //!
-//! Both sides work in batches. The writer stages values with [`Writer::push`] (or, cheaper by the
-//! value, [`Writer::push_all`]) and shows all of them at once with [`Writer::publish`]; the reader looks at what is there with [`Reader::get`] and
-//! hands the places back at once with [`Reader::release`]. Each side keeps what it last saw of the
-//! other's index, so that the shared cache lines move once a batch and not once a value.
+//! Both sides work in batches. The writer stages values with [`Writer::push`] or, cheaper by the
+//! value, [`Writer::push_all`], and shows all of them at once with [`Writer::publish`]; the reader
+//! looks at what is there with [`Reader::get`] and hands the places back at once with
+//! [`Reader::release`]. Each side keeps what it last saw of the other's index, so that the shared
+//! cache lines move once a batch and not once a value.
 //! It never blocks and never allocates after it was made.
 //!
 //! Invariant: `read <= written <= read + capacity`; a place belongs to the reader from the
