@@ -18,7 +18,7 @@ use std::{
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use doorbuster::{
-    journal::{self, Disk, Durability, Journal, JournalOptions, SegmentFile, Storage},
+    journal::{self, Disk, Durability, Journal, JournalOptions, SegmentFile, Storage, Watermark},
     limits::RECORD_RING_CELLS,
     message::{Cell, Head, kind},
     ring::{Writer, ring},
@@ -41,8 +41,9 @@ fn start<S: Storage>(storage: S, durability: Durability) -> (Journal<S>, Writer<
     let recovered =
         journal::open(storage, &options(durability), |_, _| Ok(())).expect("an empty folder");
     let (writer, reader) = ring(RECORD_RING_CELLS, Cell::ZERO);
-    let (journal, _) =
-        recovered.start(reader, Vec::new(), Arc::default()).expect("a thread can be started");
+    let (journal, _) = recovered
+        .start(Watermark::default(), reader, Vec::new(), Arc::default())
+        .expect("a thread can be started");
     (journal, writer)
 }
 

@@ -77,7 +77,8 @@ fn start(disk: &CrashDisk, options: &JournalOptions) -> Result<(Running, Report)
     let report = *recovered.report();
     found.check(report.seq);
     let (writer, reader) = ring(1024, Cell::ZERO);
-    let (journal, room) = recovered.start(reader, Vec::new(), Arc::default())?;
+    let (journal, room) =
+        recovered.start(Watermark::default(), reader, Vec::new(), Arc::default())?;
     let watermark = journal.watermark();
     assert_eq!(watermark.seq(), report.seq);
     Ok((Running { journal, room, watermark, writer, next: report.seq + 1 }, report))
@@ -563,8 +564,9 @@ fn the_bells_ring_when_the_watermark_was_raised_and_the_end_is_seen() {
         RUNG.fetch_add(1, Relaxed);
     }));
     let (mut writer, reader) = ring(64, Cell::ZERO);
-    let (mut journal, _) =
-        recovered.start(reader, vec![Arc::clone(&bell)], Arc::default()).expect("a thread");
+    let (mut journal, _) = recovered
+        .start(Watermark::default(), reader, vec![Arc::clone(&bell)], Arc::default())
+        .expect("a thread");
     assert_eq!(journal.work().expect("nothing to do"), 0);
     writer.push(record(1)[0]);
     writer.publish();
@@ -629,8 +631,9 @@ fn on_a_real_disk_the_journal_goes_on_where_it_ended() {
         assert!(turn == 0 || report.chain == chain);
         found.check(told);
         let (mut writer, reader) = ring(65_536, Cell::ZERO);
-        let (mut journal, room) =
-            recovered.start(reader, Vec::new(), Arc::default()).expect("a thread");
+        let (mut journal, room) = recovered
+            .start(Watermark::default(), reader, Vec::new(), Arc::default())
+            .expect("a thread");
         for seq in told + 1..=told + 25_000 {
             record(seq).into_iter().for_each(|cell| writer.push(cell));
         }
