@@ -3,8 +3,8 @@
 //!
 //! # The walk of one order
 //!
-//! A buyer's bytes reach a [`shard`], the one thread that owns that socket. It stamps the whole read
-//! with one clock reading and lets [`wire`] turn the bytes into a request: a 64-byte cell
+//! A buyer's bytes reach a [`shard`], the one thread that owns that socket. It stamps the whole
+//! read with one clock reading and lets [`wire`] turn the bytes into a request: a 64-byte cell
 //! ([`message`]), with names replaced by numbers from the [`directory`]. The cell goes through a
 //! [`ring`], which has one writer and one reader and no lock.
 //!
@@ -14,16 +14,17 @@
 //! ring back to the shard at once, marked with the seq that it was decided from.
 //!
 //! The journal writes what is there as one batch, syncs, and raises its watermark. Only then does
-//! the shard's [`Gate`](journal::Gate) turn the answer into a [`Durable`](journal::Durable) one, and
-//! only a durable answer can be written to a socket.
+//! the shard's [`Gate`](journal::Gate) turn the answer into a [`Durable`](journal::Durable) one,
+//! and only a durable answer can be written to a socket.
 //!
 //! [`pipeline`] makes all of this on one page and says who starts and stops when. A crash loses
-//! nothing that was told: at the next start the journal is replayed into an empty sale, every record
-//! decided again with the same answer.
+//! nothing that was told: at the next start the journal is replayed into an empty sale, every
+//! record decided again with the same answer.
 //!
 //! [`client`] is the other end of the wire, for programs that buy.
 
 // The page, and what it is told.
+pub mod crew;
 pub mod options;
 pub mod pipeline;
 pub mod sale_file;

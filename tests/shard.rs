@@ -159,19 +159,7 @@ impl House {
     fn open_after(options: ShardOptions, after_from: u64) -> House {
         let metrics = Metrics::new(1);
         let loading = Arc::new(AtomicBool::new(false));
-        let mut shard = Shard::new(ShardParts {
-            index: 0,
-            requests: request_writer,
-            replies: reply_reader,
-            gate: Gate::new(Watermark::default()),
-            matcher_bell: Arc::new(Bell::new(|| {})),
-            directory: names.reader(),
-            metrics: metrics.clone(),
-            clock,
-            loading: Arc::clone(&loading),
-            options,
-        })
-        .expect("epoll");
+        let (mut shard, requests, replies) = make(0, options, &metrics, &loading);
         let any = "127.0.0.1:0".parse().expect("an address");
         let listener = mio::net::TcpListener::bind(any).expect("a free port");
         let address = listener.local_addr().expect("bound");

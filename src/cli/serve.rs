@@ -64,8 +64,8 @@ fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {
     if let Some(torn) = &report.torn {
         let _ = writeln!(
             talk,
-            "doorbuster: cut a torn end: segment {}, offset {}, {} bytes from seq {} on; none of it \
-             had been answered",
+            "doorbuster: cut a torn end: segment {}, offset {}, {} bytes from seq {} on; none of \
+             it had been answered",
             torn.segment,
             count(torn.offset),
             count(torn.bytes),

@@ -1,6 +1,6 @@
-//! What each buyer has: units held and confirmed, per sale and per item; 32 bytes an entry and 13 to
-//! find it. Entries lie in the order in which buyers came, so a new buyer costs one cache miss, that
-//! of the index.
+//! What each buyer has: units held and confirmed, per sale and per item; 32 bytes an entry and 13
+//! to find it. Entries lie in the order in which buyers came, so a new buyer costs one cache miss,
+//! that of the index.
 //!
 //! A buyer's first entry in a sale counts the sale's units and those of the first item bought;
 //! further items get entries of their own, and only where the item has a limit. Entries never move,
