@@ -1,6 +1,6 @@
-//! The threads: each runs one room's `work()`, or two rooms' in turn, waits when there is nothing to
-//! do, and ends in its place of the order of stopping. Waiting, pinning and names live here alone; no
-//! room knows its thread.
+//! The threads: each runs one room's `work()`, or two rooms' in turn, waits when there is nothing
+//! to do, and ends in its place of the order of stopping. Waiting, pinning and names live here
+//! alone; no room knows its thread.
 //!
 //! Waiting is the same everywhere: spin for a moment where there are cores to spare, then hang out
 //! the bell, look once more, and sleep.
@@ -96,7 +96,8 @@ impl Crew {
                 });
             }
             drop(shard);
-            if let Some(matcher) = matcher {
+            // The stop may have come while it was still on its way here.
+            if let Some(matcher) = matcher.or_else(|| incoming.recv().ok()) {
                 last_decisions(matcher, || thread::sleep(Duration::from_millis(1)));
             }
         })
