@@ -188,7 +188,7 @@ impl Layer {
             }
         };
         let orders_max =
-            within("orders_max", self.orders_max.unwrap_or(4_000_000), 1, 1_000_000_000)?;
+            within("orders_max", self.orders_max.unwrap_or(2_000_000), 1, 1_000_000_000)?;
         // Room for one order's two entries is kept free.
         let buyers_max = self.buyers_max.unwrap_or(orders_max.saturating_add(2));
         let segment_mib = self.segment_mib.unwrap_or(64) as usize;

@@ -76,7 +76,7 @@ struct Serve {
     /// Bind each thread to a core of its own.
     #[arg(long)]
     pin: bool,
-    /// Orders remembered, about 90 bytes each [default: 4000000]
+    /// Orders remembered, about 90 bytes each [default: 2000000]
     #[arg(long, value_name = "N")]
     orders_max: Option<usize>,
     /// Buyers remembered, 46 bytes each [default: orders_max + 2]
