@@ -12,7 +12,7 @@ pub(super) const BUYERS: u32 = 60_000;
 /// Connections they share.
 pub(super) const CONNECTIONS: u32 = 128;
 /// When the last one gives up, ms after the opening.
-pub(super) const LAST_CLICK_MS: u32 = 5_200;
+pub(super) const LAST_CLICK_MS: u32 = 4_500;
 
 /// One thing on sale.
 pub(super) struct Ware {

@@ -20,6 +20,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+/// Orders that the server's tables hold: the crowd's and the burst's.
+const ORDERS_MAX: u64 = super::burst::ORDERS_MAX + 2 * super::plan::BUYERS as u64;
 /// How long a start or a stop may take on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -107,8 +109,8 @@ impl Stage {
     pub(super) fn start(&self, sales: &[PathBuf]) -> Result<Ready, String> {
         let program = std::env::current_exe().map_err(|why| format!("no own program: {why}"))?;
         let mut command = Command::new(program);
-        command.args(["serve", "--with-parent", "--listen", "127.0.0.1:0", "--data"]);
-        command.arg(self.data());
+        command.args(["serve", "--with-parent", "--listen", "127.0.0.1:0"]);
+        command.arg("--orders-max").arg(ORDERS_MAX.to_string()).arg("--data").arg(self.data());
         for path in sales {
             command.arg("--sale").arg(path);
         }

@@ -104,18 +104,19 @@ fn crash(evidence: &Evidence<'_>, outage: Duration) {
     row(
         "Crash",
         &format!(
-            "no answers for {}; {} requests were on their way and sent again, same keys;",
+            "no answers for {}; {} requests on their way were sent again, same keys;",
             duration(outage),
             count(repeated().count() as u64)
         ),
     );
-    row(
-        "",
-        &format!(
-            "{} of them had been decided before the crash: same order, nothing bought twice",
-            count(decided.count() as u64)
+    let decided = match decided.count() as u64 {
+        0 => "the journal knew none of them yet: each was decided now, once".to_owned(),
+        some => format!(
+            "{} of them had been decided before: answered with the same order, none bought twice",
+            count(some)
         ),
-    );
+    };
+    row("", &decided);
 }
 
 fn latency(evidence: &Evidence<'_>) {
@@ -149,7 +150,7 @@ fn latency(evidence: &Evidence<'_>) {
         row(
             "",
             &format!(
-                "apart from them {} clicks fell into the crash: answered after {} at most",
+                "{} more clicks fell into the crash and were answered within {}",
                 count(caught.len() as u64),
                 duration(Duration::from_nanos(*longest))
             ),
@@ -161,7 +162,7 @@ fn throughput(burst: &Burst) {
     row(
         "Throughput",
         &format!(
-            "{} durable orders a second for {}, all of them new",
+            "{} durable orders a second for {}, each a new purchase, none refused",
             count(burst.rate()),
             duration(burst.took)
         ),
