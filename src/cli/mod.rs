@@ -85,6 +85,9 @@ struct Serve {
     /// Create this sale if it is not there yet, and open it if it has no opening time.
     #[arg(long, value_name = "FILE")]
     sale: Vec<PathBuf>,
+    /// End when the process that started this one ends, however that ends.
+    #[arg(long, hide = true)]
+    with_parent: bool,
 }
 
 impl Serve {

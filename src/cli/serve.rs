@@ -14,6 +14,13 @@ use super::{CONFIGURATION, DISK, FINE, Serve, failed, journal_code, start_code};
 
 /// Serves. Returns the exit code.
 pub(super) fn run(arguments: Serve) -> i32 {
+    #[cfg(target_os = "linux")]
+    if arguments.with_parent {
+        let signal = Some(rustix::process::Signal::KILL);
+        if let Err(why) = rustix::process::set_parent_process_death_signal(signal) {
+            return failed(DISK, &format_args!("could not bind to the parent's life: {why}"));
+        }
+    }
     let options = match options(arguments) {
         Ok(options) => options,
         Err(why) => return failed(CONFIGURATION, &why),
