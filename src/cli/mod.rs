@@ -19,8 +19,6 @@ const FINE: i32 = 0;
 const FAILED: i32 = 1;
 /// The journal is damaged.
 const DAMAGED: i32 = 65;
-/// A peer is not there.
-const UNAVAILABLE: i32 = 69;
 /// Something cannot be created.
 const CANNOT_CREATE: i32 = 73;
 /// A read, write or sync failed.
