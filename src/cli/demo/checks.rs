@@ -9,9 +9,9 @@ use doorbuster::sale::{About, Ident, Party, State, TEXT_BYTES_MAX, text_len};
 use super::super::audit::Proof;
 use super::super::words::count;
 use super::burst::Burst;
+use super::hall::{Ask, Deed, Hall, Told};
 use super::ledger::{Flow, Ledger};
 use super::plan::{self, LIMIT, WARES};
-use super::visitor::{Ask, Deed, Hall, Told};
 
 /// All there is to compare.
 pub(super) struct Evidence<'a> {
