@@ -9,9 +9,9 @@ use doorbuster::sale::{About, Ident, Party, State, TEXT_BYTES_MAX, text_len};
 use super::super::audit::Proof;
 use super::super::words::count;
 use super::burst::Burst;
+use super::hall::{Ask, Deed, Hall, Told};
 use super::ledger::{Flow, Ledger};
 use super::plan::{self, LIMIT, WARES};
-use super::visitor::{Ask, Deed, Hall, Told};
 
 /// All there is to compare.
 pub(super) struct Evidence<'a> {
@@ -179,19 +179,27 @@ fn arrival_is_kept(evidence: &Evidence<'_>) -> Result<String, String> {
         }
     }
     let mut changes: Vec<_> = evidence.deeds.iter().flatten().filter_map(fresh).collect();
-    changes.sort_unstable();
-    let mut newest = (0, 0);
-    for &(seq, sent, answered) in &changes {
-        // Everyone before it in the journal must have been sent before it was answered.
-        if answered < newest.0 {
-            return Err(format!("seq {seq} was answered before seq {} was sent", newest.1));
-        }
-        newest = newest.max((sent, seq));
+    if let Some((first, second)) = overtaken(&mut changes) {
+        return Err(format!("seq {second} was answered before seq {first} was sent"));
     }
     Ok(format!(
         "{} changes stand in the journal in the order of arrival, as seen from the buyers' side",
         count(changes.len() as u64)
     ))
+}
+
+/// Two seqs of which the greater was answered before the smaller was sent, if there are any. A
+/// change is its seq, when it was sent and when it was answered.
+fn overtaken(changes: &mut [(u64, u64, u64)]) -> Option<(u64, u64)> {
+    changes.sort_unstable();
+    let mut newest = (0, 0);
+    for &(seq, sent, answered) in &*changes {
+        if answered < newest.0 {
+            return Some((newest.1, seq));
+        }
+        newest = newest.max((sent, seq));
+    }
+    None
 }
 
 fn burst_is_there(evidence: &Evidence<'_>) -> Result<String, String> {
@@ -202,4 +210,19 @@ fn burst_is_there(evidence: &Evidence<'_>) -> Result<String, String> {
         return Err(format!("the burst was told of {orders} orders, the journal has {confirmed}"));
     }
     Ok(format!("all {} orders of the burst are in the journal, and no others", count(orders)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::overtaken;
+
+    #[test]
+    fn only_a_decision_after_a_later_request_is_out_of_order() {
+        // Both on their way at once: either may be first.
+        assert_eq!(overtaken(&mut [(2, 10, 30), (1, 20, 40)]), None);
+        assert_eq!(overtaken(&mut [(1, 10, 30), (2, 20, 40)]), None);
+        // 2 had its answer before 1 was sent, whatever lies between.
+        assert_eq!(overtaken(&mut [(3, 5, 90), (2, 10, 30), (1, 31, 40)]), Some((1, 2)));
+        assert_eq!(overtaken(&mut [(1, 31, 40), (2, 50, 60), (4, 7, 45)]), Some((2, 4)));
+    }
 }

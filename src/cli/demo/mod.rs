@@ -1,37 +1,38 @@
 //! `doorbuster demo`: a flash sale from opening to audit, in about ten seconds, with a crash in the
 //! middle of it. Server and crowd are two processes that know each other by sockets alone.
 //!
-//! `stage` the folder and the server, `plan` the crowd, `visitor` its connections, `burst` the
-//! throughput, `ledger` the journal read again, `checks` both sides compared, `summary` the result.
+//! `stage` the folder and the server, `plan` the crowd, `hall` where it stands, `visitor` its
+//! connections, `talk` other questions, `burst` the throughput, `ledger` the journal read again,
+//! `checks` both sides compared, `summary` the result.
 
 mod burst;
 mod checks;
+mod hall;
 mod ledger;
 mod plan;
 mod stage;
 mod summary;
+mod talk;
 mod visitor;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
 use std::sync::{Arc, atomic::Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use doorbuster::client::{Answer, Client, Item};
+use doorbuster::client::Client;
 use doorbuster::journal::Disk;
 
 use super::words::{count, duration};
 use super::{CANNOT_CREATE, Demo, FAILED, FINE, audit, failed};
 use checks::Evidence;
+use hall::{Deed, Hall};
 use plan::{BUYERS, CONNECTIONS, SALE, WARES};
 use stage::{Curtain, Stage};
-use visitor::{Deed, Hall, Visitor};
+use visitor::Visitor;
 
 /// The crash comes this long after the opening.
 const CRASH: Duration = Duration::from_millis(1_000);
-/// How long an answer may take on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs it. Returns the exit code.
 pub(super) fn run(arguments: &Demo) -> i32 {
@@ -74,8 +75,8 @@ fn show(stage: &Stage) -> Result<(), String> {
     say("");
     let sales = [stage.sale(SALE, &plan::sale_file())?, stage.sale(burst::SALE, burst::SALE_FILE)?];
     let ready = stage.start(&sales)?;
-    let clients = connect(ready.address)?;
-    let (clients, items) = resolve(clients)?;
+    let mut clients = talk::connect(ready.address)?;
+    let items = talk::resolve(&mut clients[0])?;
 
     let hall = Arc::new(Hall::new(Instant::now(), items, ready.address));
     let opened = hall.opened;
@@ -92,7 +93,7 @@ fn show(stage: &Stage) -> Result<(), String> {
     let visitors = open(&hall, clients)?;
 
     thread::sleep(CRASH.saturating_sub(opened.elapsed()));
-    let mut inversions = inversions(ready.address)?;
+    let mut inversions = talk::inversions(ready.address)?;
     let killed = stage.kill()?;
     tell(
         opened,
@@ -112,7 +113,7 @@ fn show(stage: &Stage) -> Result<(), String> {
             if ready.cut { ", a torn end cut" } else { "" }
         ),
     );
-    let outage = outage(&hall, killed)?;
+    let outage = talk::outage(&hall, killed)?;
     tell(opened, &format!("buyers are answered again, {} after the kill", duration(outage)));
 
     let deeds = leave(visitors)?;
@@ -123,10 +124,10 @@ fn show(stage: &Stage) -> Result<(), String> {
             count(hall.answers.load(Ordering::Relaxed))
         ),
     );
-    let burst = burst::run(ready.address, PATIENCE)?;
+    let burst = burst::run(ready.address, talk::PATIENCE)?;
     tell(opened, &format!("burst over: {} more orders", count(burst.orders)));
-    wait_for_holds(&hall, ready.address)?;
-    inversions += self::inversions(ready.address)?;
+    talk::wait_for_holds(&hall, ready.address)?;
+    inversions += talk::inversions(ready.address)?;
     let status = stage.stop()?;
     if !status.success() {
         return Err(format!("the server did not stop cleanly: {status}"));
@@ -158,23 +159,6 @@ fn show(stage: &Stage) -> Result<(), String> {
     Ok(())
 }
 
-fn connect(address: SocketAddr) -> Result<Vec<Client>, String> {
-    let connect = |_| {
-        let mut client = Client::connect(address)?;
-        client.set_timeout(Some(PATIENCE))?;
-        Ok(client)
-    };
-    let clients: Result<_, doorbuster::client::Error> = (0..CONNECTIONS).map(connect).collect();
-    clients.map_err(|why| format!("could not connect: {why}"))
-}
-
-fn resolve(mut clients: Vec<Client>) -> Result<(Vec<Client>, Vec<Item>), String> {
-    let items: Result<Vec<Item>, _> =
-        WARES.iter().map(|ware| clients[0].resolve(SALE, ware.sku)).collect();
-    let items = items.map_err(|why| format!("the sale is not there: {why}"))?;
-    Ok((clients, items))
-}
-
 type Visit = JoinHandle<Result<Vec<Deed>, String>>;
 
 /// Lets the crowd in.
@@ -194,53 +178,4 @@ fn leave(visits: Vec<Visit>) -> Result<Vec<Vec<Deed>>, String> {
         .into_iter()
         .map(|visit| visit.join().map_err(|_| "a connection's thread panicked".to_owned())?)
         .collect()
-}
-
-/// Waits for the first answer after the crash. Returns how long there was none.
-fn outage(hall: &Hall, killed: Instant) -> Result<Duration, String> {
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        let back = hall.first_answer_back.load(Ordering::Relaxed);
-        if back != u64::MAX {
-            let back = hall.opened + Duration::from_nanos(back);
-            return Ok(back.saturating_duration_since(killed));
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    Err("nobody was answered after the crash".to_owned())
-}
-
-/// Waits until no unit is held any more.
-fn wait_for_holds(hall: &Hall, address: SocketAddr) -> Result<(), String> {
-    let mut client = Client::connect(address).map_err(|why| why.to_string())?;
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        let mut held = 0;
-        for item in &hall.items {
-            match client.stock(*item) {
-                Ok(Answer::Stock(stock)) => held += stock.held,
-                other => return Err(format!("not an answer about stock: {other:?}")),
-            }
-        }
-        if held == 0 {
-            return Ok(());
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-    Err("a hold does not run out".to_owned())
-}
-
-/// What the server itself says about the order of arrival, asked as `redis-cli info` would.
-fn inversions(address: SocketAddr) -> Result<u64, String> {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"*1\r\n$4\r\nINFO\r\n*1\r\n$4\r\nQUIT\r\n")?;
-        let mut text = String::new();
-        stream.read_to_string(&mut text)?;
-        Ok(text)
-    };
-    let text = ask().map_err(|why| format!("INFO: {why}"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("arrival_inversions:"));
-    line.and_then(|number| number.trim().parse().ok()).ok_or("INFO: no inversions".to_owned())
 }

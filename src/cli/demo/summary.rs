@@ -8,9 +8,9 @@ use doorbuster::options::cores;
 use super::super::words::{count, duration};
 use super::burst::{self, Burst};
 use super::checks::Evidence;
+use super::hall::{Ask, Deed, Told};
 use super::plan::WARES;
 use super::say;
-use super::visitor::{Ask, Deed, Told};
 
 /// Prints it.
 pub(super) fn print(evidence: &Evidence<'_>, inversions: u64, outage: Duration) {
@@ -162,8 +162,9 @@ fn throughput(burst: &Burst) {
     row(
         "Throughput",
         &format!(
-            "{} durable orders a second for {}, each a new purchase, none refused",
+            "{} durable orders a second: {} new purchases in {}, none refused",
             count(burst.rate()),
+            count(burst.orders),
             duration(burst.took)
         ),
     );

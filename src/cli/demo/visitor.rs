@@ -6,120 +6,19 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::net::SocketAddr;
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use doorbuster::client::{Answer, Client, Error, Item, OrderAnswer, Refusal, Request, State};
-use parking_lot::{Condvar, Mutex};
+use doorbuster::client::{Answer, Client, Error, Refusal, Request, State};
 
-use super::plan::{self, Buyer, LAST_CLICK_MS, LIMIT, Temper};
+use super::hall::{Ask, Deed, Errand, Hall, Told};
+use super::plan::{self, LAST_CLICK_MS, LIMIT, Temper};
+use super::talk::PATIENCE;
 
 const NS_PER_MS: u64 = 1_000_000;
 /// Requests on their way over one connection.
 const IN_FLIGHT_MAX: usize = 256;
-/// How long an answer or a new server may take on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// What all visitors share.
-pub(super) struct Hall {
-    pub(super) opened: Instant,
-    pub(super) crowd: Vec<Buyer>,
-    /// By index of the ware.
-    pub(super) items: Vec<Item>,
-    /// Counts the servers, with the address of the newest.
-    server: Mutex<(u32, SocketAddr)>,
-    changed: Condvar,
-    /// When the first answer came from the second server, ns after the opening.
-    pub(super) first_answer_back: AtomicU64,
-    /// Answers so far.
-    pub(super) answers: AtomicU64,
-}
-
-impl Hall {
-    pub(super) fn new(opened: Instant, items: Vec<Item>, address: SocketAddr) -> Hall {
-        Hall {
-            opened,
-            crowd: plan::crowd(),
-            items,
-            server: Mutex::new((1, address)),
-            changed: Condvar::new(),
-            first_answer_back: AtomicU64::new(u64::MAX),
-            answers: AtomicU64::new(0),
-        }
-    }
-
-    /// Tells everybody where the new server is.
-    pub(super) fn reopen(&self, address: SocketAddr) {
-        let mut server = self.server.lock();
-        *server = (server.0 + 1, address);
-        self.changed.notify_all();
-    }
-
-    /// ns after the opening.
-    pub(super) fn now(&self) -> u64 {
-        self.opened.elapsed().as_nanos() as u64
-    }
-}
-
-/// What is asked.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Ask {
-    /// A buyer's click, the first or after a disappointment.
-    Click,
-    /// The same click once more.
-    Again,
-    /// More than the limit allows, under a second key.
-    More,
-    /// To confirm this order.
-    Pay(u64),
-    /// To release this order.
-    GiveBack(u64),
-}
-
-/// What one buyer asks at one moment; sorted by time. Times are ns after the opening.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Errand {
-    pub(super) due: u64,
-    pub(super) buyer: u32,
-    pub(super) ask: Ask,
-    /// When it was first sent; 0 before.
-    pub(super) sent: u64,
-    /// It was on its way when the server died, and sent again.
-    pub(super) repeated: bool,
-}
-
-/// What was answered.
-pub(super) enum Told {
-    Order(OrderAnswer),
-    Refused(Refusal),
-}
-
-/// One errand with its answer.
-pub(super) struct Deed {
-    pub(super) errand: Errand,
-    pub(super) told: Told,
-    pub(super) answered: u64,
-    /// The crash delayed it.
-    pub(super) caught: bool,
-}
-
-impl Deed {
-    /// Done before the crash, with the answer lost in it.
-    pub(super) fn was_done_before_the_crash(&self) -> bool {
-        self.errand.repeated
-            && match &self.told {
-                Told::Order(order) => order.replayed,
-                Told::Refused(refusal) => {
-                    matches!(refusal, Refusal::AlreadyConfirmed | Refusal::AlreadyReleased)
-                }
-            }
-    }
-}
 
 /// One connection.
 pub(super) struct Visitor {
@@ -224,14 +123,9 @@ impl Visitor {
     fn find_the_new_server(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let mut server = self.hall.server.lock();
-            while server.0 == self.generation {
-                if self.hall.changed.wait_until(&mut server, deadline).timed_out() {
-                    return Err("a connection was lost, and no new server came".to_owned());
-                }
-            }
-            let (generation, address) = *server;
-            drop(server);
+            let Some((generation, address)) = self.hall.after(self.generation, deadline) else {
+                return Err("a connection was lost, and no new server came".to_owned());
+            };
             let connected = Client::connect(address).and_then(|mut client| {
                 client.set_timeout(Some(PATIENCE))?;
                 Ok(client)
@@ -256,10 +150,7 @@ impl Visitor {
     fn note(&mut self, answer: Answer) -> Result<(), String> {
         let answered = self.hall.now();
         let mut errand = self.pending.pop_front().expect("answers follow requests");
-        if self.back > 0 {
-            self.hall.first_answer_back.fetch_min(answered, Ordering::Relaxed);
-        }
-        self.hall.answers.fetch_add(1, Ordering::Relaxed);
+        self.hall.answered(answered, self.back > 0);
         let told = match answer {
             Answer::Refused(Refusal::Overloaded { retry_after_ms }) => {
                 errand.due = answered + retry_after_ms * NS_PER_MS;
