@@ -414,7 +414,8 @@ impl Crew {
                 });
             }
             drop(shard);
-            if let Some(matcher) = matcher {
+            // The stop may have come while it was still on its way here.
+            if let Some(matcher) = matcher.or_else(|| incoming.recv().ok()) {
                 last_decisions(matcher, || thread::sleep(Duration::from_millis(1)));
             }
         })
