@@ -1,0 +1,190 @@
+//! The Rust client over the binary protocol, and the same orders over RESP, on one port at once.
+
+use doorbuster::client::{Answer, Client, Item, OrderAnswer, Refusal, Request, State};
+
+use crate::resp::{Resp, Value};
+use crate::server::{House, PATIENCE, Server};
+use crate::{CROWD, DROP};
+
+fn connect(server: &Server) -> Client {
+    let mut client = Client::over(server.connect()).expect("a greeting");
+    client.set_timeout(Some(PATIENCE)).expect("a timeout");
+    client
+}
+
+#[track_caller]
+fn given(answer: Answer) -> OrderAnswer {
+    match answer {
+        Answer::Order(order) => order,
+        other => panic!("no order: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn refused(answer: Answer) -> Refusal {
+    match answer {
+        Answer::Refused(refusal) => refusal,
+        other => panic!("no refusal: {other:?}"),
+    }
+}
+
+#[test]
+fn the_rust_client_does_the_whole_life_of_an_order() {
+    let house = House::new(&[DROP]);
+    let server = house.serve();
+    let mut client = connect(&server);
+    client.ping().expect("there");
+    let tee = client.resolve("drop", "tee").expect("it is sold");
+    let cap = client.resolve("drop", "cap").expect("it is sold");
+    assert!(client.resolve("drop", "nope").is_err() && client.resolve("nope", "tee").is_err());
+
+    let held = given(client.buy(tee, "u1", "k1", 2).expect("an answer"));
+    assert_eq!((held.state, held.units, held.price), (State::Held, 2, 2500));
+    assert!(held.expires_at > 0 && !held.replayed);
+    let again = given(client.buy(tee, "u1", "k1", 2).expect("an answer"));
+    assert_eq!(again, OrderAnswer { replayed: true, expires_in_ms: again.expires_in_ms, ..held });
+    let other = client.buy(tee, "u1", "k1", 1).expect("an answer");
+    assert_eq!(refused(other), Refusal::KeyReused);
+    let third = client.buy(tee, "u1", "k2", 1).expect("an answer");
+    assert_eq!(refused(third), Refusal::LimitReached { limit: 2 });
+    let dear = Request::Buy { item: tee, buyer: "u2", key: "k3", units: 1, max_price: Some(2499) };
+    assert_eq!(
+        refused(client.call(&dear).expect("an answer")),
+        Refusal::PriceChanged { price: 2500 }
+    );
+
+    let stranger = Request::Confirm { sale: tee.sale, order: held.order, buyer: Some("u2") };
+    assert_eq!(refused(client.call(&stranger).expect("an answer")), Refusal::NotYourOrder);
+    let owner = Request::Confirm { sale: tee.sale, order: held.order, buyer: Some("u1") };
+    let confirmed = given(client.call(&owner).expect("an answer"));
+    assert_eq!((confirmed.state, confirmed.order), (State::Confirmed, held.order));
+    let twice = client.confirm(tee.sale, held.order).expect("an answer");
+    assert_eq!(refused(twice), Refusal::AlreadyConfirmed);
+
+    let last = given(client.buy(cap, "u2", "k4", 1).expect("an answer"));
+    let late = client.buy(cap, "u3", "k5", 1).expect("an answer");
+    assert_eq!(refused(late), Refusal::SoldOut);
+    let back = given(client.release(cap.sale, last.order).expect("an answer"));
+    assert_eq!(back.state, State::Released);
+    let Answer::Stock(stock) = client.stock(tee).expect("an answer") else { panic!("no stock") };
+    assert_eq!((stock.stock, stock.free, stock.held, stock.confirmed), (10, 8, 0, 2));
+    let nowhere = client.order(tee.sale, 999).expect("an answer");
+    assert_eq!(refused(nowhere), Refusal::UnknownOrder);
+    let nothing = Item { sale: 77, item: 1 };
+    let nothing = client.buy(nothing, "u", "k", 1).expect("an answer");
+    assert_eq!(refused(nothing), Refusal::UnknownSale);
+}
+
+#[test]
+fn buyers_and_keys_come_back_unchanged_over_both_protocols_and_from_the_journal() {
+    let longest = "x".repeat(64);
+    let texts = [
+        "a",
+        "0",
+        "007",
+        "18446744073709551615",
+        "18446744073709551616",
+        "340282366920938463463374607431768211455",
+        "340282366920938463463374607431768211456",
+        "-1",
+        "sixteen-letters!",
+        "seventeen-letters",
+        "6f1e0c4a-93d1-4f3c-8a55-0123456789ab",
+        "6F1E0C4A-93D1-4F3C-8A55-0123456789AB",
+        "6f1e0c4a93d14f3c8a550123456789ab",
+        "~!@#$%^&*()_+{}|:\"<>?`-=[]\\;',./",
+        longest.as_str(),
+    ];
+    let house = House::new(&[CROWD]);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let mut resp = Resp::over(server.connect());
+    let tee = client.resolve("crowd", "tee").expect("it is sold");
+    let mut orders = Vec::new();
+    for (index, text) in texts.iter().enumerate() {
+        // Each is buyer and key once; every other order comes over RESP.
+        let order = if index % 2 == 0 {
+            given(client.buy(tee, text, text, 1).expect("an answer")).order
+        } else {
+            resp.ask(&["BUY", "crowd", "tee", text, text]).number(1)
+        };
+        orders.push(order);
+    }
+    let check = |client: &mut Client, resp: &mut Resp| {
+        for (text, order) in texts.iter().zip(&orders) {
+            let Answer::Shown(shown) = client.order(tee.sale, *order).expect("an answer") else {
+                panic!("{text} is not shown");
+            };
+            assert_eq!([shown.buyer.as_str(), &shown.key], [*text, *text]);
+            let told = resp.ask(&["ORDER", "crowd", &order.to_string()]);
+            for field in ["buyer", "key"] {
+                assert_eq!(*told.field(field), Value::Text((*text).to_owned()));
+            }
+            // The other protocol sees the same key.
+            let again = given(client.buy(tee, text, text, 1).expect("an answer"));
+            assert!(again.replayed && again.order == *order, "{text}");
+            assert_eq!(resp.ask(&["BUY", "crowd", "tee", text, text]).number(1), *order, "{text}");
+        }
+    };
+    check(&mut client, &mut resp);
+    server.kill();
+    let server = house.serve();
+    check(&mut connect(&server), &mut Resp::over(server.connect()));
+    server.stop().expect_code(0);
+    let records = house.records();
+    for (text, order) in texts.iter().zip(&orders) {
+        let record = &records[usize::try_from(*order).expect("few") - 1];
+        assert_eq!([&record["buyer"], &record["key"]], [text, text]);
+        assert_eq!(record["order"], order.to_string());
+    }
+}
+
+#[test]
+fn both_protocols_are_served_at_once_and_never_give_a_unit_twice() {
+    const EACH: usize = 400;
+    let sale = format!(
+        "name = \"crowd\"\nhold_ms = 3600000\n\
+         items = [{{ sku = \"tee\", stock = {}, price = 1 }}]\n",
+        3 * EACH
+    );
+    let house = House::new(&[&sale]);
+    let server = house.server().with(&["--shards", "2"]).run();
+    let held = std::thread::scope(|scope| {
+        let buyers: Vec<_> = (0..6)
+            .map(|who| {
+                let (binary, resp) = (who % 2 == 0, server.connect());
+                let mut client = binary.then(|| connect(&server));
+                let buy = move || {
+                    let mut resp = Resp::over(resp);
+                    let mut held = Vec::new();
+                    for number in 0..EACH {
+                        let (buyer, key) = (format!("{who}"), format!("{who}-{number}"));
+                        if let Some(client) = &mut client {
+                            let tee = Item { sale: 1, item: 1 };
+                            if let Answer::Order(order) =
+                                client.buy(tee, &buyer, &key, 1).expect("an answer")
+                            {
+                                held.push(order.order);
+                            }
+                        } else {
+                            let answer = resp.ask(&["BUY", "crowd", "tee", &buyer, &key]);
+                            match answer.word() {
+                                "held" => held.push(answer.number(1)),
+                                word => assert_eq!(word, "sold_out"),
+                            }
+                        }
+                    }
+                    held
+                };
+                scope.spawn(buy)
+            })
+            .collect();
+        buyers.into_iter().flat_map(|buyer| buyer.join().expect("no panic")).collect::<Vec<u64>>()
+    });
+    let mut unique = held.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert_eq!((held.len(), unique.len()), (3 * EACH, 3 * EACH));
+    server.stop().expect_code(0);
+    assert_eq!(house.audit()["held"], 3 * EACH);
+}

@@ -1,0 +1,324 @@
+//! The real program, as a user starts it: in a folder of its own, on a port that the system picks,
+//! with small tables. What it says is collected, and it never outlives its test.
+//!
+//! It is ended by its own process id and by nothing else.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, unbounded};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Nothing in these tests takes so long unless something is wrong.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+const PROGRAM: &str = env!("CARGO_BIN_EXE_doorbuster");
+
+/// A folder with sale files and a data folder.
+pub(crate) struct House {
+    folder: TempDir,
+    sales: Vec<PathBuf>,
+}
+
+/// What a run that has ended leaves behind.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// The exit code; `None` if a signal ended it.
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// Asserts the exit code, showing what was said if it is another.
+    #[track_caller]
+    pub(crate) fn expect_code(&self, code: i32) -> &Ended {
+        assert_eq!(self.code(), Some(code), "{} {:?}", self.stderr, self.status.signal());
+        self
+    }
+}
+
+impl House {
+    /// A folder with one file for each sale, in TOML.
+    pub(crate) fn new(sales: &[&str]) -> House {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |(index, sale): (usize, &&str)| {
+            let path = folder.path().join(format!("sale-{index}.toml"));
+            std::fs::write(&path, sale).expect("a sale file");
+            path
+        };
+        let sales = sales.iter().enumerate().map(write).collect();
+        House { folder, sales }
+    }
+
+    /// A path in the folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The data folder.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.path("data")
+    }
+
+    /// The journal's segments, oldest first.
+    pub(crate) fn segments(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.data().join("journal")).expect("a journal");
+        let mut paths: Vec<PathBuf> =
+            entries.map(|entry| entry.expect("a folder that can be read").path()).collect();
+        paths.retain(|path| path.extension() == Some(OsStr::new("seg")));
+        paths.sort();
+        paths
+    }
+
+    /// A server about to start.
+    pub(crate) fn server(&self) -> Start {
+        Start {
+            wrapper: Vec::new(),
+            arguments: vec!["--orders-max".into(), "100000".into()],
+            variables: Vec::new(),
+            data: self.data(),
+            sales: self.sales.clone(),
+        }
+    }
+
+    /// A server that listens.
+    pub(crate) fn serve(&self) -> Server {
+        self.server().run()
+    }
+
+    /// Runs another command of the program on the data folder, to its end.
+    pub(crate) fn look(&self, command: &str, options: &[&str]) -> Ended {
+        let data = self.data();
+        let mut arguments = vec![OsStr::new(command), data.as_os_str()];
+        arguments.extend(options.iter().map(OsStr::new));
+        run(&arguments)
+    }
+
+    /// The journal's records as `log --json` tells them.
+    pub(crate) fn records(&self) -> Vec<serde_json::Value> {
+        let log = self.look("log", &["--json"]);
+        log.expect_code(0);
+        let line = |line: &str| serde_json::from_str(line).expect("one JSON object a line");
+        log.stdout.lines().map(line).collect()
+    }
+
+    /// What `audit --json` found; it must have passed.
+    #[track_caller]
+    pub(crate) fn audit(&self) -> serde_json::Value {
+        let audit = self.look("audit", &["--json"]);
+        audit.expect_code(0);
+        let verdict: serde_json::Value = serde_json::from_str(&audit.stdout).expect("JSON");
+        assert_eq!(verdict["verdict"], "pass");
+        verdict
+    }
+}
+
+/// Runs the program with these arguments, to its end.
+pub(crate) fn run(arguments: &[impl AsRef<OsStr>]) -> Ended {
+    let output = bare(&[]).args(arguments).output().expect("the program runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ended { status: output.status, stdout: text(&output.stdout), stderr: text(&output.stderr) }
+}
+
+/// The program, or what runs it, in an environment without options of ours.
+fn bare(wrapper: &[String]) -> Command {
+    let mut words = wrapper.iter().map(String::as_str).chain([PROGRAM]);
+    let mut command = Command::new(words.next().expect("the program at least"));
+    command.args(words).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("DOORBUSTER_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// How a server is started.
+pub(crate) struct Start {
+    wrapper: Vec<String>,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+    data: PathBuf,
+    sales: Vec<PathBuf>,
+}
+
+impl Start {
+    /// Adds arguments.
+    pub(crate) fn with(mut self, arguments: &[&str]) -> Start {
+        self.arguments.extend(arguments.iter().map(|&word| word.to_owned()));
+        self
+    }
+
+    /// Sets an option by its environment variable, `DOORBUSTER_` left out.
+    pub(crate) fn option(mut self, name: &str, value: impl ToString) -> Start {
+        self.variables.push((format!("DOORBUSTER_{name}"), value.to_string()));
+        self
+    }
+
+    /// Another data folder.
+    pub(crate) fn data(mut self, data: PathBuf) -> Start {
+        self.data = data;
+        self
+    }
+
+    /// Runs the server by another program, which must become the server or exec it.
+    pub(crate) fn by(mut self, wrapper: &[&str]) -> Start {
+        self.wrapper = wrapper.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
+    /// Starts it and does not wait for anything.
+    pub(crate) fn spawn(self) -> Server {
+        let mut command = bare(&self.wrapper);
+        command.env("DOORBUSTER_SEGMENT_MIB", "4").envs(self.variables);
+        command.arg("serve").arg("--data").arg(&self.data).args(["--listen", "127.0.0.1:0"]);
+        for sale in &self.sales {
+            command.arg("--sale").arg(sale);
+        }
+        command.args(self.arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the server starts");
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let (tell, said) = unbounded();
+        let ear = std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                if tell.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        Server { child, said, heard: String::new(), ear: Some(ear), address, ended: None }
+    }
+
+    /// Starts it and waits until it listens.
+    ///
+    /// # Errors
+    /// If it ends instead.
+    pub(crate) fn try_run(self) -> Result<Server, Ended> {
+        let mut server = self.spawn();
+        if server.listens() { Ok(server) } else { Err(server.wait()) }
+    }
+
+    /// Starts it and waits until it listens.
+    pub(crate) fn run(self) -> Server {
+        self.try_run().unwrap_or_else(|ended| panic!("it does not start: {ended:?}"))
+    }
+}
+
+/// A server that runs.
+pub(crate) struct Server {
+    child: Child,
+    said: Receiver<String>,
+    heard: String,
+    ear: Option<JoinHandle<()>>,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    ended: Option<ExitStatus>,
+}
+
+impl Server {
+    /// Waits for it to say where it listens; `false` if it ends instead.
+    pub(crate) fn listens(&mut self) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "it neither listens nor ends: {}", self.heard);
+            let line = match self.said.recv_timeout(left) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => continue,
+            };
+            self.heard += &format!("{line}\n");
+            if let Some(address) = line.strip_prefix("doorbuster: listening on ") {
+                self.address = address.parse().expect("an address");
+                return true;
+            }
+        }
+    }
+
+    /// A connection on which every wait has an end.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_nodelay(true).expect("a socket");
+        stream
+    }
+
+    /// Memory that it keeps, in bytes.
+    pub(crate) fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).expect("it runs");
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a figure");
+        let kib = line.split_whitespace().nth(1).expect("a number");
+        kib.parse::<u64>().expect("a number") * 1024
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        if self.ended.is_none() {
+            self.ended = self.child.try_wait().expect("our own child");
+        }
+        self.ended.is_some()
+    }
+
+    /// Until it is waited for, its process id is nobody else's.
+    fn signal(&self, signal: Signal) {
+        if self.ended.is_none() {
+            let id = Pid::from_child(&self.child);
+            kill_process(id, signal).expect("our own child, not waited for yet");
+        }
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub(crate) fn stop(self) -> Ended {
+        self.terminate();
+        self.wait()
+    }
+
+    /// Ends it as `kill -9` does.
+    pub(crate) fn kill(self) -> Ended {
+        self.signal(Signal::KILL);
+        self.wait()
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(mut self) -> Ended {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.has_ended() {
+            assert!(Instant::now() < deadline, "it does not end: {}", self.heard);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if let Some(ear) = self.ear.take() {
+            ear.join().expect("it only listens");
+        }
+        for line in self.said.try_iter() {
+            self.heard += &format!("{line}\n");
+        }
+        let status = self.ended.expect("it has ended");
+        Ended { status, stdout: String::new(), stderr: std::mem::take(&mut self.heard) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
