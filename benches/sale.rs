@@ -13,7 +13,7 @@ use doorbuster::sale::{
 
 /// How far ahead of its decision a request's memory is asked for, as the matcher does.
 const AHEAD: u64 = 32;
-const SEED: Seed = Seed([1, 2, 3, 4]);
+const SEED: Seed = Seed::new([1, 2, 3, 4]);
 
 fn name(text: &str) -> Name {
     Name::parse(text.as_bytes()).expect("a good name")

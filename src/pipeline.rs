@@ -315,7 +315,7 @@ fn shard_options(options: &Options) -> ShardOptions {
 /// Keys for the hash tables, new in each process.
 fn seed() -> Seed {
     use std::hash::{BuildHasher, RandomState};
-    Seed([1_u8, 2, 3, 4].map(|word| RandomState::new().hash_one(word)))
+    Seed::new([1_u8, 2, 3, 4].map(|word| RandomState::new().hash_one(word)))
 }
 
 fn bell_of(parker: &Parker) -> Arc<Bell> {

@@ -41,7 +41,7 @@ fn time(text: &str) -> u64 {
 impl Script {
     fn new() -> Script {
         let bounds = Bounds { orders_max: 8, buyers_max: 12, long_texts_max: 4, sales_max: 3 };
-        Script { shop: Shop::new(bounds, Seed([1, 2, 3, 4])), now: START }
+        Script { shop: Shop::new(bounds, Seed::new([1, 2, 3, 4])), now: START }
     }
 
     fn run(&mut self, line: &str) -> String {

@@ -14,7 +14,7 @@
 //! - 2 to 4 lines an order: id, price, expires_at u64, units, condition u32, sale, item u16, state,
 //!   buyer's form, key's form u8; buyer's bits, key's bits u128; each long text.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::command::{Party, Stamp};
 use super::ident::{Form, Ident, Text, text_len};
