@@ -21,7 +21,8 @@ impl Seed {
         let mut seed = words;
         let mut index = 0;
         while index < seed.len() {
-            // SplitMix64's finalizer (<https://prng.di.unimi.it/splitmix64.c>), which is one to one.
+            // SplitMix64's finalizer (<https://prng.di.unimi.it/splitmix64.c>), which is one to
+            // one.
             let mut word =
                 seed[index].wrapping_add(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(index as u64 + 1));
             word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

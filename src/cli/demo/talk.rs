@@ -1,6 +1,6 @@
 //! What the demo itself asks the server, apart from the crowd: to be let in, by which numbers the
-//! items go, whether units are still held, and what `INFO` says about the order of arrival. The last
-//! goes over RESP, as `redis-cli info` would ask it.
+//! items go, whether units are still held, and what `INFO` says about the order of arrival. The
+//! last goes over RESP, as `redis-cli info` would ask it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
