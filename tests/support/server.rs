@@ -250,6 +250,11 @@ impl Server {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A connection on which every wait has an end.
     pub(crate) fn connect(&self) -> TcpStream {
         self.try_connect().expect("it listens")
