@@ -24,7 +24,7 @@ fn connect(server: &Server, protocol: &str) -> Connection {
 fn ask<T: redis::FromRedisValue>(connection: &mut Connection, line: &str) -> RedisResult<T> {
     let mut words = line.split(' ');
     let mut command = cmd(words.next().expect("a command"));
-    command.arg(&words.collect::<Vec<_>>()).query(connection)
+    command.arg(words.collect::<Vec<_>>()).query(connection)
 }
 
 fn order(connection: &mut Connection, line: &str) -> Order {
