@@ -151,7 +151,11 @@ fn last_decisions(mut matcher: Matcher, mut rest: impl FnMut()) {
             rest();
         }
     }
-    matcher.seal();
+    while !matcher.seal() {
+        if matcher.work() == 0 {
+            rest();
+        }
+    }
 }
 
 /// Tells the shard to drain when it is time to stop, and whether it has done so.

@@ -67,6 +67,8 @@ pub struct MatcherCounters {
     pub given: Counter,
     /// Refusals.
     pub refused: Counter,
+    /// Of these purchases that had waited too long.
+    pub shed: Counter,
     /// Holds confirmed.
     pub confirmed: Counter,
     /// Holds released.
@@ -128,7 +130,7 @@ impl Metrics {
     /// Redis-style `INFO`: sections of `name:value` lines.
     pub fn info(&self) -> String {
         let (matcher, journal) = (&self.matcher, &self.journal);
-        let lines: [(&str, u64); 22] = [
+        let lines: [(&str, u64); 23] = [
             ("# Clients", 0),
             ("connections_accepted", self.over_shards(|shard| &shard.accepted)),
             ("connections_closed", self.over_shards(|shard| &shard.closed)),
@@ -141,6 +143,7 @@ impl Metrics {
             ("orders_released", matcher.released.value()),
             ("orders_expired", matcher.expired.value()),
             ("requests_refused", matcher.refused.value()),
+            ("requests_shed", matcher.shed.value()),
             ("# Arrival", 0),
             ("arrival_inversions", matcher.inversions.value()),
             ("arrival_inversion_ns_max", matcher.inversion_ns_max.value()),

@@ -8,6 +8,7 @@ use crossbeam::sync::Parker;
 
 use crate::bell::Bell;
 use crate::clock;
+use crate::directory::DirectoryWriter;
 use crate::journal::Gate;
 use crate::message::{Cell, Head, Reply, encode_terms, kind, outcome};
 use crate::ring::{Reader, Writer};
@@ -26,6 +27,8 @@ pub struct Operator {
     pub gate: Gate,
     /// Wakes the matcher.
     pub matcher_bell: Arc<Bell>,
+    /// Where the names of a new sale are published once it is durable.
+    pub directory: DirectoryWriter,
     /// What this side waits on; its bell is rung by matcher and journal.
     pub parker: Parker,
     /// Wakes this side.
@@ -33,22 +36,25 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// Creates a sale. Returns its number; `None` if there is one of that name already.
+    /// Creates a sale. Returns its number, and whether it is new: a sale of that name that is there
+    /// already stays as it is.
     ///
     /// # Errors
     /// A sentence, if no more sales fit or no answer came.
-    pub fn create(&mut self, terms: &Terms) -> Result<Option<u16>, String> {
+    pub fn create(&mut self, terms: &Terms) -> Result<(u16, bool), String> {
         let reply = self.ask(&encode_terms(0, terms, clock::monotonic()))?;
+        let number = u16::try_from(reply.order.to_native()).expect("a sale's number");
         match reply.outcome {
             outcome::OK => {
-                Ok(Some(u16::try_from(reply.order.to_native()).expect("a sale's number")))
+                self.directory.add(terms.name, terms.items.iter().map(|item| item.sku));
+                Ok((number, true))
             }
-            outcome::KEY_REUSED => Ok(None),
+            outcome::KEY_REUSED => Ok((number, false)),
             other => Err(format!("sale '{}': {}", terms.name, outcome::word(other))),
         }
     }
 
-    /// Opens a sale.
+    /// Opens a sale; if it is open, nothing happens.
     ///
     /// # Errors
     /// A sentence, if there is no such sale or no answer came.

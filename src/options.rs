@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::journal::Durability;
 use crate::limits::{CONNECTIONS_MAX, SHARDS_MAX};
-use crate::sale::Bounds;
+use crate::sale::{Bounds, Shop};
 
 /// How rooms share threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -49,6 +49,8 @@ pub struct Options {
     pub request_ms: u64,
     /// Time to take answers that wait, in ms.
     pub write_stall_ms: u64,
+    /// A purchase that waited longer for its decision is refused as overloaded, ms.
+    pub shed_after_ms: u64,
     /// Bytes of a journal segment.
     pub segment_bytes: u64,
     /// Segments made ahead of need.
@@ -87,6 +89,8 @@ pub struct Layer {
     pub request_ms: Option<u64>,
     /// See [`Options::write_stall_ms`].
     pub write_stall_ms: Option<u64>,
+    /// See [`Options::shed_after_ms`].
+    pub shed_after_ms: Option<u64>,
     /// Size of a journal segment, MiB.
     pub segment_mib: Option<u64>,
     /// See [`Options::segments_ahead`].
@@ -169,6 +173,7 @@ impl Layer {
             idle_ms: self.idle_ms.or(below.idle_ms),
             request_ms: self.request_ms.or(below.request_ms),
             write_stall_ms: self.write_stall_ms.or(below.write_stall_ms),
+            shed_after_ms: self.shed_after_ms.or(below.shed_after_ms),
             segment_mib: self.segment_mib.or(below.segment_mib),
             segments_ahead: self.segments_ahead.or(below.segments_ahead),
             sale: self.sale.or(below.sale),
@@ -233,6 +238,12 @@ impl Layer {
                 1,
                 usize::MAX,
             )? as u64,
+            shed_after_ms: within(
+                "shed_after_ms",
+                self.shed_after_ms.unwrap_or(2_000) as usize,
+                1,
+                usize::MAX,
+            )? as u64,
             segment_bytes: (within("segment_mib", segment_mib, 4, 4096)? as u64) << 20,
             segments_ahead: within("segments_ahead", self.segments_ahead.unwrap_or(2), 1, 64)?,
             sales: self.sale.unwrap_or_default(),
@@ -241,6 +252,27 @@ impl Layer {
 }
 
 impl Options {
+    /// Checks that the tables fit into this machine's memory, before they are touched.
+    ///
+    /// # Errors
+    /// A sentence with what they need and what there is.
+    pub fn check_memory(&self) -> Result<(), String> {
+        let Bounds { orders_max, buyers_max, .. } = self.bounds;
+        let needed = Shop::bytes_needed(&self.bounds);
+        let info = rustix::system::sysinfo();
+        let there = info.totalram as u128 * u128::from(info.mem_unit);
+        if needed <= there {
+            return Ok(());
+        }
+        let gib = |bytes: u128| bytes as f64 / f64::from(1 << 30);
+        Err(format!(
+            "orders_max: {orders_max} orders and {buyers_max} buyers need {:.1} GiB of memory; \
+             this machine has {:.1} GiB",
+            gib(needed),
+            gib(there)
+        ))
+    }
+
     /// Whether the first shard and the matcher live on one thread.
     pub fn shares_thread(&self) -> bool {
         match self.threads {

@@ -96,6 +96,11 @@ impl Pipeline {
         let journal_options =
             JournalOptions::new(options.segment_bytes, options.segments_ahead, options.durability)
                 .map_err(StartError::Options)?;
+        options.check_memory().map_err(StartError::Options)?;
+        // All of them before anything starts: a bad one leaves no sale behind.
+        let sales: Result<Vec<Terms>, String> =
+            options.sales.iter().map(|path| crate::sale_file::read(path)).collect();
+        let sales = sales.map_err(StartError::Sale)?;
         let lock = FolderLock::take(&options.data)?;
         let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
@@ -105,7 +110,7 @@ impl Pipeline {
         let metrics = Metrics::new(options.shards);
         let watermark = Watermark::default();
         let loading = Arc::new(AtomicBool::new(true));
-        let mut directory = DirectoryWriter::default();
+        let directory = DirectoryWriter::default();
         let matcher_parker = Parker::new();
         let mut matcher_bell = bell_of(&matcher_parker);
         let (mut doors, mut shards) = (Vec::new(), Vec::new());
@@ -146,14 +151,23 @@ impl Pipeline {
             replies: replies_writer,
             bell: operator_bell,
         });
-        let mut operator =
-            Operator { requests, replies, gate, matcher_bell: matcher_bell.clone(), parker, bell };
+        let mut operator = Operator {
+            requests,
+            replies,
+            gate,
+            matcher_bell: Arc::clone(&matcher_bell),
+            directory,
+            parker,
+            bell,
+        };
 
         // Shards open the port: whoever comes now hears that the server is loading.
         let shard_doors = shards.iter().map(Shard::door).collect();
         shards[0].open(mio::net::TcpListener::from_std(listener), shard_doors)?;
         let mut bells: Vec<Arc<Bell>> = shards.iter().map(Shard::bell).collect();
         bells.push(Arc::clone(&operator.bell));
+        // The journal wakes it too: it may wait for room in their ring.
+        bells.push(Arc::clone(&matcher_bell));
         let stop = Arc::new(AtomicBool::new(false));
         let mut crew = Crew::new(options, Arc::clone(&stop));
         let (matcher_in, matcher_out) = bounded(1);
@@ -177,12 +191,18 @@ impl Pipeline {
             let mut replay = Replay::new(shop, false);
             let disk = Disk::new(options.data.join("journal"));
             let recovered =
-                journal::open(disk, &journal_options, |first, cells| replay.apply(first, cells))?;
+                journal::open(disk, &journal_options, |first, cells| replay.apply(first, cells));
+            let recovered = match recovered {
+                Err(why) if replay.is_too_small() => {
+                    return Err(StartError::Options(why.to_string()));
+                }
+                other => other?,
+            };
             let seq = recovered.report().seq;
             let (shop, _) = replay.finish().map_err(|what| JournalError::Refused { seq, what })?;
             for sale in 1..=shop.sales_len() {
                 let terms = shop.terms(sale as u16).expect("numbers are dense");
-                directory.add(terms.name, terms.items.iter().map(|item| item.sku));
+                operator.directory.add(terms.name, terms.items.iter().map(|item| item.sku));
             }
 
             // The matcher and the journal.
@@ -198,15 +218,16 @@ impl Pipeline {
                 doors,
                 records,
                 journal_bell: Arc::clone(&journal_bell),
-                directory,
                 room,
                 clock: clock::unix,
+                monotonic: clock::monotonic,
+                shed_after_ns: options.shed_after_ms.saturating_mul(1_000_000),
                 counters: Arc::clone(&metrics.matcher),
+                journal_counters: Arc::clone(&metrics.journal),
             });
             Ok((matcher, journal, journal_parker, journal_bell, report))
         };
         let started = start();
-        bells.push(Arc::clone(&matcher_bell));
         let (matcher, journal, journal_parker, journal_bell, report) = match started {
             Ok(parts) => parts,
             Err(why) => {
@@ -231,7 +252,7 @@ impl Pipeline {
             threads: crew.threads,
             _lock: lock,
         };
-        let created = create_sales(&mut operator, options);
+        let created = create_sales(&mut operator, &sales);
         pipeline.operator = Some(operator);
         match created {
             Ok(()) => Ok(pipeline),
@@ -288,14 +309,12 @@ fn send_matcher(matcher_in: &Sender<Matcher>, matcher: Matcher) {
     let _ = matcher_in.send(matcher);
 }
 
-/// The first sale files create and open their sales; those that exist are left as they are.
-fn create_sales(operator: &mut Operator, options: &Options) -> Result<(), StartError> {
-    for path in &options.sales {
-        let terms: Terms = crate::sale_file::read(path).map_err(StartError::Sale)?;
-        let created = operator.create(&terms).map_err(StartError::Sale)?;
-        if let Some(number) = created
-            && terms.opens_at == 0
-        {
+/// Creates sales that are not there yet, and opens those that have no opening time: also one that
+/// was created before a crash and never opened.
+fn create_sales(operator: &mut Operator, sales: &[Terms]) -> Result<(), StartError> {
+    for terms in sales {
+        let (number, _) = operator.create(terms).map_err(StartError::Sale)?;
+        if terms.opens_at == 0 {
             operator.open(number).map_err(StartError::Sale)?;
         }
     }

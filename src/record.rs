@@ -96,13 +96,14 @@ pub struct Replay {
     seal: Option<(Seq, [u8; 32])>,
     /// Records replayed, by kind.
     counts: [u64; 256],
+    is_too_small: bool,
 }
 
 impl Replay {
     /// Replays into an empty shop. `proves_each_seal` makes the state hash at every seal, not only
     /// at a last one: an audit's thoroughness, in time the state's size for each seal.
     pub fn new(shop: Shop, proves_each_seal: bool) -> Replay {
-        Replay { shop, proves_each_seal, seal: None, counts: [0; 256] }
+        Replay { shop, proves_each_seal, seal: None, counts: [0; 256], is_too_small: false }
     }
 
     /// Replays the records in `cells`, the first of which is number `first`.
@@ -151,7 +152,9 @@ impl Replay {
         if now < self.shop.now() {
             return Err("time goes backwards".to_owned());
         }
-        if head.kind != kind::EXPIRE && self.shop.has_due(now) {
+        // A seal decides nothing, so it may stand before the return of a hold that has ended.
+        let decides = !matches!(head.kind, kind::EXPIRE | kind::SEAL);
+        if decides && self.shop.has_due(now) {
             return Err("a hold that had ended was not returned before".to_owned());
         }
         match head.kind {
@@ -162,7 +165,7 @@ impl Replay {
                 let is_confirm = head.kind == kind::CONFIRM;
                 let command =
                     if is_confirm { Command::Confirm(about) } else { Command::Release(about) };
-                let given = self.shop.apply(now, &command).map_err(refused)?;
+                let given = self.shop.apply(now, &command).map_err(|why| self.refused(why))?;
                 same("units", given.units, head.units.to_native())
             }
             kind::EXPIRE => {
@@ -175,7 +178,7 @@ impl Replay {
                 same("number of the sale", number, head.sale.to_native())
             }
             kind::OPEN => {
-                self.shop.open(now, head.sale.to_native()).map_err(refused)?;
+                self.shop.open(now, head.sale.to_native()).map_err(|why| self.refused(why))?;
                 Ok(())
             }
             kind::SEAL => {
@@ -208,11 +211,25 @@ impl Replay {
             buyer: party(buyer, &texts[0]),
             key: party(key, &texts[1]),
         };
-        let given = self.shop.apply(now, &Command::Buy(buy)).map_err(refused)?;
+        let given = self.shop.apply(now, &Command::Buy(buy)).map_err(|why| self.refused(why))?;
         if given.replayed {
             return Err("its key stands for an earlier order".to_owned());
         }
         same("price", given.price, head.price.to_native())
+    }
+
+    /// Whether a record was refused because the shop's tables are too small for the journal.
+    pub fn is_too_small(&self) -> bool {
+        self.is_too_small
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> String {
+        if refusal == Refusal::Overloaded {
+            self.is_too_small = true;
+            return "orders_max, buyers_max or long_texts_max is too small for this journal"
+                .to_owned();
+        }
+        format!("the law refuses it: {refusal:?}")
     }
 
     /// The state that all records together make.
@@ -241,10 +258,6 @@ impl RecordCounts {
     pub fn of(&self, kind: u8) -> u64 {
         self.0[usize::from(kind)]
     }
-}
-
-fn refused(refusal: Refusal) -> String {
-    format!("the law refuses it: {refusal:?}")
 }
 
 fn same<T: PartialEq + std::fmt::Display>(what: &str, now: T, then: T) -> Result<(), String> {

@@ -20,6 +20,10 @@ struct SaleFile {
     hold_ms: Option<u32>,
     opens_at: Option<Time>,
     closes_at: Option<Time>,
+    extend_ms: Option<u32>,
+    offer_ms: Option<u32>,
+    waitlist: Option<u32>,
+    waitlist_policy: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -59,6 +63,7 @@ pub fn parse(text: &str, is_json: bool) -> Result<Terms, String> {
     } else {
         toml::from_str(text).map_err(|why| why.to_string().trim_end().to_owned())?
     };
+    file.has_only_what_there_is()?;
     let mut items = Vec::with_capacity(file.items.len());
     for item in &file.items {
         items.push(ItemTerms {
@@ -79,6 +84,25 @@ pub fn parse(text: &str, is_json: bool) -> Result<Terms, String> {
     };
     check_terms(&terms)?;
     Ok(terms)
+}
+
+impl SaleFile {
+    /// A sale may say that it wants no extension and no waitlist; it cannot have them yet.
+    fn has_only_what_there_is(&self) -> Result<(), String> {
+        for (field, value) in [("extend_ms", self.extend_ms), ("waitlist", self.waitlist)] {
+            if let Some(value @ 1..) = value {
+                return Err(format!("{field}: {value} is not possible yet; 0 is"));
+            }
+        }
+        let policy = self.waitlist_policy.as_deref().unwrap_or("skip");
+        if !["strict", "skip"].contains(&policy) {
+            let policy = policy.escape_debug();
+            return Err(format!("waitlist_policy: '{policy}' is neither strict nor skip"));
+        }
+        // Without a waitlist nobody is offered anything, whatever the time for it.
+        let _ = self.offer_ms;
+        Ok(())
+    }
 }
 
 fn limit(field: &str, limit: Option<u32>) -> Result<u32, String> {
@@ -128,6 +152,14 @@ mod tests {
     }
 
     #[test]
+    fn a_sale_that_wants_no_waitlist_may_say_so() {
+        let json = r#"{"name":"drop","items":[{"sku":"tee","stock":1000,"price":2500,"limit":2}],
+            "currency":"EUR","limit":4,"hold_ms":120000,"extend_ms":0,"offer_ms":60000,
+            "waitlist":0,"waitlist_policy":"skip","opens_at":null,"closes_at":null}"#;
+        assert_eq!(parse(json, true).expect("a good sale").limit, 4);
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (from, to, expected) in [
             ("name = \"drop\"", "name = \"a b\"", "name: 'a b' is no name"),
@@ -136,6 +168,8 @@ mod tests {
             ("2026-11-27T20:00:00Z", "\"soon\"", "opens_at: 'soon' is no time"),
             ("sku = \"tee\"", "sku = \"\"", "sku"),
             ("stock = 1000", "stock = -1", "stock"),
+            ("limit = 4", "waitlist = 100", "waitlist: 100 is not possible yet"),
+            ("limit = 4", "waitlist_policy = \"luck\"", "neither strict nor skip"),
             ("limit = 4", "currency = \"euro\"", "three capital letters"),
         ] {
             let why = parse(&TOML.replace(from, to), false).expect_err(to);

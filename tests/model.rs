@@ -205,8 +205,9 @@ fn live(seed: u64, commands: u64) -> u64 {
         }
         if step == 3 && usize::from(opened) <= naive.sales.len() {
             shop.open(now, opened).expect("it is there");
-            naive.sales[usize::from(opened) - 1].1 = true;
-            naive.seq += 1;
+            let is_open = &mut naive.sales[usize::from(opened) - 1].1;
+            naive.seq += u64::from(!*is_open);
+            *is_open = true;
         }
         let sale = random.below(5) as u16;
         let about = About {

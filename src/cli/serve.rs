@@ -6,11 +6,16 @@ use std::time::Instant;
 
 use doorbuster::options::{Layer, Options};
 use doorbuster::pipeline::Pipeline;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::words::{count, duration};
 use super::{CONFIGURATION, DISK, FINE, Serve, failed, journal_code, start_code};
+
+/// Descriptors for everything but buyers: the journal, the shards, and sockets about to be turned
+/// away.
+const DESCRIPTORS_KEPT: u64 = 256;
 
 /// Serves. Returns the exit code.
 pub(super) fn run(arguments: Serve) -> i32 {
@@ -21,7 +26,7 @@ pub(super) fn run(arguments: Serve) -> i32 {
             return failed(DISK, &format_args!("could not bind to the parent's life: {why}"));
         }
     }
-    let options = match options(arguments) {
+    let mut options = match options(arguments) {
         Ok(options) => options,
         Err(why) => return failed(CONFIGURATION, &why),
     };
@@ -30,6 +35,7 @@ pub(super) fn run(arguments: Serve) -> i32 {
         Ok(signals) => signals,
         Err(why) => return failed(DISK, &format_args!("could not listen for signals: {why}")),
     };
+    share_descriptors(&mut options);
     let start = Instant::now();
     // The journal's thread calls this: no answer leaves after it, so it ends the process at once.
     let on_failure = Arc::new(|why| {
@@ -51,6 +57,27 @@ pub(super) fn run(arguments: Serve) -> i32 {
     let seq = count(metrics.journal.seq.value());
     eprintln!("doorbuster: stopped after {decided} decisions; the journal ends at seq {seq}");
     FINE
+}
+
+/// Lets the process have as many descriptors as the system allows it, for the soft limit of most
+/// systems is far below `connections_max`; and keeps some from the buyers, whatever is allowed: the
+/// journal must find one for each new segment.
+fn share_descriptors(options: &mut Options) {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // If it is refused, the server works with what it has.
+    let _ = setrlimit(Resource::Nofile, limit);
+    let Some(descriptors) = getrlimit(Resource::Nofile).current else { return };
+    let for_buyers = descriptors - DESCRIPTORS_KEPT.min(descriptors / 2);
+    let connections_max = usize::try_from(for_buyers).unwrap_or(usize::MAX).max(1);
+    if connections_max < options.connections_max {
+        eprintln!(
+            "doorbuster: connections_max lowered from {} to {connections_max}: the system allows \
+             this process {descriptors} descriptors (ulimit -n)",
+            options.connections_max
+        );
+        options.connections_max = connections_max;
+    }
 }
 
 fn options(arguments: Serve) -> Result<Options, String> {

@@ -83,8 +83,6 @@ pub struct ShownOrder {
     pub buyer: String,
     /// Under which key.
     pub key: String,
-    /// When it was given, in ns of Unix time.
-    pub given_at: u64,
 }
 
 /// Units of one item.
@@ -260,7 +258,7 @@ fn shown(order: OrderAnswer, record: &Head, mut texts: &[Cell]) -> Result<ShownO
         return Err(Error::Protocol("cells that belong to nothing"));
     }
     let item = Item { sale: record.sale.to_native(), item: record.item.to_native() };
-    Ok(ShownOrder { order, item, buyer, key, given_at: record.time.to_native() })
+    Ok(ShownOrder { order, item, buyer, key })
 }
 
 fn text(ident: Option<Ident>, texts: &mut &[Cell]) -> Result<String> {

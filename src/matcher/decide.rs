@@ -8,8 +8,7 @@ use crate::message::{
 };
 use crate::record;
 use crate::sale::{
-    About, Buy, Command, Form, Given, Ident, Refusal, Stamp, State, Terms, Text, condition,
-    text_len,
+    About, Buy, Command, Form, Given, Ident, Refusal, Stamp, State, Text, condition, text_len,
 };
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -38,6 +37,11 @@ impl Matcher {
             record::idents(&self.shop, head, &mut texts, |index| requests.get(at + 1 + index));
         let (buyer, key) = idents.expect("the wire lets only good idents through");
         let max_price = head.price.to_native();
+        // Whoever waited so long has likely gone; deciding it would only make the next wait too.
+        if self.read_at.saturating_sub(head.time.to_native()) > self.shed_after_ns {
+            self.counters.shed.add(1);
+            return self.answer(door, head, &Err(Refusal::Overloaded), now);
+        }
         let buy = Buy {
             sale: head.sale.to_native(),
             item: head.item.to_native(),
@@ -205,30 +209,30 @@ impl Matcher {
         let terms = decode_terms(&cells).expect("the operator's terms were checked");
         let reply = match self.shop.create(now, &terms) {
             Ok((number, seq)) => {
-                self.created(&terms, number, now);
+                for cell in encode_terms(number, &terms, now) {
+                    self.records.push(cell);
+                }
                 let blank = self.blank(head);
                 Reply { order: u64::from(number).into(), seq: seq.into(), ..blank }
             }
             Err(_) if self.shop.sale_number(&terms.name).is_some() => {
-                Reply { outcome: outcome::KEY_REUSED, ..self.blank(head) }
+                // The number is what the operator needs to go on.
+                let number = self.shop.sale_number(&terms.name).unwrap_or(0);
+                let order = u64::from(number).into();
+                Reply { outcome: outcome::KEY_REUSED, order, ..self.blank(head) }
             }
             Err(_) => self.refusal(&Refusal::Overloaded, head),
         };
         self.doors[door].replies.push(reply.into());
     }
 
-    fn created(&mut self, terms: &Terms, number: u16, now: Stamp) {
-        for cell in encode_terms(number, terms, now) {
-            self.records.push(cell);
-        }
-        self.directory.add(terms.name, terms.items.iter().map(|item| item.sku));
-    }
-
     fn open(&mut self, door: usize, head: &Head, now: Stamp) {
         let sale = head.sale.to_native();
         let reply = match self.shop.open(now, sale) {
             Ok(seq) => {
-                self.records.push(record::open(sale, now).into());
+                if seq > 0 {
+                    self.records.push(record::open(sale, now).into());
+                }
                 Reply { seq: seq.into(), ..self.blank(head) }
             }
             Err(refusal) => self.refusal(&refusal, head),

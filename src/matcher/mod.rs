@@ -14,11 +14,10 @@ use std::sync::Arc;
 use crossbeam::utils::CachePadded;
 
 use crate::bell::Bell;
-use crate::directory::DirectoryWriter;
 use crate::journal::Room;
 use crate::limits::{MATCHER_BATCH_MAX, TAILS_MAX};
-use crate::message::{Cell, kind};
-use crate::metrics::MatcherCounters;
+use crate::message::{CELL_BYTES, Cell, kind};
+use crate::metrics::{JournalCounters, MatcherCounters};
 use crate::record;
 use crate::ring::{Reader, Writer};
 use crate::sale::{Shop, Stamp};
@@ -46,12 +45,19 @@ pub struct Matcher {
     doors: Vec<Door>,
     records: Writer<Cell>,
     journal_bell: Arc<Bell>,
-    directory: DirectoryWriter,
     room: Room,
     clock: fn() -> Stamp,
+    monotonic: fn() -> u64,
+    shed_after_ns: u64,
     counters: Arc<CachePadded<MatcherCounters>>,
+    journal_counters: Arc<CachePadded<JournalCounters>>,
+    /// Cells passed on to the journal.
+    passed_on: u64,
     /// The newest arrival stamp decided.
     newest_arrival: u64,
+    /// The matcher's time, Unix ns, as of `read_at`, monotonic ns.
+    time: Stamp,
+    read_at: u64,
 }
 
 /// What a matcher is made of.
@@ -64,38 +70,45 @@ pub struct MatcherParts {
     pub records: Writer<Cell>,
     /// Wakes the journal.
     pub journal_bell: Arc<Bell>,
-    /// Where new names are published.
-    pub directory: DirectoryWriter,
     /// How much the journal can still take.
     pub room: Room,
-    /// Unix ns. May step back; the matcher's time does not.
+    /// Unix ns. May step; the matcher's time does not step back, and runs on while this stands.
     pub clock: fn() -> Stamp,
+    /// Monotonic ns, the clock of the arrival stamps.
+    pub monotonic: fn() -> u64,
+    /// Purchases that waited longer than this are refused as overloaded, ns.
+    pub shed_after_ns: u64,
     /// Its counters.
     pub counters: Arc<CachePadded<MatcherCounters>>,
+    /// The journal's counters: how many of the cells passed on are written.
+    pub journal_counters: Arc<CachePadded<JournalCounters>>,
 }
 
 impl Matcher {
     /// A matcher that goes on from the state it is given.
     pub fn new(parts: MatcherParts) -> Matcher {
-        let MatcherParts { shop, doors, records, journal_bell, directory, room, clock, counters } =
-            parts;
-        counters.seq.set(shop.seq());
+        parts.counters.seq.set(parts.shop.seq());
         Matcher {
-            shop,
-            doors,
-            records,
-            journal_bell,
-            directory,
-            room,
-            clock,
-            counters,
+            time: parts.shop.now(),
+            read_at: (parts.monotonic)(),
+            shop: parts.shop,
+            doors: parts.doors,
+            records: parts.records,
+            journal_bell: parts.journal_bell,
+            room: parts.room,
+            clock: parts.clock,
+            monotonic: parts.monotonic,
+            shed_after_ns: parts.shed_after_ns,
+            counters: parts.counters,
+            passed_on: parts.journal_counters.cells.value(),
+            journal_counters: parts.journal_counters,
             newest_arrival: 0,
         }
     }
 
     /// Decides what is there, up to a batch. Returns how much that was.
     pub fn work(&mut self) -> usize {
-        let now = (self.clock)().max(self.shop.now());
+        let now = self.read_time();
         let mut done = self.expire(now);
         self.watch_room();
         while done < MATCHER_BATCH_MAX && self.records.free(TAILS_MAX + 1) > TAILS_MAX {
@@ -110,10 +123,20 @@ impl Matcher {
         done
     }
 
-    /// Whether there is something to decide.
+    /// Whether there is something to decide, and room for what is decided.
     pub fn busy(&mut self) -> bool {
-        self.doors.iter_mut().any(|door| door.requests.available(1) > 0)
-            || self.shop.due() <= (self.clock)()
+        self.records.free(TAILS_MAX + 1) > TAILS_MAX
+            && (self.doors.iter_mut().any(|door| door.requests.available(1) > 0)
+                || self.shop.due() <= self.read_time())
+    }
+
+    /// Reads the time: it follows the wall clock forward, and while that stands or has stepped
+    /// back it runs on at its own pace, so that holds end when they should.
+    fn read_time(&mut self) -> Stamp {
+        let read_at = (self.monotonic)();
+        let elapsed = read_at.saturating_sub(self.read_at);
+        (self.time, self.read_at) = ((self.clock)().max(self.time + elapsed), read_at);
+        self.time
     }
 
     /// Whether every door is closed and all that came through was decided.
@@ -123,19 +146,26 @@ impl Matcher {
 
     /// How long it may sleep before the next hold ends, in ns from now.
     pub fn sleep_ns_max(&self) -> u64 {
-        self.shop.due().saturating_sub((self.clock)())
+        self.shop.due().saturating_sub(self.time)
     }
 
-    /// Seals the state: the last record before a clean stop.
-    pub fn seal(&mut self) {
-        let now = (self.clock)().max(self.shop.now());
-        if self.shop.seq() == 0 || self.records.free(1) == 0 {
-            return;
+    /// Seals the state: the last record before a clean stop. Returns whether that is done; if not,
+    /// there is [`work`](Self::work) left, or the journal's ring is full.
+    ///
+    /// It takes the time of the last decision, not a new one: no hold ends in between.
+    pub fn seal(&mut self) -> bool {
+        let now = self.shop.now();
+        if self.shop.seq() == 0 {
+            return true;
+        }
+        if self.shop.has_due(now) || self.records.free(1) == 0 {
+            return false;
         }
         let hash = self.shop.state_hash();
         self.shop.seal(now);
         self.records.push(record::seal(&hash, now).into());
         self.pass_on();
+        true
     }
 
     /// The state, for whoever proves something of it.
@@ -157,7 +187,10 @@ impl Matcher {
 
     /// Keeps journal room for what is already held: new orders are refused before it is gone.
     fn watch_room(&mut self) {
-        let reserve = RESERVE_BYTES + RESERVE_BYTES_PER_HOLD * self.shop.held();
+        let under_way = self.passed_on - self.journal_counters.cells.value();
+        let reserve = RESERVE_BYTES
+            + RESERVE_BYTES_PER_HOLD * self.shop.held()
+            + CELL_BYTES as u64 * under_way;
         self.shop.admit(self.room.bytes_left() > reserve);
     }
 
@@ -232,6 +265,7 @@ impl Matcher {
 
     /// Shows the journal its records first, then the shards their answers.
     fn pass_on(&mut self) {
+        self.passed_on += self.records.unpublished() as u64;
         if self.records.publish() {
             self.counters.seq.set(self.shop.seq());
             self.journal_bell.ring();

@@ -195,8 +195,8 @@ pub struct Reply {
     pub kind: u8,
     /// See [`outcome`].
     pub outcome: u8,
-    /// Cells that follow: for `ORDER` the order's own head cell (read as a record [`Head`] whose
-    /// `time` is when it was given) and its long texts.
+    /// Cells that follow: for `ORDER` the order's own head cell (read as a record [`Head`]
+    /// without its time) and its long texts.
     pub tails: u8,
     /// 1 if this is the repeated answer to a repeated key.
     pub replayed: u8,

@@ -266,6 +266,13 @@ impl Shop {
         Ok(())
     }
 
+    /// Counts a restored hold and puts it into its lane.
+    fn restore_hold(&mut self, slot: u32, sale: u16) {
+        self.held += 1;
+        let lane = self.sales[usize::from(sale) - 1].lane;
+        self.holds.add(lane, &mut self.orders, slot);
+    }
+
     fn item_limit(&self, sale: u16, item: u16) -> Result<bool, Refusal> {
         self.stock(sale, item)?;
         Ok(self.sales[usize::from(sale) - 1].items[usize::from(item) - 1].limit != 0)

@@ -126,12 +126,16 @@ impl Shop {
         Ok((number(self.sales.len() - 1), self.change()))
     }
 
-    /// Opens a sale that has no opening time. Opening it twice is the same as once.
+    /// Opens a sale that has no opening time. Returns the seq; 0 if it is open already, which
+    /// changes nothing.
     ///
     /// # Errors
     /// [`Refusal::UnknownSale`].
     pub fn open(&mut self, now: Stamp, sale: u16) -> Result<Seq, Refusal> {
         let index = self.index(sale)?;
+        if self.sales[index].is_open {
+            return Ok(0);
+        }
         // From here it succeeds.
         self.tick(now);
         self.sales[index].is_open = true;
@@ -144,7 +148,7 @@ impl Shop {
         self.admits = new_orders;
     }
 
-    /// Counts a seal, which changes nothing but the seq.
+    /// Counts a seal, which changes nothing but the seq and decides nothing.
     pub fn seal(&mut self, now: Stamp) -> Seq {
         self.tick(now);
         self.seq += 1;
@@ -186,7 +190,10 @@ impl Shop {
             return Err(Refusal::PriceChanged(item.price));
         }
         let place = self.buyers.place(buy.sale, buy.buyer.ident);
-        let passes = |has: u32, limit: u32| limit != 0 && has.saturating_add(buy.units) > limit;
+        // No limit is the largest that can be counted.
+        let passes = |has: u32, limit: u32| {
+            has.checked_add(buy.units).is_none_or(|sum| limit != 0 && sum > limit)
+        };
         if item.limit != 0 {
             let has = self.buyers.item_units(place, buy.item);
             if passes(has, item.limit) {
@@ -194,7 +201,8 @@ impl Shop {
             }
         }
         if passes(self.buyers.sale_units(place), sale.terms.limit) {
-            return Err(Refusal::LimitReached(sale.terms.limit));
+            let limit = if sale.terms.limit == 0 { u32::MAX } else { sale.terms.limit };
+            return Err(Refusal::LimitReached(limit));
         }
         if item.free < u64::from(buy.units) {
             return Err(Refusal::SoldOut);
@@ -328,13 +336,6 @@ impl Shop {
             return Err(Refusal::NotYourOrder);
         }
         Ok(slot)
-    }
-
-    /// Counts a restored hold and puts it into its lane.
-    pub(super) fn restore_hold(&mut self, slot: u32, sale: u16) {
-        self.held += 1;
-        let lane = self.sales[usize::from(sale) - 1].lane;
-        self.holds.add(lane, &mut self.orders, slot);
     }
 
     fn tick(&mut self, now: Stamp) {

@@ -3,7 +3,7 @@
 use super::command::{About, OrderView, Party, Refusal, Seq, Stamp, Stock};
 use super::ident::{Form, Ident};
 use super::orders::Order;
-use super::shop::{Shop, given, number};
+use super::shop::{Bounds, Shop, given, number};
 use super::stock::Item;
 use super::terms::{Name, Terms};
 
@@ -29,6 +29,11 @@ impl Shop {
     /// Orders remembered.
     pub fn orders_len(&self) -> usize {
         self.orders.len()
+    }
+
+    /// Bytes that the tables of orders and buyers of a shop with these bounds take.
+    pub fn bytes_needed(bounds: &Bounds) -> u128 {
+        bounds.orders_max as u128 * 90 + bounds.buyers_max as u128 * 45
     }
 
     /// Bytes of the tables of orders and of buyers.

@@ -1,10 +1,11 @@
 //! What the program says of itself: exit codes with clear words, `log` and `audit`.
 
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
-use crate::resp::{Resp, Value};
+use crate::resp::{Resp, Value, encode};
 use crate::server::{House, run};
 use crate::{CROWD, DROP};
 
@@ -112,6 +113,50 @@ fn a_start_that_fails_at_a_sale_file_ends_at_once_every_time() {
     for _ in 0..20 {
         bad.server().with(&["--threads", "shared"]).try_run().err().expect("bad").expect_code(78);
     }
+}
+
+#[test]
+fn a_low_soft_limit_of_descriptors_keeps_no_buyer_out() {
+    // 1,024 is what most systems give; the hard limit is what a server may have.
+    let house = House::new(&[CROWD]);
+    let low = ["sh", "-c", "ulimit -Sn 64 && exec \"$0\" \"$@\""];
+    let server = house.server().by(&low).run();
+    let mut peers: Vec<Resp> = (0..200).map(|_| Resp::over(server.connect())).collect();
+    for peer in &mut peers {
+        assert_eq!(peer.ask(&["PING"]).word(), "PONG");
+    }
+}
+
+#[test]
+fn a_flood_of_connections_leaves_the_journal_the_descriptors_that_it_needs() {
+    // Orders of three cells, so many that the journal has to make a new segment.
+    const ORDERS: usize = 30_000;
+    let house = House::new(&[CROWD]);
+    let low = ["sh", "-c", "ulimit -n 512 && exec \"$0\" \"$@\""];
+    let server = house.server().by(&low).run();
+    let mut good = Resp::over(server.connect());
+    assert_eq!(good.ask(&["PING"]).word(), "PONG");
+    let flood: Vec<_> = (0..600).map(|_| server.connect()).collect();
+    let mut sending = good.stream.try_clone().expect("a socket");
+    let sender = std::thread::spawn(move || {
+        let buyer = "a-buyer-of-more-than-sixteen-letters";
+        for number in 0..ORDERS {
+            let mut bytes = Vec::new();
+            let key = format!("a-key-of-more-than-sixteen-letters-{number}");
+            encode(&["BUY", "crowd", "tee", buyer, &key], &mut bytes);
+            sending.write_all(&bytes).expect("it is read in the end");
+        }
+    });
+    for number in 0..ORDERS {
+        let answer = good.receive().expect("it goes on");
+        assert_eq!(answer.word(), "held", "{number}");
+    }
+    sender.join().expect("sent");
+    drop((flood, good));
+    let ended = server.stop();
+    ended.expect_code(0);
+    assert!(ended.stderr.contains("connections_max lowered"), "{}", ended.stderr);
+    assert!(house.segments().len() > 3);
 }
 
 #[test]

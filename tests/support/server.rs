@@ -4,7 +4,7 @@
 //! It is ended by its own process id and by nothing else.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -85,7 +85,7 @@ impl House {
     pub(crate) fn server(&self) -> Start {
         Start {
             wrapper: Vec::new(),
-            arguments: vec!["--orders-max".into(), "100000".into()],
+            arguments: Vec::new(),
             variables: Vec::new(),
             data: self.data(),
             sales: self.sales.clone(),
@@ -181,7 +181,10 @@ impl Start {
     /// Starts it and does not wait for anything.
     pub(crate) fn spawn(self) -> Server {
         let mut command = bare(&self.wrapper);
-        command.env("DOORBUSTER_SEGMENT_MIB", "4").envs(self.variables);
+        command
+            .env("DOORBUSTER_SEGMENT_MIB", "4")
+            .env("DOORBUSTER_ORDERS_MAX", "100000")
+            .envs(self.variables);
         command.arg("serve").arg("--data").arg(&self.data).args(["--listen", "127.0.0.1:0"]);
         for sale in &self.sales {
             command.arg("--sale").arg(sale);
@@ -247,13 +250,26 @@ impl Server {
         }
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// A connection on which every wait has an end.
     pub(crate) fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
-        stream.set_nodelay(true).expect("a socket");
-        stream
+        self.try_connect().expect("it listens")
+    }
+
+    /// As [`connect`](Self::connect), to a server that may be gone.
+    ///
+    /// # Errors
+    /// As the socket says.
+    pub(crate) fn try_connect(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
     }
 
     /// Memory that it keeps, in bytes.
@@ -286,15 +302,20 @@ impl Server {
         self.signal(Signal::TERM);
     }
 
+    /// Kills it as `kill -9` does, and does not wait.
+    pub(crate) fn strike(&self) {
+        self.signal(Signal::KILL);
+    }
+
     /// Asks it to stop and waits until it has.
     pub(crate) fn stop(self) -> Ended {
         self.terminate();
         self.wait()
     }
 
-    /// Ends it as `kill -9` does.
+    /// Kills it and waits until it has ended.
     pub(crate) fn kill(self) -> Ended {
-        self.signal(Signal::KILL);
+        self.strike();
         self.wait()
     }
 
