@@ -24,7 +24,10 @@ use crossbeam::{
     queue::ArrayQueue,
     utils::{Backoff, CachePadded},
 };
-use disruptor::{BusySpin, BusySpinWithSpinLoopHint, Polling, Producer as _, Sleep, WaitStrategy};
+use disruptor::{
+    BusySpin, BusySpinWithSpinLoopHint, Polling, Producer as _, Sleep,
+    wait_strategies::WaitStrategy,
+};
 use doorbuster::{bell::Bell, message::Cell, ring};
 
 const CAPACITY: usize = 4096;
@@ -134,9 +137,7 @@ mod doorbuster_ring {
         Box::new(move || {
             in_batches(cells, batch, |first, count| {
                 spin_then_yield(|| writer.free(count) >= count);
-                for number in first..first + count as u64 {
-                    writer.push(cell(number));
-                }
+                writer.push_all((0..count).map(|index| cell(first + index as u64)));
                 writer.publish();
             });
             0
@@ -169,9 +170,7 @@ mod doorbuster_ring {
             me.settle();
             in_batches(cells, batch, |first, count| {
                 me.wait(|| writer.free(count) >= count);
-                for number in first..first + count as u64 {
-                    writer.push(cell(number));
-                }
+                writer.push_all((0..count).map(|index| cell(first + index as u64)));
                 writer.publish();
                 other.bell.ring();
             });
@@ -501,7 +500,8 @@ fn group<'a>(
 ) -> BenchmarkGroup<'a, WallTime> {
     let mut group = criterion.benchmark_group(name);
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
-    group.warm_up_time(Duration::from_millis(150)).measurement_time(Duration::from_millis(900));
+    group.warm_up_time(Duration::from_millis(100)).measurement_time(Duration::from_millis(500));
+    group.nresamples(2_000);
     group.throughput(Throughput::Elements(cells_per_run));
     group
 }
@@ -516,6 +516,73 @@ fn measure(
     group.bench_function(BenchmarkId::new(name, batch), |bencher| {
         bencher.iter_custom(|runs| (0..runs).map(|_| run(make(), expected)).sum());
     });
+}
+
+/// What a cell costs without the trip between cores: filled and emptied in turn on one thread.
+fn one_thread(criterion: &mut Criterion) {
+    const ROUNDS: u64 = 1024;
+    for batch in [1_usize, 16, 256] {
+        let mut group = group(criterion, "one thread", ROUNDS * batch as u64);
+        let expected = expected(1, ROUNDS * batch as u64);
+        let rounds = || (0..ROUNDS).map(|round| round * batch as u64);
+
+        let (mut writer, mut reader) = ring::ring(CAPACITY, Cell::ZERO);
+        group.bench_function(BenchmarkId::new("doorbuster", batch), |bencher| {
+            bencher.iter(|| {
+                let mut sum = 0;
+                for first in rounds() {
+                    assert!(writer.free(batch) >= batch);
+                    writer.push_all((0..batch).map(|index| cell(first + index as u64)));
+                    writer.publish();
+                    let there = reader.available(1);
+                    sum += (0..there).map(|index| weigh(&reader.get(index))).sum::<u64>();
+                    reader.release(there);
+                }
+                assert_eq!(sum, expected);
+            });
+        });
+
+        let (mut producer, mut consumer) = rtrb::RingBuffer::new(CAPACITY);
+        group.bench_function(BenchmarkId::new("rtrb", batch), |bencher| {
+            bencher.iter(|| {
+                let mut sum = 0;
+                for first in rounds() {
+                    if batch == 1 {
+                        producer.push(cell(first)).expect("there is room");
+                        sum += weigh(&consumer.pop().expect("it is there"));
+                        continue;
+                    }
+                    let chunk = producer.write_chunk_uninit(batch).expect("there is room");
+                    chunk.fill_from_iter((first..).map(cell));
+                    let chunk = consumer.read_chunk(consumer.slots()).expect("they are there");
+                    let (head, tail) = chunk.as_slices();
+                    sum += head.iter().chain(tail).map(weigh).sum::<u64>();
+                    chunk.commit_all();
+                }
+                assert_eq!(sum, expected);
+            });
+        });
+
+        let builder = disruptor::build_single_producer(CAPACITY, || Cell::ZERO, BusySpin);
+        let (mut poller, builder) = builder.new_event_poller();
+        let mut producer = builder.build();
+        group.bench_function(BenchmarkId::new("disruptor polled", batch), |bencher| {
+            bencher.iter(|| {
+                let mut sum = 0;
+                for first in rounds() {
+                    producer.batch_publish(batch, |places| {
+                        for (place, number) in places.zip(first..) {
+                            *place = cell(number);
+                        }
+                    });
+                    let mut cells = poller.poll().expect("they are there");
+                    sum += (&mut cells).map(weigh).sum::<u64>();
+                }
+                assert_eq!(sum, expected);
+            });
+        });
+        group.finish();
+    }
 }
 
 /// One writer, one reader, two threads.
@@ -590,5 +657,9 @@ fn many_to_one(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, pair, crowded_pairs, many_to_one);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().without_plots();
+    targets = one_thread, pair, crowded_pairs, many_to_one
+}
 criterion_main!(benches);

@@ -3,8 +3,8 @@
 //!
 //! It never carries data and never loses a wake-up. The race, step by step: the sleeper stores
 //! `asleep`, fences, looks for work; the ringer publishes work, fences, loads `asleep`. Whichever
-//! fence comes first in the one order of all fences, the other side sees what came before it: either
-//! the sleeper finds the work, or the ringer finds it asleep.
+//! fence comes first in the one order of all fences, the other side sees what came before it:
+//! either the sleeper finds the work, or the ringer finds it asleep.
 
 #[cfg(loom)]
 use loom::sync::atomic::{AtomicBool, Ordering, fence};
@@ -38,8 +38,8 @@ impl Bell {
     /// Apart from [`ring`](Bell::ring), so that the usual way of it stays short.
     #[cold]
     fn wake_once(&self) {
-        // Of several ringers one pays for the wake-up. Partner: the stores in `doze`. Not a swap: a
-        // ringer that comes too late writes nothing, so it cannot be seen in place of a later sleep.
+        // Of several ringers one pays for the wake-up. Partner: the stores in `doze`. Not a swap:
+        // a ringer that comes too late writes nothing, so nobody mistakes it for a later waking.
         let won = self.asleep.compare_exchange(true, false, Ordering::Relaxed, Ordering::Relaxed);
         if won.is_ok() {
             (self.wake)();

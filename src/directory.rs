@@ -43,7 +43,7 @@ impl Page {
     /// The number of an item in a sale; 0 if there is none of that name.
     pub fn item(&self, sale: u16, name: &Name) -> u16 {
         let items = usize::from(sale).checked_sub(1).and_then(|index| self.items.get(index));
-        items.and_then(|items| items.get(name)).copied().unwrap_or(0)
+        items.and_then(|items| items.get(name).copied()).unwrap_or(0)
     }
 
     /// The names behind a number.

@@ -1,5 +1,5 @@
-//! doorbuster, the program: arguments -> options -> pipeline -> wait for a signal -> drain. Only this
-//! file and `cli` print and end the process.
+//! doorbuster, the program: arguments -> options -> pipeline -> wait for a signal -> drain. Only
+//! this file and `cli` print and end the process.
 
 mod cli;
 

@@ -188,7 +188,7 @@ impl Layer {
             }
         };
         let orders_max =
-            within("orders_max", self.orders_max.unwrap_or(4_000_000), 1, 1_000_000_000)?;
+            within("orders_max", self.orders_max.unwrap_or(2_000_000), 1, 1_000_000_000)?;
         // Room for one order's two entries is kept free.
         let buyers_max = self.buyers_max.unwrap_or(orders_max.saturating_add(2));
         let segment_mib = self.segment_mib.unwrap_or(64) as usize;
@@ -208,9 +208,9 @@ impl Layer {
                 buyers_max: within("buyers_max", buyers_max, 3, 2_000_000_000)?,
                 long_texts_max: within(
                     "long_texts_max",
-                    self.long_texts_max.unwrap_or(100_000),
+                    self.long_texts_max.unwrap_or(orders_max.saturating_mul(2) + 2),
                     2,
-                    100_000_000,
+                    4_000_000_000,
                 )?,
                 sales_max: crate::limits::SALES_MAX,
             },
@@ -237,6 +237,17 @@ impl Layer {
             segments_ahead: within("segments_ahead", self.segments_ahead.unwrap_or(2), 1, 64)?,
             sales: self.sale.unwrap_or_default(),
         })
+    }
+}
+
+impl Options {
+    /// Whether the first shard and the matcher live on one thread.
+    pub fn shares_thread(&self) -> bool {
+        match self.threads {
+            Threads::Shared => true,
+            Threads::Apart => false,
+            Threads::Auto => cores() < 4,
+        }
     }
 }
 

@@ -1,18 +1,20 @@
 //! THE PAGE: makes every ring, every room and every thread, and says in which order they start and
-//! stop. Threads, waiting and pinning live here and nowhere else; a room only has `work()`.
+//! stop. How threads wait is told by `crew`; a room only has `work()`.
 //!
 //! ```text
 //! 1. Remember: the journal -> the sale's state.
 //! 2. Doors: one ring per shard inward, one ring to the journal, one ring per shard home.
 //! 3. Shards turn bytes into requests.      shard.work():   socket -> wire -> requests[i], stamped
-//! 4. The matcher decides, in one order.    matcher.work(): requests[*] by stamp -> seq, time -> apply
+//! 4. The matcher decides, in one order.    matcher.work(): requests[*] by stamp -> seq, time ->
+//! apply
 //! 5. The journal makes it true.            journal.work(): records -> append -> sync -> watermark
-//! 6. Shards answer.                        shard.work():   replies[i] up to the watermark -> socket
+//! 6. Shards answer.                        shard.work():   replies[i] up to the watermark ->
+//! socket
 //! ```
 //!
 //! Start: the port first (buyers hear that the server is loading), then 1, then the matcher and the
-//! journal. Stop, each when the one before has ended: shards (answer what was read), matcher (seal),
-//! journal (sync). No state is shared by two pipelines of one process.
+//! journal. Stop, each when the one before has ended: shards (answer what was read), matcher
+//! (seal), journal (sync). No state is shared by two pipelines of one process.
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,25 +22,25 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
-use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
 
-use crossbeam::channel::{Receiver, Sender, bounded};
+use crossbeam::channel::{Sender, bounded};
 use crossbeam::sync::Parker;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::bell::Bell;
 use crate::clock;
+use crate::crew::{Crew, OnFailure};
 use crate::directory::DirectoryWriter;
 use crate::journal::{
-    self, Disk, FolderLock, Gate, Journal, JournalError, JournalOptions, Report, Watermark,
+    self, Disk, FolderLock, Gate, JournalError, JournalOptions, Report, Watermark,
 };
 use crate::limits::{RECORD_RING_CELLS, REPLY_RING_CELLS, REQUEST_RING_CELLS};
 use crate::matcher::{Door, Matcher, MatcherParts};
 use crate::message::Cell;
 use crate::metrics::Metrics;
 use crate::operator::Operator;
-use crate::options::{Options, Threads, cores};
+use crate::options::Options;
 use crate::record::Replay;
 use crate::ring::ring;
 use crate::sale::{Seed, Shop, Terms};
@@ -46,10 +48,6 @@ use crate::shard::{Shard, ShardOptions, ShardParts};
 
 /// Peers that may knock before they are let in.
 const BACKLOG: i32 = 4096;
-/// The longest sleep without a reason.
-const NAP: Duration = Duration::from_millis(100);
-/// How long a stop waits for peers to take their answers.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -75,9 +73,6 @@ pub enum StartError {
     #[error("{0}")]
     Options(String),
 }
-
-/// What is called when the journal fails: it must end the process, and nothing is answered before.
-pub type OnFailure = Arc<dyn Fn(JournalError) + Send + Sync>;
 
 /// A running server.
 pub struct Pipeline {
@@ -106,7 +101,7 @@ impl Pipeline {
         let address = listener.local_addr()?;
 
         // Doors.
-        let shares = shares_thread(options);
+        let shares = options.shares_thread();
         let metrics = Metrics::new(options.shards);
         let watermark = Watermark::default();
         let loading = Arc::new(AtomicBool::new(true));
@@ -307,14 +302,6 @@ fn create_sales(operator: &mut Operator, options: &Options) -> Result<(), StartE
     Ok(())
 }
 
-fn shares_thread(options: &Options) -> bool {
-    match options.threads {
-        Threads::Shared => true,
-        Threads::Apart => false,
-        Threads::Auto => cores() < 4,
-    }
-}
-
 fn shard_options(options: &Options) -> ShardOptions {
     ShardOptions {
         connections_max: options.connections_max.div_ceil(options.shards),
@@ -328,7 +315,7 @@ fn shard_options(options: &Options) -> ShardOptions {
 /// Keys for the hash tables, new in each process.
 fn seed() -> Seed {
     use std::hash::{BuildHasher, RandomState};
-    Seed([1_u8, 2, 3, 4].map(|word| RandomState::new().hash_one(word)))
+    Seed::new([1_u8, 2, 3, 4].map(|word| RandomState::new().hash_one(word)))
 }
 
 fn bell_of(parker: &Parker) -> Arc<Bell> {
@@ -346,168 +333,4 @@ fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
         Ok(socket.into())
     };
     open().map_err(|source| StartError::Listen { address, source })
-}
-
-/// Starts threads, each with its name, its core if wanted, and its way of waiting.
-struct Crew {
-    stop: Arc<AtomicBool>,
-    patience: Patience,
-    cores: Vec<core_affinity::CoreId>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-impl Crew {
-    fn new(options: &Options, stop: Arc<AtomicBool>) -> Crew {
-        let cores = if options.pin { core_affinity::get_core_ids() } else { None };
-        let busy_threads = options.shards + 1 + usize::from(!shares_thread(options));
-        let patience = Patience::new(busy_threads);
-        Crew { stop, patience, cores: cores.unwrap_or_default(), threads: Vec::new() }
-    }
-
-    fn start(&mut self, name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
-        let core = match self.cores.len() {
-            0 => None,
-            count => Some(self.cores[self.threads.len() % count]),
-        };
-        let thread = thread::Builder::new().name(name).spawn(move || {
-            if let Some(core) = core {
-                core_affinity::set_for_current(core);
-            }
-            run();
-        })?;
-        self.threads.push(thread);
-        Ok(())
-    }
-
-    fn shard(&mut self, index: usize, mut shard: Shard) -> io::Result<()> {
-        let (stop, mut patience) = (Arc::clone(&self.stop), self.patience);
-        self.start(format!("shard-{index}"), move || {
-            let mut deadline = None;
-            while !is_drained(&mut shard, &stop, &mut deadline) {
-                let done = shard.work();
-                patience.after(done, || shard.doze(NAP, || false));
-            }
-        })
-    }
-
-    /// The first shard and the matcher on one thread.
-    fn shard_with_matcher(
-        &mut self,
-        mut shard: Shard,
-        incoming: Receiver<Matcher>,
-    ) -> io::Result<()> {
-        let (stop, mut patience) = (Arc::clone(&self.stop), self.patience);
-        self.start("matcher".to_owned(), move || {
-            let (mut matcher, mut deadline) = (None, None);
-            while !is_drained(&mut shard, &stop, &mut deadline) {
-                if matcher.is_none() {
-                    matcher = incoming.try_recv().ok();
-                }
-                let mut done = shard.work();
-                let mut nap = NAP;
-                if let Some(matcher) = &mut matcher {
-                    done += matcher.work();
-                    nap = nap.min(Duration::from_nanos(matcher.sleep_ns_max()));
-                }
-                patience.after(done, || {
-                    shard.doze(nap, || matcher.as_mut().is_some_and(Matcher::busy));
-                });
-            }
-            drop(shard);
-            // The stop may have come while it was still on its way here.
-            if let Some(matcher) = matcher.or_else(|| incoming.recv().ok()) {
-                last_decisions(matcher, || thread::sleep(Duration::from_millis(1)));
-            }
-        })
-    }
-
-    fn matcher(
-        &mut self,
-        incoming: Receiver<Matcher>,
-        parker: Parker,
-        bell: Arc<Bell>,
-    ) -> io::Result<()> {
-        let (stop, mut patience) = (Arc::clone(&self.stop), self.patience);
-        self.start("matcher".to_owned(), move || {
-            // Without a matcher the start failed.
-            let Ok(mut matcher) = incoming.recv() else { return };
-            while !stop.load(Ordering::Acquire) {
-                let done = matcher.work();
-                let nap = NAP.min(Duration::from_nanos(matcher.sleep_ns_max()));
-                patience.after(done, || bell.doze(|| matcher.busy(), || parker.park_timeout(nap)));
-            }
-            last_decisions(matcher, || parker.park_timeout(Duration::from_millis(1)));
-        })
-    }
-
-    fn journal(
-        &mut self,
-        mut journal: Journal<Disk>,
-        parker: Parker,
-        bell: Arc<Bell>,
-        on_failure: OnFailure,
-    ) -> io::Result<()> {
-        let mut patience = self.patience;
-        self.start("journal".to_owned(), move || {
-            let result = loop {
-                match journal.work() {
-                    Err(why) => break Err(why),
-                    Ok(0) if journal.is_drained() => break journal.finish(),
-                    Ok(done) => patience.after(done, || {
-                        bell.doze(|| journal.has_work(), || parker.park_timeout(NAP));
-                    }),
-                }
-            };
-            if let Err(why) = result {
-                on_failure(why);
-            }
-        })
-    }
-}
-
-/// Decides what is still on its way in until all doors are closed, and seals the state.
-fn last_decisions(mut matcher: Matcher, mut rest: impl FnMut()) {
-    while !matcher.is_finished() {
-        if matcher.work() == 0 {
-            rest();
-        }
-    }
-    matcher.seal();
-}
-
-/// Tells the shard to drain when it is time to stop, and whether it has done so.
-fn is_drained(shard: &mut Shard, stop: &AtomicBool, deadline: &mut Option<Instant>) -> bool {
-    if !stop.load(Ordering::Acquire) {
-        return false;
-    }
-    let deadline = *deadline.get_or_insert_with(|| {
-        shard.drain();
-        Instant::now() + DRAIN
-    });
-    shard.is_drained() || Instant::now() >= deadline
-}
-
-/// How a thread waits: spins where it has a core to itself, then sleeps.
-#[derive(Clone, Copy)]
-struct Patience {
-    spins_max: u32,
-    spins: u32,
-}
-
-impl Patience {
-    /// Spinning pays only while every busy thread, and one of a client's, has a core.
-    fn new(busy_threads: usize) -> Patience {
-        Patience { spins_max: if cores() > busy_threads { 1000 } else { 0 }, spins: 0 }
-    }
-
-    fn after(&mut self, done: usize, sleep: impl FnOnce()) {
-        if done > 0 {
-            self.spins = 0;
-        } else if self.spins < self.spins_max {
-            self.spins += 1;
-            std::hint::spin_loop();
-        } else {
-            sleep();
-        }
-    }
 }

@@ -1,9 +1,10 @@
 //! A corridor from one thread to one other: single writer, single reader, lock-free, bounded.
 //!
-//! Both sides work in batches. The writer stages values with [`Writer::push`] and shows all of them
-//! at once with [`Writer::publish`]; the reader looks at what is there with [`Reader::get`] and
-//! hands the places back at once with [`Reader::release`]. Each side keeps what it last saw of the
-//! other's index, so that the shared cache lines move once a batch and not once a value.
+//! Both sides work in batches. The writer stages values with [`Writer::push`] or, cheaper by the
+//! value, [`Writer::push_all`], and shows all of them at once with [`Writer::publish`]; the reader
+//! looks at what is there with [`Reader::get`] and hands the places back at once with
+//! [`Reader::release`]. Each side keeps what it last saw of the other's index, so that the shared
+//! cache lines move once a batch and not once a value.
 //! It never blocks and never allocates after it was made.
 //!
 //! Invariant: `read <= written <= read + capacity`; a place belongs to the reader from the
@@ -15,16 +16,11 @@
 #[cfg(loom)]
 use loom::{
     cell::UnsafeCell,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Release},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Release},
 };
+use std::sync::Arc;
 #[cfg(not(loom))]
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Release},
-};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Release};
 
 use crossbeam::utils::CachePadded;
 
@@ -49,8 +45,14 @@ impl<T> UnsafeCell<T> {
     }
 }
 
-struct Shared<T> {
-    places: Box<[UnsafeCell<T>]>,
+/// Room for one value.
+struct Place<T>(UnsafeCell<T>);
+
+// SAFETY: a place is only ever touched by the side that owns it (the module's invariant), and
+// ownership passes by a Release store that the other side reads with Acquire.
+unsafe impl<T: Send> Sync for Place<T> {}
+
+struct Indices {
     /// Values published so far. Written by the writer (Release), read by the reader (Acquire).
     written: CachePadded<AtomicUsize>,
     /// Values released so far. Written by the reader (Release), read by the writer (Acquire).
@@ -59,15 +61,11 @@ struct Shared<T> {
     closed: AtomicBool,
 }
 
-// SAFETY: a place is only ever touched by the side that owns it (the module's invariant), and
-// ownership passes by a Release store that the other side reads with Acquire.
-unsafe impl<T: Send> Sync for Shared<T> {}
-// SAFETY: the values may move between threads, and nothing else in it is bound to one.
-unsafe impl<T: Send> Send for Shared<T> {}
-
 /// The writing end.
 pub struct Writer<T> {
-    shared: Arc<Shared<T>>,
+    indices: Arc<Indices>,
+    /// Held by each side itself, so that a value costs no detour through `indices`.
+    places: Arc<[Place<T>]>,
     mask: usize,
     /// Values written, shown or not.
     staged: usize,
@@ -79,7 +77,8 @@ pub struct Writer<T> {
 
 /// The reading end.
 pub struct Reader<T> {
-    shared: Arc<Shared<T>>,
+    indices: Arc<Indices>,
+    places: Arc<[Place<T>]>,
     mask: usize,
     /// Values released.
     released: usize,
@@ -93,16 +92,22 @@ pub struct Reader<T> {
 /// If the capacity is not a power of two.
 pub fn ring<T: Copy + Send>(capacity: usize, filler: T) -> (Writer<T>, Reader<T>) {
     assert!(capacity.is_power_of_two(), "a ring's capacity must be a power of two");
-    let shared = Arc::new(Shared {
-        places: (0..capacity).map(|_| UnsafeCell::new(filler)).collect(),
+    let places: Arc<[Place<T>]> = (0..capacity).map(|_| Place(UnsafeCell::new(filler))).collect();
+    let indices = Arc::new(Indices {
         written: CachePadded::new(AtomicUsize::new(0)),
         read: CachePadded::new(AtomicUsize::new(0)),
         closed: AtomicBool::new(false),
     });
     let mask = capacity - 1;
-    let writer =
-        Writer { shared: Arc::clone(&shared), mask, staged: 0, published: 0, read_seen: 0 };
-    (writer, Reader { shared, mask, released: 0, written_seen: 0 })
+    let writer = Writer {
+        indices: Arc::clone(&indices),
+        places: Arc::clone(&places),
+        mask,
+        staged: 0,
+        published: 0,
+        read_seen: 0,
+    };
+    (writer, Reader { indices, places, mask, released: 0, written_seen: 0 })
 }
 
 impl<T: Copy + Send> Writer<T> {
@@ -115,7 +120,7 @@ impl<T: Copy + Send> Writer<T> {
         if known >= wanted {
             return known;
         }
-        self.read_seen = self.shared.read.load(Acquire);
+        self.read_seen = self.indices.read.load(Acquire);
         assert!(self.staged - self.read_seen <= capacity);
         capacity - (self.staged - self.read_seen)
     }
@@ -127,12 +132,33 @@ impl<T: Copy + Send> Writer<T> {
     #[inline]
     pub fn push(&mut self, value: T) {
         assert!(self.free(1) > 0, "push into a full ring");
-        self.shared.places[self.staged & self.mask].with_mut(|place| {
+        self.places[self.staged & self.mask].0.with_mut(|place| {
             // SAFETY: `free` proved that the reader has released this place (Acquire of `read`),
             // and it will not look at it again before `written` passes it.
             unsafe { *place = value };
         });
         self.staged += 1;
+    }
+
+    /// Stages all of `values`, as [`push`](Self::push) would one by one, but looks for room once.
+    ///
+    /// # Panics
+    /// If there is no room for all of them.
+    #[inline]
+    pub fn push_all(&mut self, values: impl ExactSizeIterator<Item = T>) {
+        let count = values.len();
+        assert!(self.free(count) >= count, "push into a full ring");
+        // The length may be a lie: no more than `count` are taken, and fewer may come. The count
+        // is kept apart from `self`, so that it need not be stored for each value.
+        let mut staged = self.staged;
+        for value in values.take(count) {
+            self.places[staged & self.mask].0.with_mut(|place| {
+                // SAFETY: as in `push`: this is one of the `count` places that `free` counted.
+                unsafe { *place = value };
+            });
+            staged += 1;
+        }
+        self.staged = staged;
     }
 
     /// Shows the reader everything staged. Returns whether there was anything.
@@ -142,7 +168,7 @@ impl<T: Copy + Send> Writer<T> {
             return false;
         }
         self.published = self.staged;
-        self.shared.written.store(self.published, Release);
+        self.indices.written.store(self.published, Release);
         true
     }
 
@@ -156,7 +182,7 @@ impl<T: Copy + Send> Writer<T> {
 impl<T> Drop for Writer<T> {
     /// Staged values that were not published are lost, as they were never sent.
     fn drop(&mut self) {
-        self.shared.closed.store(true, Release);
+        self.indices.closed.store(true, Release);
     }
 }
 
@@ -166,7 +192,7 @@ impl<T: Copy + Send> Reader<T> {
     #[inline]
     pub fn available(&mut self, wanted: usize) -> usize {
         if self.written_seen - self.released < wanted {
-            self.written_seen = self.shared.written.load(Acquire);
+            self.written_seen = self.indices.written.load(Acquire);
             assert!(self.written_seen - self.released <= self.mask + 1);
         }
         self.written_seen - self.released
@@ -180,7 +206,7 @@ impl<T: Copy + Send> Reader<T> {
     pub fn get(&self, index: usize) -> T {
         let at = self.released + index;
         assert!(at < self.written_seen, "read past what was published");
-        self.shared.places[at & self.mask].with(|place| {
+        self.places[at & self.mask].0.with(|place| {
             // SAFETY: `written_seen` was read with Acquire and lies past this place, so it was
             // written before; the writer will not touch it before `read` passes it.
             unsafe { *place }
@@ -195,14 +221,14 @@ impl<T: Copy + Send> Reader<T> {
     pub fn release(&mut self, count: usize) {
         assert!(self.released + count <= self.written_seen, "released more than was there");
         self.released += count;
-        self.shared.read.store(self.released, Release);
+        self.indices.read.store(self.released, Release);
     }
 
     /// Whether the writer is gone and everything it published was released.
     pub fn is_finished(&mut self) -> bool {
         // `closed` first: whatever was published before it is then visible to `available`.
-        self.shared.closed.load(Acquire) && {
-            self.written_seen = self.shared.written.load(Acquire);
+        self.indices.closed.load(Acquire) && {
+            self.written_seen = self.indices.written.load(Acquire);
             self.written_seen == self.released
         }
     }
@@ -224,6 +250,29 @@ mod tests {
         assert_eq!((reader.get(0), reader.get(1)), (1, 2));
         reader.release(1);
         assert_eq!(reader.get(0), 2);
+    }
+
+    #[test]
+    fn values_pushed_together_arrive_as_if_pushed_one_by_one() {
+        let (mut writer, mut reader) = ring(4, 0_u32);
+        for first in [1, 4, 7] {
+            writer.push_all([first, first + 1, first + 2].into_iter());
+            assert_eq!(writer.unpublished(), 3);
+            writer.publish();
+            assert_eq!(reader.available(3), 3);
+            assert_eq!(
+                [reader.get(0), reader.get(1), reader.get(2)],
+                [first, first + 1, first + 2]
+            );
+            reader.release(3);
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "full ring")]
+    fn pushing_more_together_than_there_is_room_for_is_a_bug() {
+        let (mut writer, _reader) = ring(2, 0_u32);
+        writer.push_all([1, 2, 3].into_iter());
     }
 
     #[test]

@@ -18,7 +18,7 @@ use loom::{sync::Arc, thread};
 
 /// Threads may lose their core this often, against their will, in one interleaving of the tests
 /// that have too many otherwise (without it the longest takes minutes, and passes too).
-const PREEMPTIONS: Option<usize> = Some(3);
+const PREEMPTIONS: Option<usize> = Some(4);
 
 /// Runs `model` over every interleaving with so many preemptions (`None`: all there are) and says
 /// how many there were.
@@ -44,10 +44,12 @@ fn send(mut writer: Writer<u32>, values: u32, batch: u32) {
         while writer.free(count as usize) < count as usize {
             thread::yield_now();
         }
-        for _ in 0..count {
+        if count == 1 {
             writer.push(next);
-            next += 1;
+        } else {
+            writer.push_all((0..count as usize).map(|index| next + index as u32));
         }
+        next += count;
         assert_eq!(writer.unpublished(), count as usize);
         assert!(writer.publish());
     }

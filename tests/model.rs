@@ -182,7 +182,7 @@ fn terms(random: &mut Random, number: u64, start: u64) -> Terms {
 fn live(seed: u64, commands: u64) -> u64 {
     let bounds = Bounds { orders_max: 4096, buyers_max: 4096, long_texts_max: 64, sales_max: 4 };
     let mut random = Random(seed);
-    let mut shop = Shop::new(bounds, Seed([seed, 2, 3, 4]));
+    let mut shop = Shop::new(bounds, Seed::new([seed, 2, 3, 4]));
     let mut naive = Naive::default();
     let mut now = 1_000_000_000_000 * MS;
     for number in 0..1 + random.below(3) {
@@ -250,7 +250,7 @@ fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
     assert_eq!(totals.orders, naive.orders.len() as u64, "seed {seed}");
     let mut lines = Vec::new();
     shop.image(|line| lines.push(*line));
-    let again = Shop::from_image(bounds, Seed([9, 9, 9, 9]), lines)
+    let again = Shop::from_image(bounds, Seed::new([9, 9, 9, 9]), lines)
         .unwrap_or_else(|why| panic!("seed {seed}: {why:?}"));
     assert_eq!(again.state_hash(), shop.state_hash(), "seed {seed}: an image makes the same state");
 }

@@ -77,7 +77,8 @@ fn start(disk: &CrashDisk, options: &JournalOptions) -> Result<(Running, Report)
     let report = *recovered.report();
     found.check(report.seq);
     let (writer, reader) = ring(1024, Cell::ZERO);
-    let (journal, room) = recovered.start(reader, Vec::new(), Arc::default())?;
+    let (journal, room) =
+        recovered.start(Watermark::default(), reader, Vec::new(), Arc::default())?;
     let watermark = journal.watermark();
     assert_eq!(watermark.seq(), report.seq);
     Ok((Running { journal, room, watermark, writer, next: report.seq + 1 }, report))
@@ -266,6 +267,8 @@ fn any_choice_of_sectors_of_the_last_batch_is_cut_or_kept_in_full() {
         let count = 20 + dice.below(10);
         running.batch(count).expect_err("the sync fails");
         let told = running.watermark.seq();
+        let full = read(&disk.power_cut(Cut::Prefix(usize::MAX))).expect("all of it").seq;
+        assert!(full > told && full <= told + count);
         let after = disk.power_cut(Cut::Sectors(&mut |_, _| dice.below(3) > 0));
         // The cut itself may lose power too.
         after.fail_syncs_after(1 + dice.below(4));
@@ -275,7 +278,7 @@ fn any_choice_of_sectors_of_the_last_batch_is_cut_or_kept_in_full() {
         let after = after.power_cut(Cut::Sectors(&mut |_, _| dice.below(2) > 0));
         let (_, report) = start(&after, &options(Durability::Fsync))
             .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        assert!(report.seq == told || report.seq == told + count, "seed {seed}");
+        assert!(report.seq == told || report.seq == full, "seed {seed}");
         let again = read(&after).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         assert_eq!((again.seq, again.torn), (report.seq, None), "seed {seed}");
     }
@@ -561,8 +564,9 @@ fn the_bells_ring_when_the_watermark_was_raised_and_the_end_is_seen() {
         RUNG.fetch_add(1, Relaxed);
     }));
     let (mut writer, reader) = ring(64, Cell::ZERO);
-    let (mut journal, _) =
-        recovered.start(reader, vec![Arc::clone(&bell)], Arc::default()).expect("a thread");
+    let (mut journal, _) = recovered
+        .start(Watermark::default(), reader, vec![Arc::clone(&bell)], Arc::default())
+        .expect("a thread");
     assert_eq!(journal.work().expect("nothing to do"), 0);
     writer.push(record(1)[0]);
     writer.publish();
@@ -571,4 +575,98 @@ fn the_bells_ring_when_the_watermark_was_raised_and_the_end_is_seen() {
     bell.doze(|| false, || assert_eq!(journal.work().expect("the disk is well"), 1));
     assert_eq!((RUNG.load(Relaxed), journal.watermark().seq()), (1, 1));
     assert!(journal.is_drained());
+}
+
+#[test]
+fn any_garbage_anywhere_is_refused_or_leaves_a_true_beginning() {
+    let (disk, places) = written(21);
+    let last = places.last().expect("there are batches");
+    let (mut refusals, mut beginnings) = (0, 0);
+    for seed in 0..1500 {
+        let mut dice = Dice(seed);
+        let copy = disk.copy();
+        let segment = 1 + dice.below(u64::from(last.segment)) as u32;
+        let from = dice.below(SEGMENT_BYTES);
+        let to = SEGMENT_BYTES.min(from + 1 + dice.below(700));
+        let is_zero = dice.below(3) == 0;
+        copy.alter(&name(segment), |bytes| {
+            for byte in &mut bytes[from as usize..to as usize] {
+                *byte = if is_zero { 0 } else { dice.below(256) as u8 };
+            }
+        });
+        // `read` itself checks that what it gives is what was written.
+        println!("seed {seed}");
+        match read(&copy) {
+            Ok(report) => {
+                // What is gone lay at the end and was hit itself: nothing whole was passed over.
+                for place in places.iter().filter(|place| place.seq > report.seq) {
+                    assert!(place.segment == segment, "{place:?} was lost");
+                    assert!(place.offset < to && place.offset + place.bytes > from, "{place:?}");
+                }
+                beginnings += 1;
+            }
+            Err(JournalError::Damaged { .. }) => refusals += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(
+        refusals > 1000 && beginnings > 10 && refusals + beginnings == 1500,
+        "{refusals} {beginnings}"
+    );
+}
+
+#[test]
+fn on_a_real_disk_the_journal_goes_on_where_it_ended() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let folder = dir.path().join("data");
+    let options = JournalOptions::new(2 << 20, 2, Durability::Fsync).expect("allowed values");
+    let (mut told, mut chain) = (0, [0; 32]);
+    for turn in 0..3 {
+        let _lock = journal::FolderLock::take(&folder).expect("nobody else is there");
+        let disk = journal::Disk::new(folder.join("journal"));
+        let (found, apply) = collect();
+        let recovered = journal::open(disk.clone(), &options, apply).expect("no damage");
+        let report = *recovered.report();
+        assert_eq!((report.seq, report.torn), (told, None));
+        assert!(turn == 0 || report.chain == chain);
+        found.check(told);
+        let (mut writer, reader) = ring(65_536, Cell::ZERO);
+        let (mut journal, room) = recovered
+            .start(Watermark::default(), reader, Vec::new(), Arc::default())
+            .expect("a thread");
+        for seq in told + 1..=told + 25_000 {
+            record(seq).into_iter().for_each(|cell| writer.push(cell));
+        }
+        writer.publish();
+        drop(writer);
+        while !journal.is_drained() {
+            journal.work().expect("the disk is well");
+        }
+        told += 25_000;
+        assert_eq!((journal.watermark().seq(), room.bytes_left()), (told, u64::MAX));
+        journal.finish().expect("the disk is well");
+        let (found, apply) = collect();
+        chain = journal::read(&disk, apply).expect("no damage").chain;
+        found.check(told);
+    }
+}
+
+#[test]
+fn what_a_killed_server_wrote_but_did_not_sync_is_synced_before_it_is_served_again() {
+    for durability in [Durability::Fsync, Durability::Os, Durability::None] {
+        let disk = CrashDisk::new(0);
+        let (mut running, _) = start(&disk, &options(durability)).expect("a new disk");
+        running.batches(if durability == Durability::Fsync { 9 } else { 50 }, &mut Dice(4));
+        if durability == Durability::Fsync {
+            disk.fail_syncs_after(0);
+            running.batch(3).expect_err("the sync fails");
+            disk.fail_syncs_after(u64::MAX);
+        }
+        // Killed: what was written is still in the system's memory.
+        let (again, report) = start(&disk, &options(durability)).expect("no damage");
+        assert_eq!(report.seq, running.next - 1);
+        assert_eq!(again.watermark.seq(), report.seq);
+        let after = read(&disk.power_cut(Cut::Unsynced)).expect("no damage");
+        assert_eq!((after.seq, after.torn), (report.seq, None), "{durability:?}");
+    }
 }

@@ -124,44 +124,49 @@ const QUICK: ShardOptions = ShardOptions {
     write_stall_ms: 0,
 };
 
+/// A shard and the matcher's ends of its rings.
+fn make(
+    index: usize,
+    options: ShardOptions,
+    metrics: &Metrics,
+    loading: &Arc<AtomicBool>,
+) -> (Shard, Reader<Cell>, Writer<Cell>) {
+    let (request_writer, request_reader) = ring(REQUEST_RING_CELLS, Cell::ZERO);
+    let (reply_writer, reply_reader) = ring(REPLY_RING_CELLS, Cell::ZERO);
+    let mut names = DirectoryWriter::default();
+    let name = |text: &str| Name::parse(text.as_bytes()).expect("a name");
+    names.add(name("drop"), [name("tee"), name("cap")]);
+    let shard = Shard::new(ShardParts {
+        index,
+        requests: request_writer,
+        replies: reply_reader,
+        gate: Gate::new(Watermark::default()),
+        matcher_bell: Arc::new(Bell::new(|| {})),
+        directory: names.reader(),
+        metrics: metrics.clone(),
+        clock,
+        loading: Arc::clone(loading),
+        options,
+    });
+    (shard.expect("epoll"), request_reader, reply_writer)
+}
+
 impl House {
     fn open(options: ShardOptions) -> House {
         House::open_after(options, u64::MAX)
     }
 
     fn open_after(options: ShardOptions, after_from: u64) -> House {
-        let (request_writer, request_reader) = ring(REQUEST_RING_CELLS, Cell::ZERO);
-        let (reply_writer, reply_reader) = ring(REPLY_RING_CELLS, Cell::ZERO);
-        let mut names = DirectoryWriter::default();
-        let name = |text: &str| Name::parse(text.as_bytes()).expect("a name");
-        names.add(name("drop"), [name("tee"), name("cap")]);
         let metrics = Metrics::new(1);
         let loading = Arc::new(AtomicBool::new(false));
-        let mut shard = Shard::new(ShardParts {
-            index: 0,
-            requests: request_writer,
-            replies: reply_reader,
-            gate: Gate::new(Watermark::default()),
-            matcher_bell: Arc::new(Bell::new(|| {})),
-            directory: names.reader(),
-            metrics: metrics.clone(),
-            clock,
-            loading: Arc::clone(&loading),
-            options,
-        })
-        .expect("epoll");
+        let (mut shard, requests, replies) = make(0, options, &metrics, &loading);
         let any = "127.0.0.1:0".parse().expect("an address");
         let listener = mio::net::TcpListener::bind(any).expect("a free port");
         let address = listener.local_addr().expect("bound");
         shard.open(listener, vec![shard.door()]).expect("a listener");
         let frozen = Arc::new(AtomicBool::new(false));
-        let mut matcher = FakeMatcher {
-            requests: request_reader,
-            replies: reply_writer,
-            frozen: Arc::clone(&frozen),
-            after_from,
-            order: 0,
-        };
+        let mut matcher =
+            FakeMatcher { requests, replies, frozen: Arc::clone(&frozen), after_from, order: 0 };
         let stop = Arc::new(AtomicBool::new(false));
         let asked_to_stop = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
@@ -626,4 +631,64 @@ fn many_peers_on_both_protocols_each_get_their_own_answers() {
     });
     assert_eq!(orders.load(Ordering::Relaxed), PEERS * 200);
     assert_eq!(house.metrics.shards[0].requests.value(), PEERS * 200);
+}
+
+#[test]
+fn a_client_library_connects_and_buys() {
+    let house = House::open(QUICK);
+    for protocol in ["", "?protocol=resp3"] {
+        let client = redis::Client::open(format!("redis://{}/{protocol}", house.address));
+        let mut connection = client.and_then(|client| client.get_connection()).expect("connected");
+        let words = ["drop", "tee", "u1", "k1"];
+        let bought: redis::RedisResult<(String, u64, u64, u64, u64, u64)> =
+            redis::cmd("BUY").arg(&words).query(&mut connection);
+        assert_eq!(bought.expect("held").0, "held");
+        let order: redis::RedisResult<std::collections::HashMap<String, redis::Value>> =
+            redis::cmd("ORDER").arg("drop").arg(7).query(&mut connection);
+        let order = order.expect("an order");
+        assert_eq!(order["order"], redis::Value::Int(7));
+        assert_eq!(order["expires_at"], redis::Value::Nil);
+        let info: redis::RedisResult<String> = redis::cmd("INFO").query(&mut connection);
+        assert!(info.expect("text").contains("server:doorbuster"));
+        let wrong: redis::RedisResult<()> = redis::cmd("BUY").query(&mut connection);
+        assert!(wrong.is_err());
+    }
+}
+
+#[test]
+fn the_acceptor_deals_evenly_to_all_shards() {
+    const SHARDS: usize = 3;
+    let metrics = Metrics::new(SHARDS);
+    let loading = Arc::new(AtomicBool::new(false));
+    let mut ends = Vec::new();
+    let mut shards = Vec::new();
+    for index in 0..SHARDS {
+        let (shard, requests, replies) = make(index, QUICK, &metrics, &loading);
+        shards.push(shard);
+        ends.push((requests, replies));
+    }
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let listener = mio::net::TcpListener::bind(any).expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let doors = shards.iter().map(Shard::door).collect();
+    shards[0].open(listener, doors).expect("a listener");
+    let mut peers: Vec<TcpStream> = (0..SHARDS * 4)
+        .map(|_| {
+            let mut peer = TcpStream::connect(address).expect("the port is open");
+            peer.set_nonblocking(true).expect("a socket");
+            peer.write_all(&resp("PING")).expect("sent");
+            peer
+        })
+        .collect();
+    let mut answered = vec![false; peers.len()];
+    wait_until("all answers", || {
+        for shard in &mut shards {
+            shard.work();
+        }
+        for (peer, answered) in peers.iter_mut().zip(&mut answered) {
+            *answered |= peer.read(&mut [0; 16]).is_ok_and(|bytes| bytes == 7);
+        }
+        answered.iter().all(|answered| *answered)
+    });
+    assert!(shards.iter().all(|shard| shard.connections() == 4));
 }

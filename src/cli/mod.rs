@@ -19,8 +19,6 @@ const FINE: i32 = 0;
 const FAILED: i32 = 1;
 /// The journal is damaged.
 const DAMAGED: i32 = 65;
-/// A peer is not there.
-const UNAVAILABLE: i32 = 69;
 /// Something cannot be created.
 const CANNOT_CREATE: i32 = 73;
 /// A read, write or sync failed.
@@ -76,7 +74,7 @@ struct Serve {
     /// Bind each thread to a core of its own.
     #[arg(long)]
     pin: bool,
-    /// Orders remembered, about 90 bytes each [default: 4000000]
+    /// Orders remembered, about 90 bytes each [default: 2000000]
     #[arg(long, value_name = "N")]
     orders_max: Option<usize>,
     /// Buyers remembered, 46 bytes each [default: orders_max + 2]
@@ -85,6 +83,9 @@ struct Serve {
     /// Create this sale if it is not there yet, and open it if it has no opening time.
     #[arg(long, value_name = "FILE")]
     sale: Vec<PathBuf>,
+    /// End when the process that started this one ends, however that ends.
+    #[arg(long, hide = true)]
+    with_parent: bool,
 }
 
 impl Serve {

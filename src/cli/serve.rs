@@ -19,6 +19,13 @@ const DESCRIPTORS_KEPT: u64 = 256;
 
 /// Serves. Returns the exit code.
 pub(super) fn run(arguments: Serve) -> i32 {
+    #[cfg(target_os = "linux")]
+    if arguments.with_parent {
+        let signal = Some(rustix::process::Signal::KILL);
+        if let Err(why) = rustix::process::set_parent_process_death_signal(signal) {
+            return failed(DISK, &format_args!("could not bind to the parent's life: {why}"));
+        }
+    }
     let mut options = match options(arguments) {
         Ok(options) => options,
         Err(why) => return failed(CONFIGURATION, &why),
@@ -91,8 +98,8 @@ fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {
     if let Some(torn) = &report.torn {
         let _ = writeln!(
             talk,
-            "doorbuster: cut a torn end: segment {}, offset {}, {} bytes from seq {} on; none of it \
-             had been answered",
+            "doorbuster: cut a torn end: segment {}, offset {}, {} bytes from seq {} on; none of \
+             it had been answered",
             torn.segment,
             count(torn.offset),
             count(torn.bytes),

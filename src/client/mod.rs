@@ -26,7 +26,8 @@
 //! // Pipelined: a hundred on their way before the first answer is read.
 //! for number in 0..100 {
 //!     let key = format!("crowd-{number}");
-//!     client.send(&Request::Buy { item: tee, buyer: &key, key: &key, units: 1, max_price: None })?;
+//!     let (buyer, units) = (key.as_str(), 1);
+//!     client.send(&Request::Buy { item: tee, buyer, key: &key, units, max_price: None })?;
 //! }
 //! while client.in_flight() > 0 {
 //!     let (tag, answer) = client.receive()?;

@@ -1,7 +1,7 @@
 //! What can go wrong in this room, each as one sentence for the person who runs the server.
 //!
-//! Nothing here is retried: `main` turns each kind into its exit code. A tear is not an error (it is
-//! cut and reported as [`Torn`](super::Torn)); everything that could mean loss is.
+//! Nothing here is retried: `main` turns each kind into its exit code. A tear is not an error (it
+//! is cut and reported as [`Torn`](super::Torn)); everything that could mean loss is.
 
 use std::{io, path::PathBuf};
 

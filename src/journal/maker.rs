@@ -40,7 +40,8 @@ struct Signals {
     is_stopping: AtomicBool,
     /// Set by the thread before it delivers an error (Release), read by the journal (Acquire).
     is_failed: AtomicBool,
-    /// The newest seq that an [`Order::Sync`] made durable (Release), read by the journal (Acquire).
+    /// The newest seq that an [`Order::Sync`] made durable (Release), read by the journal
+    /// (Acquire).
     synced: AtomicU64,
 }
 

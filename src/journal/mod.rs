@@ -1,10 +1,11 @@
 //! Makes decisions durable: the only room that syncs. Records come in through a ring, are grouped
 //! into batches, written, synced, and only then told by raising the [`Watermark`].
 //!
-//! At start [`open`] reads what is there, gives it to the state and returns where to go on; [`read`]
-//! does the same for those who only look. The rest, in the order in which a record meets it:
-//! `writer` (group commit), `batch` and `segment` (what lies on the disk, byte by byte), `maker`
-//! (segments ahead of need), `storage` (the seam to the disk), `verify` and `tear` (reading again).
+//! At start [`open`] reads what is there, gives it to the state and returns where to go on;
+//! [`read`] does the same for those who only look. The rest, in the order in which a record meets
+//! it: `writer` (group commit), `batch` and `segment` (what lies on the disk, byte by byte),
+//! `maker` (segments ahead of need), `storage` (the seam to the disk), `verify` and `tear` (reading
+//! again).
 //!
 //! It never looks into a record beyond how many cells it has, and never answers anyone.
 

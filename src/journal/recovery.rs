@@ -57,7 +57,8 @@ pub struct Recovered<S: Storage> {
 /// The folder must be locked by the caller.
 ///
 /// # Errors
-/// [`JournalError`]: damage, a version that is not ours, a record that `apply` refuses, or the disk.
+/// [`JournalError`]: damage, a version that is not ours, a record that `apply` refuses, or the
+/// disk.
 pub fn open<S: Storage>(
     storage: S,
     options: &JournalOptions,
@@ -116,8 +117,8 @@ impl<S: Storage> Recovered<S> {
         &self.report
     }
 
-    /// Starts the journal where the records end: it will raise `watermark`, read `ring`, count in `counters` and ring
-    /// `bells` whenever the watermark was raised.
+    /// Starts the journal where the records end: it will raise `watermark`, read `ring`, count in
+    /// `counters` and ring `bells` whenever the watermark was raised.
     ///
     /// # Errors
     /// [`JournalError::Disk`] if the thread that makes segments cannot be started.

@@ -6,7 +6,7 @@
 
 /// The secret of one process's tables.
 #[derive(Clone, Copy)]
-pub struct Seed(pub [u64; 4]);
+pub struct Seed([u64; 4]);
 
 #[inline(always)]
 fn fold(a: u64, b: u64) -> u64 {
@@ -15,6 +15,24 @@ fn fold(a: u64, b: u64) -> u64 {
 }
 
 impl Seed {
+    /// A secret from four words. Whatever they are, the hash is a good one (words of few bits would
+    /// make short products, and those few hashes); that nobody can guess it is up to the words.
+    pub const fn new(words: [u64; 4]) -> Seed {
+        let mut seed = words;
+        let mut index = 0;
+        while index < seed.len() {
+            // SplitMix64's finalizer (<https://prng.di.unimi.it/splitmix64.c>), which is one to
+            // one.
+            let mut word =
+                seed[index].wrapping_add(0x9E37_79B9_7F4A_7C15_u64.wrapping_mul(index as u64 + 1));
+            word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            seed[index] = word ^ (word >> 31);
+            index += 1;
+        }
+        Seed(seed)
+    }
+
     /// The hash of an ident's bits within a context (its sale, form and so on).
     #[inline(always)]
     pub(super) fn hash(&self, bits: u128, context: u64) -> u64 {
@@ -40,4 +58,19 @@ impl Seed {
 #[inline(always)]
 pub(super) fn reduce(hash: u64, len: usize) -> usize {
     ((u128::from(hash) * len as u128) >> 64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_numbers_under_a_plain_seed_spread_over_a_table() {
+        let seed = Seed::new([1, 2, 3, 4]);
+        let mut fill = [0_u32; 256];
+        for number in 0..25_600 {
+            fill[reduce(seed.hash(number, 1), fill.len())] += 1;
+        }
+        assert!(fill.iter().all(|count| (50..200).contains(count)), "{fill:?}");
+    }
 }

@@ -4,14 +4,17 @@
 //! decided the same have the same image. It holds what cannot be worked out from the rest; limits
 //! used, lanes and indexes are made anew from the orders.
 //!
-//! | lines | what (little-endian integers, in this order) |
-//! |---|---|
-//! | 1 | magic 8 bytes, version u32, sales u32, orders u64, seq u64, stamp of the newest change u64 |
-//! | 2 a sale | its name; limit u32, hold_ms u32, opens_at u64, closes_at u64, items u16, open u8, currency 3 bytes |
-//! | 2 an item | its name; stock, free, held, confirmed, price u64, limit u32 |
-//! | 2 to 4 an order | id, price, expires_at u64, units, condition u32, sale, item u16, state, buyer's form, key's form u8; buyer's bits, key's bits u128; each long text |
+//! Integers are little-endian, in this order:
+//!
+//! - 1 line: magic 8 bytes, version u32, sales u32, orders u64, seq u64, stamp of the newest change
+//!   u64;
+//! - 2 lines a sale: its name; limit u32, hold_ms u32, opens_at u64, closes_at u64, items u16, open
+//!   u8, currency 3 bytes;
+//! - 2 lines an item: its name; stock, free, held, confirmed, price u64, limit u32;
+//! - 2 to 4 lines an order: id, price, expires_at u64, units, condition u32, sale, item u16, state,
+//!   buyer's form, key's form u8; buyer's bits, key's bits u128; each long text.
 
-use std::collections::{HashMap, HashSet};
+use hashbrown::{HashMap, HashSet};
 
 use super::command::{Party, Stamp};
 use super::ident::{Form, Ident, Text, text_len};

@@ -10,10 +10,14 @@ use bytemuck::Zeroable;
 
 /// A table of `len` zeroed entries, every page of it touched.
 pub(super) fn table<T: Zeroable + Copy>(len: usize) -> Box<[T]> {
-    let mut table: Vec<T> = Vec::with_capacity(len);
-    advise_huge_pages(table.as_mut_ptr().cast(), len * size_of::<T>());
-    table.resize(len, T::zeroed());
-    table.into_boxed_slice()
+    const PAGE_BYTES: usize = 4096;
+    // Fresh pages come zeroed from the system; writing a zero to each makes it come now.
+    let mut table: Box<[T]> = bytemuck::zeroed_slice_box(len);
+    advise_huge_pages(table.as_mut_ptr().cast(), size_of_val(&*table));
+    for entry in table.iter_mut().step_by((PAGE_BYTES / size_of::<T>()).max(1)) {
+        *std::hint::black_box(entry) = T::zeroed();
+    }
+    table
 }
 
 #[cfg(target_os = "linux")]

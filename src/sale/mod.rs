@@ -1,13 +1,15 @@
 //! The pure room: sales, items, stock, limits, keys and holds, and the decision who gets what.
 //!
 //! It never does I/O, never reads a clock, draws no random number, knows no thread and no other
-//! room, and allocates nothing for an order. What it is told, in which order and at which stamps, is
-//! all that its state depends on.
+//! room, and allocates nothing for an order. What it is told, in which order and at which stamps,
+//! is all that its state depends on.
 //!
 //! | file | what |
 //! |---|---|
 //! | `command` | what can be asked and answered |
 //! | `shop` | the decision |
+//! | `show` | what can be read |
+//! | `stock` | a sale's items and their units |
 //! | `orders`, `index`, `buyers`, `holds`, `texts` | its tables |
 //! | `image` | the whole state as bytes, its hash, and the proof that it keeps the law |
 //! | `ident`, `terms` | the words |
@@ -23,6 +25,8 @@ mod index;
 mod memory;
 mod orders;
 mod shop;
+mod show;
+mod stock;
 mod terms;
 mod texts;
 

@@ -8,14 +8,13 @@
 //! never go backwards; no hold that has ended is still held when a command is decided.
 
 use super::buyers::Buyers;
-use super::command::{
-    About, Buy, Command, Given, OrderView, Outcome, Party, Refusal, Seq, Stamp, Stock,
-};
+use super::command::{About, Buy, Command, Given, Outcome, Party, Refusal, Seq, Stamp};
 use super::hash::Seed;
 use super::holds::Holds;
 use super::ident::{Form, Ident, Text};
 use super::orders::{Order, Orders, State};
-use super::terms::{Name, Terms};
+use super::stock::{Item, Sale};
+use super::terms::Terms;
 use super::texts::Texts;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -33,30 +32,6 @@ pub struct Bounds {
     pub sales_max: usize,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Item {
-    pub(super) stock: u64,
-    pub(super) free: u64,
-    pub(super) held: u64,
-    pub(super) confirmed: u64,
-    pub(super) price: u64,
-    pub(super) limit: u32,
-}
-
-impl Item {
-    fn assert_balance(&self) {
-        assert_eq!(self.stock, self.free + self.held + self.confirmed, "units came or went");
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(super) struct Sale {
-    pub(super) terms: Terms,
-    pub(super) is_open: bool,
-    lane: u8,
-    pub(super) items: Vec<Item>,
-}
-
 /// All sales, their items, orders and buyers.
 pub struct Shop {
     pub(super) seed: Seed,
@@ -70,7 +45,7 @@ pub struct Shop {
     pub(super) holds: Holds,
     pub(super) texts: Texts,
     /// Orders in state `held`.
-    held: u64,
+    pub(super) held: u64,
     admits: bool,
     bounds: Bounds,
 }
@@ -92,34 +67,6 @@ impl Shop {
             admits: true,
             bounds,
         }
-    }
-
-    /// The newest seq.
-    #[inline]
-    pub fn seq(&self) -> Seq {
-        self.seq
-    }
-
-    /// The newest stamp.
-    #[inline]
-    pub fn now(&self) -> Stamp {
-        self.now
-    }
-
-    /// Orders in state `held`.
-    #[inline]
-    pub fn held(&self) -> u64 {
-        self.held
-    }
-
-    /// Orders remembered.
-    pub fn orders_len(&self) -> usize {
-        self.orders.len()
-    }
-
-    /// Bytes of the tables of orders and of buyers.
-    pub fn table_bytes(&self) -> (usize, usize) {
-        (self.orders.bytes(), self.buyers.bytes())
     }
 
     /// A time before which no hold ends.
@@ -144,22 +91,6 @@ impl Shop {
     #[inline(always)]
     pub fn prefetch_order(&self, order: Seq) {
         self.orders.prefetch_id(order);
-    }
-
-    /// The number of a sale's name.
-    pub fn sale_number(&self, name: &Name) -> Option<u16> {
-        let index = self.sales.iter().position(|sale| sale.terms.name == *name)?;
-        Some(number(index))
-    }
-
-    /// The terms under which a sale was created.
-    pub fn terms(&self, sale: u16) -> Option<&Terms> {
-        self.sale(sale).ok().map(|sale| &sale.terms)
-    }
-
-    /// Sales created so far; their numbers are 1 to this.
-    pub fn sales_len(&self) -> usize {
-        self.sales.len()
     }
 
     /// Creates a sale and returns its number and the seq. The terms must have passed
@@ -386,7 +317,7 @@ impl Shop {
         }
     }
 
-    fn find(&self, about: &About) -> Result<u32, Refusal> {
+    pub(super) fn find(&self, about: &About) -> Result<u32, Refusal> {
         self.index(about.sale)?;
         let slot = self.orders.find_id(about.order).ok_or(Refusal::UnknownOrder)?;
         let order = self.orders.at(slot);
@@ -397,36 +328,6 @@ impl Shop {
             return Err(Refusal::NotYourOrder);
         }
         Ok(slot)
-    }
-
-    /// An order as it now stands.
-    ///
-    /// # Errors
-    /// [`Refusal::UnknownSale`], [`Refusal::UnknownOrder`] or [`Refusal::NotYourOrder`].
-    pub fn order(&self, about: &About) -> Result<OrderView<'_>, Refusal> {
-        let order = self.orders.at(self.find(about)?);
-        Ok(self.view(order))
-    }
-
-    pub(super) fn view(&self, order: &Order) -> OrderView<'_> {
-        OrderView {
-            given: given(order, order.id, false),
-            sale: order.sale,
-            item: order.item,
-            buyer: self.party(self.buyers.ident(order.buyer)),
-            key: self.party(order.key()),
-        }
-    }
-
-    /// Units of an item as they now stand.
-    ///
-    /// # Errors
-    /// [`Refusal::UnknownSale`] or [`Refusal::UnknownItem`].
-    pub fn stock(&self, sale: u16, item: u16) -> Result<Stock, Refusal> {
-        let items = &self.sale(sale)?.items;
-        let item = items.get(usize::from(item).wrapping_sub(1)).ok_or(Refusal::UnknownItem)?;
-        let Item { stock, free, held, confirmed, price, .. } = *item;
-        Ok(Stock { stock, free, held, confirmed, price })
     }
 
     /// Counts a restored hold and puts it into its lane.
@@ -454,7 +355,7 @@ impl Shop {
         if index < self.sales.len() { Ok(index) } else { Err(Refusal::UnknownSale) }
     }
 
-    fn sale(&self, sale: u16) -> Result<&Sale, Refusal> {
+    pub(super) fn sale(&self, sale: u16) -> Result<&Sale, Refusal> {
         Ok(&self.sales[self.index(sale)?])
     }
 
@@ -472,19 +373,14 @@ impl Shop {
             self.texts.remember(party.ident.bits, text);
         }
     }
-
-    fn party(&self, ident: Ident) -> Party<'_> {
-        let text = (ident.form == Form::Long).then(|| self.texts.text(ident.bits));
-        Party { ident, text }
-    }
 }
 
-fn number(index: usize) -> u16 {
+pub(super) fn number(index: usize) -> u16 {
     u16::try_from(index + 1).expect("SALES_MAX fits")
 }
 
 #[inline(always)]
-fn given(order: &Order, seq: Seq, replayed: bool) -> Given {
+pub(super) fn given(order: &Order, seq: Seq, replayed: bool) -> Given {
     Given {
         order: order.id,
         seq,

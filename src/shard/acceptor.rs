@@ -1,9 +1,9 @@
 //! The listening socket, and how accepted sockets come to their shards.
 //!
 //! One shard accepts for all and deals the sockets out in turn: connections then spread evenly
-//! however few there are, which the kernel's own spreading does not promise. It never waits: a shard
-//! whose inbox is full is passed over, and without descriptors it leaves the peers in the backlog
-//! for a while.
+//! however few there are, which the kernel's own spreading does not promise. It never waits: a
+//! shard whose inbox is full is passed over, and without descriptors it leaves the peers in the
+//! backlog for a while.
 //!
 //! Invariant: a socket is in one inbox or in none, and then closed.
 

@@ -1,9 +1,9 @@
 //! From bytes to requests on their way to the matcher.
 //!
 //! It takes whole requests from a connection's bytes as long as there is room, pushes those for the
-//! matcher into the ring, and answers the others into the connection's out buffer. A request that is
-//! answered here waits until all the connection's requests before it are answered.
-//! It reads no socket and does not publish: one read, however many requests, is published once.
+//! matcher into the ring, and answers the others into the connection's out buffer. A request that
+//! is answered here waits until all the connection's requests before it are answered. It reads no
+//! socket and does not publish: one read, however many requests, is published once.
 //!
 //! Invariant: for every request in the ring there is one flight, in the same order.
 

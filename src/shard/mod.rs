@@ -2,8 +2,8 @@
 //!
 //! A shard owns its connections alone; it shares nothing with other shards but the doors that the
 //! acceptor deals sockets through. It never decides anything about a sale, never tells an answer
-//! without the [`Gate`]'s proof that it is durable, and never blocks but in [`Shard::wait`]. What it
-//! keeps is bounded: when it can take no more it stops reading, and the peers' own sockets fill.
+//! without the [`Gate`]'s proof that it is durable, and never blocks but in [`Shard::wait`]. What
+//! it keeps is bounded: when it can take no more it stops reading, and the peers' own sockets fill.
 //!
 //! Invariant: answers come out of the ring in the order in which requests went in, so the list of
 //! flights says whose each is; on a connection every answer stands in the order of its requests.

@@ -42,8 +42,8 @@ impl Table {
         self.slots.len() - self.free.len()
     }
 
-    /// A free slot, to be filled by [`fill`](Self::fill); `None` if there are as many connections as
-    /// may be.
+    /// A free slot, to be filled by [`fill`](Self::fill); `None` if there are as many connections
+    /// as may be.
     pub(super) fn vacancy(&mut self) -> Option<u32> {
         if let Some(slot) = self.free.last() {
             return Some(*slot);

@@ -1,9 +1,9 @@
 //! The binary protocol: 64-byte cells, byte by byte. All integers are little-endian.
 //!
 //! **Hello.** The first cell of a client is `[0] = 0xDB, [1] = 1` (the version), the rest zero. The
-//! server answers one cell: `[0] = 0xDB`, `[1]` the outcome (0, or 65 malformed and then it closes),
-//! `[2]` the version, `[4..8]` how many requests the connection may have on their way (u32; more are
-//! left waiting in the socket), the rest zero.
+//! server answers one cell: `[0] = 0xDB`, `[1]` the outcome (0, or 65 malformed and then it
+//! closes), `[2]` the version, `[4..8]` how many requests the connection may have on their way
+//! (u32; more are left waiting in the socket), the rest zero.
 //!
 //! **Requests** are a head cell and `tails` cells behind it:
 //!
@@ -28,14 +28,15 @@
 //! key's. The tails of `resolve` are bare names, zero-padded: the sale's and, if there are two, the
 //! item's.
 //!
-//! **Answers** come in the order of the requests, as [`Reply`] or, to `stock`, [`StockReply`] cells,
-//! with the tag of the request. `resolve` has the sale's number in `order` and the item's in `seq`.
-//! `order` has the order's own head in a tail, then its long texts. A head with values out of bounds
-//! is answered `malformed`; one whose length cannot be known (unknown kind, wrong tails) too, and
-//! then the connection is closed. Field by field the cells are described in
+//! **Answers** come in the order of the requests, as [`Reply`] or, to `stock`, [`StockReply`]
+//! cells, with the tag of the request. `resolve` has the sale's number in `order` and the item's in
+//! `seq`. `order` has the order's own head in a tail, then its long texts. A head with values out
+//! of bounds is answered `malformed`; one whose length cannot be known (unknown kind, wrong tails)
+//! too, and then the connection is closed. Field by field the cells are described in
 //! [`message`](crate::message).
 //!
-//! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt canonically.
+//! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt
+//! canonically.
 
 use bytemuck::Zeroable;
 

@@ -1,7 +1,7 @@
 //! One thread of load: a poll, its connections, and the loop that keeps them fed.
 //!
-//! In a *closed* loop each connection keeps its pipeline full, so a slow server slows the load. In an
-//! *open* loop requests leave when they are due, whatever is outstanding; one that cannot (its
+//! In a *closed* loop each connection keeps its pipeline full, so a slow server slows the load. In
+//! an *open* loop requests leave when they are due, whatever is outstanding; one that cannot (its
 //! connection is full) keeps its intended time, from which its wait is counted. One clock reading
 //! serves all answers of one read. Nothing is allocated for a request.
 

@@ -1,8 +1,8 @@
 //! Counts and latencies of one thread, added up at the end.
 //!
 //! Every latency is recorded twice, into two histograms that never mix: from the *intended* time of
-//! sending, which is the wait of a buyer who came on schedule, and from the *actual* one. Nothing is
-//! corrected after the fact, so nothing can be corrected twice.
+//! sending, which is the wait of a buyer who came on schedule, and from the *actual* one. Nothing
+//! is corrected after the fact, so nothing can be corrected twice.
 
 use hdrhistogram::Histogram;
 

@@ -1,0 +1,191 @@
+//! The threads: each runs one room's `work()`, or two rooms' in turn, waits when there is nothing
+//! to do, and ends in its place of the order of stopping. Waiting, pinning and names live here
+//! alone; no room knows its thread.
+//!
+//! Waiting is the same everywhere: yield for a moment, then hang out the bell, look once more, and
+//! sleep.
+
+use std::io;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::Receiver;
+use crossbeam::sync::Parker;
+
+use crate::bell::Bell;
+use crate::journal::{Disk, Journal, JournalError};
+use crate::matcher::Matcher;
+use crate::options::Options;
+use crate::shard::Shard;
+
+/// The longest sleep without a reason.
+const NAP: Duration = Duration::from_millis(100);
+/// How long a stop waits for peers to take their answers.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// What is called when the journal fails: it must end the process, and nothing is answered before.
+pub type OnFailure = Arc<dyn Fn(JournalError) + Send + Sync>;
+
+/// Starts threads, each with its name, its core if wanted, and its way of waiting.
+pub(crate) struct Crew {
+    stop: Arc<AtomicBool>,
+    cores: Vec<core_affinity::CoreId>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+}
+
+impl Crew {
+    pub(crate) fn new(options: &Options, stop: Arc<AtomicBool>) -> Crew {
+        let cores = if options.pin { core_affinity::get_core_ids() } else { None };
+        Crew { stop, cores: cores.unwrap_or_default(), threads: Vec::new() }
+    }
+
+    fn start(&mut self, name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let core = match self.cores.len() {
+            0 => None,
+            count => Some(self.cores[self.threads.len() % count]),
+        };
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            if let Some(core) = core {
+                core_affinity::set_for_current(core);
+            }
+            run();
+        })?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    pub(crate) fn shard(&mut self, index: usize, mut shard: Shard) -> io::Result<()> {
+        let (stop, mut patience) = (Arc::clone(&self.stop), Patience::default());
+        self.start(format!("shard-{index}"), move || {
+            let mut deadline = None;
+            while !is_drained(&mut shard, &stop, &mut deadline) {
+                let done = shard.work();
+                patience.after(done, || shard.doze(NAP, || false));
+            }
+        })
+    }
+
+    /// The first shard and the matcher on one thread.
+    pub(crate) fn shard_with_matcher(
+        &mut self,
+        mut shard: Shard,
+        incoming: Receiver<Matcher>,
+    ) -> io::Result<()> {
+        let (stop, mut patience) = (Arc::clone(&self.stop), Patience::default());
+        self.start("matcher".to_owned(), move || {
+            let (mut matcher, mut deadline) = (None, None);
+            while !is_drained(&mut shard, &stop, &mut deadline) {
+                if matcher.is_none() {
+                    matcher = incoming.try_recv().ok();
+                }
+                let mut done = shard.work();
+                let mut nap = NAP;
+                if let Some(matcher) = &mut matcher {
+                    done += matcher.work();
+                    nap = nap.min(Duration::from_nanos(matcher.sleep_ns_max()));
+                }
+                patience.after(done, || {
+                    shard.doze(nap, || matcher.as_mut().is_some_and(Matcher::busy));
+                });
+            }
+            drop(shard);
+            // The stop may have come while it was still on its way here.
+            if let Some(matcher) = matcher.or_else(|| incoming.recv().ok()) {
+                last_decisions(matcher, || thread::sleep(Duration::from_millis(1)));
+            }
+        })
+    }
+
+    pub(crate) fn matcher(
+        &mut self,
+        incoming: Receiver<Matcher>,
+        parker: Parker,
+        bell: Arc<Bell>,
+    ) -> io::Result<()> {
+        let (stop, mut patience) = (Arc::clone(&self.stop), Patience::default());
+        self.start("matcher".to_owned(), move || {
+            // Without a matcher the start failed.
+            let Ok(mut matcher) = incoming.recv() else { return };
+            while !stop.load(Ordering::Acquire) {
+                let done = matcher.work();
+                let nap = NAP.min(Duration::from_nanos(matcher.sleep_ns_max()));
+                patience.after(done, || bell.doze(|| matcher.busy(), || parker.park_timeout(nap)));
+            }
+            last_decisions(matcher, || parker.park_timeout(Duration::from_millis(1)));
+        })
+    }
+
+    pub(crate) fn journal(
+        &mut self,
+        mut journal: Journal<Disk>,
+        parker: Parker,
+        bell: Arc<Bell>,
+        on_failure: OnFailure,
+    ) -> io::Result<()> {
+        let mut patience = Patience::default();
+        self.start("journal".to_owned(), move || {
+            let result = loop {
+                match journal.work() {
+                    Err(why) => break Err(why),
+                    Ok(0) if journal.is_drained() => break journal.finish(),
+                    Ok(done) => patience.after(done, || {
+                        bell.doze(|| journal.has_work(), || parker.park_timeout(NAP));
+                    }),
+                }
+            };
+            if let Err(why) = result {
+                on_failure(why);
+            }
+        })
+    }
+}
+
+/// Decides what is still on its way in until all doors are closed, and seals the state.
+fn last_decisions(mut matcher: Matcher, mut rest: impl FnMut()) {
+    while !matcher.is_finished() {
+        if matcher.work() == 0 {
+            rest();
+        }
+    }
+    matcher.seal();
+}
+
+/// Tells the shard to drain when it is time to stop, and whether it has done so.
+fn is_drained(shard: &mut Shard, stop: &AtomicBool, deadline: &mut Option<Instant>) -> bool {
+    if !stop.load(Ordering::Acquire) {
+        return false;
+    }
+    let deadline = *deadline.get_or_insert_with(|| {
+        shard.drain();
+        Instant::now() + DRAIN
+    });
+    shard.is_drained() || Instant::now() >= deadline
+}
+
+/// How a thread waits: yields its core for a while, then sleeps. A yield costs nothing where others
+/// want the core, and where nobody does it saves the wake-up of a halted one, which costs more than
+/// most orders: on two cores it is worth a third of the throughput of short pipelines.
+#[derive(Clone, Copy, Default)]
+struct Patience {
+    yields: u32,
+}
+
+impl Patience {
+    /// About half a millisecond of an idle core: two syncs of a fast disk.
+    const YIELDS_MAX: u32 = 500;
+
+    fn after(&mut self, done: usize, sleep: impl FnOnce()) {
+        if done > 0 {
+            self.yields = 0;
+        } else if self.yields < Patience::YIELDS_MAX {
+            self.yields += 1;
+            thread::yield_now();
+        } else {
+            sleep();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What can be read from a shop. Nothing here changes anything.
+
+use super::command::{About, OrderView, Party, Refusal, Seq, Stamp, Stock};
+use super::ident::{Form, Ident};
+use super::orders::Order;
+use super::shop::{Shop, given, number};
+use super::stock::Item;
+use super::terms::{Name, Terms};
+
+impl Shop {
+    /// The newest seq.
+    #[inline]
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The newest stamp.
+    #[inline]
+    pub fn now(&self) -> Stamp {
+        self.now
+    }
+
+    /// Orders in state `held`.
+    #[inline]
+    pub fn held(&self) -> u64 {
+        self.held
+    }
+
+    /// Orders remembered.
+    pub fn orders_len(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// Bytes of the tables of orders and of buyers.
+    pub fn table_bytes(&self) -> (usize, usize) {
+        (self.orders.bytes(), self.buyers.bytes())
+    }
+
+    /// The number of a sale's name.
+    pub fn sale_number(&self, name: &Name) -> Option<u16> {
+        let index = self.sales.iter().position(|sale| sale.terms.name == *name)?;
+        Some(number(index))
+    }
+
+    /// The terms under which a sale was created.
+    pub fn terms(&self, sale: u16) -> Option<&Terms> {
+        self.sale(sale).ok().map(|sale| &sale.terms)
+    }
+
+    /// Sales created so far; their numbers are 1 to this.
+    pub fn sales_len(&self) -> usize {
+        self.sales.len()
+    }
+
+    /// An order as it now stands.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`], [`Refusal::UnknownOrder`] or [`Refusal::NotYourOrder`].
+    pub fn order(&self, about: &About) -> Result<OrderView<'_>, Refusal> {
+        let order = self.orders.at(self.find(about)?);
+        Ok(self.view(order))
+    }
+
+    pub(super) fn view(&self, order: &Order) -> OrderView<'_> {
+        OrderView {
+            given: given(order, order.id, false),
+            sale: order.sale,
+            item: order.item,
+            buyer: self.party(self.buyers.ident(order.buyer)),
+            key: self.party(order.key()),
+        }
+    }
+
+    /// Units of an item as they now stand.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`] or [`Refusal::UnknownItem`].
+    pub fn stock(&self, sale: u16, item: u16) -> Result<Stock, Refusal> {
+        let items = &self.sale(sale)?.items;
+        let item = items.get(usize::from(item).wrapping_sub(1)).ok_or(Refusal::UnknownItem)?;
+        let Item { stock, free, held, confirmed, price, .. } = *item;
+        Ok(Stock { stock, free, held, confirmed, price })
+    }
+
+    fn party(&self, ident: Ident) -> Party<'_> {
+        let text = (ident.form == Form::Long).then(|| self.texts.text(ident.bits));
+        Party { ident, text }
+    }
+}

@@ -1,0 +1,239 @@
+//! Scripts of commands with the outcomes expected, in `tests/golden/*.txt`, read by people: one
+//! command a line, `=>`, its outcome. `DOORBUSTER_GOLDEN=rewrite` writes what happens now into the
+//! files; the diff is then read before it is kept.
+//!
+//! Times are milliseconds (`5`) or milliseconds and nanoseconds (`5+1`) since the script's start.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use doorbuster::sale::{
+    About, Bounds, Buy, Command, Form, Ident, ItemTerms, Name, Outcome, Party, Refusal, Seed, Shop,
+    Terms, Text, condition,
+};
+
+const START: u64 = 1_000_000_000_000_000_000;
+const NS_PER_MS: u64 = 1_000_000;
+
+struct Script {
+    shop: Shop,
+    now: u64,
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text.as_bytes()).unwrap_or_else(|why| panic!("{why}"))
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().unwrap_or_else(|_| panic!("'{text}' is no number"))
+}
+
+/// `name=value` among the words.
+fn option<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
+    words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix('='))
+}
+
+fn time(text: &str) -> u64 {
+    let (ms, ns) = text.split_once('+').unwrap_or((text, "0"));
+    START + number::<u64>(ms) * NS_PER_MS + number::<u64>(ns)
+}
+
+impl Script {
+    fn new() -> Script {
+        let bounds = Bounds { orders_max: 8, buyers_max: 12, long_texts_max: 4, sales_max: 3 };
+        Script { shop: Shop::new(bounds, Seed::new([1, 2, 3, 4])), now: START }
+    }
+
+    fn run(&mut self, line: &str) -> String {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let (verb, rest) = words.split_first().expect("not an empty line");
+        match *verb {
+            "sale" => self.sale(rest),
+            "open" => match self.shop.open(self.now, self.number_of(rest[0])) {
+                Ok(seq) => format!("seq {seq}"),
+                Err(refusal) => word(refusal),
+            },
+            "at" => self.at(rest[0]),
+            "buy" => self.buy(rest),
+            "confirm" | "release" => self.change(verb, rest),
+            "stock" => self.stock(rest),
+            "order" => self.order(rest),
+            other => panic!("no such command: {other}"),
+        }
+    }
+
+    /// `sale NAME [hold_ms=] [limit=] [opens=] [closes=] item:stock:price[:limit] ...`
+    fn sale(&mut self, words: &[&str]) -> String {
+        let items = words[1..].iter().filter(|word| word.contains(':')).map(|word| {
+            let parts: Vec<&str> = word.split(':').collect();
+            ItemTerms {
+                sku: name(parts[0]),
+                stock: number(parts[1]),
+                price: number(parts[2]),
+                limit: parts.get(3).map_or(0, |text| number(text)),
+            }
+        });
+        let terms = Terms {
+            name: name(words[0]),
+            items: items.collect(),
+            currency: *b"EUR",
+            limit: option(words, "limit").map_or(0, number),
+            hold_ms: option(words, "hold_ms").map_or(1000, number),
+            opens_at: option(words, "opens").map_or(0, time),
+            closes_at: option(words, "closes").map_or(0, time),
+        };
+        match self.shop.create(self.now, &terms) {
+            Ok((number, seq)) => format!("sale {number}, seq {seq}"),
+            Err(why) => why,
+        }
+    }
+
+    /// Moves the time and returns what ran out.
+    fn at(&mut self, text: &str) -> String {
+        self.now = time(text);
+        let mut out = String::new();
+        while let Some((_, given)) = self.shop.expire(self.now) {
+            let _ = write!(out, "order {} expired, seq {}; ", given.order, given.seq);
+        }
+        if out.is_empty() { "nothing".to_owned() } else { out.trim_end_matches("; ").to_owned() }
+    }
+
+    /// `buy SALE ITEM BUYER KEY [units=] [max=]`
+    fn buy(&mut self, words: &[&str]) -> String {
+        let sale = self.number_of(words[0]);
+        let (buyer, key) = (self.ident(words[2]), self.ident(words[3]));
+        let max_price = option(words, "max").map_or(u64::MAX, number);
+        let buy = Buy {
+            sale,
+            item: self.item_of(sale, words[1]),
+            units: option(words, "units").map_or(1, number),
+            max_price,
+            condition: condition(max_price),
+            buyer: Party { ident: buyer.0, text: buyer.1.as_ref() },
+            key: Party { ident: key.0, text: key.1.as_ref() },
+        };
+        told(self.apply(&Command::Buy(buy)))
+    }
+
+    fn change(&mut self, verb: &str, words: &[&str]) -> String {
+        let buyer = option(words, "buyer").map_or(Ident::NONE, |text| self.ident(text).0);
+        let about = About { sale: self.number_of(words[0]), order: number(words[1]), buyer };
+        let command =
+            if verb == "confirm" { Command::Confirm(about) } else { Command::Release(about) };
+        told(self.apply(&command))
+    }
+
+    fn stock(&mut self, words: &[&str]) -> String {
+        let sale = self.number_of(words[0]);
+        match self.shop.stock(sale, self.item_of(sale, words[1])) {
+            Err(refusal) => word(refusal),
+            Ok(s) => format!(
+                "{} = {} free + {} held + {} confirmed",
+                s.stock, s.free, s.held, s.confirmed
+            ),
+        }
+    }
+
+    fn order(&mut self, words: &[&str]) -> String {
+        let buyer = option(words, "buyer").map_or(Ident::NONE, |text| self.ident(text).0);
+        let about = About { sale: self.number_of(words[0]), order: number(words[1]), buyer };
+        match self.shop.order(&about) {
+            Err(refusal) => word(refusal),
+            Ok(view) => format!("{:?}, {} units", view.given.state, view.given.units),
+        }
+    }
+
+    fn apply(&mut self, command: &Command) -> Outcome {
+        let before = self.shop.state_hash();
+        let outcome = self.shop.apply(self.now, command);
+        let changes = matches!(&outcome, Ok(given) if !given.replayed);
+        assert_eq!(changes, before != self.shop.state_hash(), "a refusal leaves nothing behind");
+        outcome
+    }
+
+    fn number_of(&self, sale: &str) -> u16 {
+        self.shop.sale_number(&name(sale)).unwrap_or(0)
+    }
+
+    fn item_of(&self, sale: u16, item: &str) -> u16 {
+        let terms = self.shop.terms(sale);
+        let position = terms.and_then(|terms| terms.items.iter().position(|i| i.sku == name(item)));
+        position.map_or(0, |index| index as u16 + 1)
+    }
+
+    fn ident(&self, text: &str) -> (Ident, Option<Text>) {
+        let ident = Ident::parse(text.as_bytes()).expect("a good ident");
+        if ident.form != Form::Long {
+            return (ident, None);
+        }
+        let mut whole: Text = [0; 64];
+        whole[..text.len()].copy_from_slice(text.as_bytes());
+        (self.shop.long(&whole), Some(whole))
+    }
+}
+
+fn told(outcome: Outcome) -> String {
+    match outcome {
+        Err(refusal) => word(refusal),
+        Ok(given) => {
+            let ends = given.expires_at.saturating_sub(START) as f64 / NS_PER_MS as f64;
+            let ends = if given.expires_at == 0 { String::new() } else { format!(", ends {ends}") };
+            let again = if given.replayed { ", replayed" } else { "" };
+            format!(
+                "{:?} order {}, seq {}, {} x {}{ends}{again}",
+                given.state, given.order, given.seq, given.units, given.price
+            )
+        }
+    }
+}
+
+fn word(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::PriceChanged(price) => format!("price_changed {price}"),
+        Refusal::LimitReached(limit) => format!("limit_reached {limit}"),
+        other => format!("{other:?}").chars().fold(String::new(), |mut word, letter| {
+            if letter.is_uppercase() && !word.is_empty() {
+                word.push('_');
+            }
+            word.push(letter.to_ascii_lowercase());
+            word
+        }),
+    }
+}
+
+fn play(path: &Path) {
+    let text = std::fs::read_to_string(path).expect("a script");
+    let mut script = Script::new();
+    let mut now = String::new();
+    for line in text.lines() {
+        let command = line.split("=>").next().unwrap_or("").trim_end();
+        if command.is_empty() || command.starts_with('#') {
+            now += line;
+        } else if command == "reset" {
+            script = Script::new();
+            now += line;
+        } else {
+            let outcome = script.run(command);
+            let _ = write!(now, "{command:<47} => {outcome}");
+        }
+        now.push('\n');
+    }
+    if std::env::var("DOORBUSTER_GOLDEN").is_ok_and(|word| word == "rewrite") {
+        std::fs::write(path, now).expect("the script can be written");
+        return;
+    }
+    for (number, (was, is)) in text.lines().zip(now.lines()).enumerate() {
+        assert_eq!(is, was, "{}:{}", path.display(), number + 1);
+    }
+}
+
+#[test]
+fn every_script_ends_as_it_is_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut played = 0;
+    for entry in std::fs::read_dir(folder).expect("the folder of scripts") {
+        play(&entry.expect("an entry").path());
+        played += 1;
+    }
+    assert!(played >= 4, "only {played} scripts found");
+}
