@@ -131,7 +131,7 @@ fn a_disk_that_is_really_full_keeps_room_for_what_is_held_across_a_restart() {
     let house = House::new(&[SALE]);
     let data = house.data();
     let Some(disk) = SmallDisk::mount(&data, "20m") else {
-        println!("skipped a disk that is really full: no tmpfs may be mounted here");
+        strace::say("skipped a disk that is really full: no tmpfs may be mounted here");
         return;
     };
     // Three segments of 4 MiB, and the rest is taken by someone else.
