@@ -171,6 +171,9 @@ impl Intake {
             }
         };
         let words = self.args.of(&input[..bytes]);
+        if words.is_empty() {
+            return Ok(bytes);
+        }
         match commands::read(&words) {
             Command::Ask(ask) if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);
