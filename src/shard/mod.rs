@@ -249,7 +249,7 @@ impl Shard {
         answers
             || !self.inbox.is_empty()
             || !self.agenda.dirty.is_empty()
-            || (!self.agenda.ready.is_empty() && !self.draining && self.intake.has_room())
+            || (!self.agenda.ready.is_empty() && self.intake.has_room())
             || acceptor.is_some_and(|acceptor| acceptor.is_ready((self.clock)()))
     }
 
@@ -261,7 +261,7 @@ impl Shard {
         bell.doze(|| shard.borrow_mut().busy() || others(), || shard.borrow_mut().wait(timeout));
     }
 
-    /// Stops accepting and reading. What was read and understood goes its way.
+    /// Stops accepting and reading. Whole requests that were read go their way.
     pub fn drain(&mut self) {
         self.draining = true;
         if let Some(mut acceptor) = self.acceptor.take() {
@@ -271,11 +271,11 @@ impl Shard {
         while self.inbox.pop().is_some() {}
     }
 
-    /// Whether, after [`drain`](Self::drain), every answer is written or its peer gone.
+    /// Whether, after [`drain`](Self::drain), all that was read is answered or its peer gone.
     pub fn is_drained(&self) -> bool {
         self.draining
             && self.intake.flights.is_empty()
-            && self.table.iter().all(|connection| connection.untold() == 0)
+            && self.table.iter().all(|peer| peer.untold() == 0 && !peer.backlog)
     }
 
     fn counters(&self) -> &ShardCounters {

@@ -21,11 +21,8 @@ const EARLY_PUBLISH: usize = 512;
 
 impl Shard {
     /// Gives the connections that are ready their turns and shows the matcher what came of it.
-    /// Returns the number of turns.
+    /// Returns the number of turns. While it drains, only what was read before is taken up.
     pub(super) fn read(&mut self) -> usize {
-        if self.draining {
-            return 0;
-        }
         let (pushed, broken) = (self.intake.pushed, self.intake.broken);
         let (mut turns, mut bytes) = (0, 0);
         for _ in 0..self.agenda.ready.len().min(TURNS_MAX) {
@@ -79,6 +76,10 @@ impl Shard {
             let partial = !connection.backlog && !connection.rest.is_empty();
             connection.partial_since = if partial { stamp } else { 0 };
             self.after(address, stop);
+            return 0;
+        }
+        if self.draining {
+            self.agenda.soil(slot, connection);
             return 0;
         }
         if connection.untold() > out_high {
