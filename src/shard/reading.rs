@@ -63,14 +63,19 @@ impl Shard {
         let tight = self.held > self.options.buffers_bytes_max;
         let out_high = if tight { 0 } else { OUT_BYTES_HIGH };
         if connection.backlog {
-            let rest = std::mem::take(&mut connection.rest);
+            let mut rest = std::mem::take(&mut connection.rest);
             let stamp = (self.clock)();
             let read = Read { input: &rest[connection.rest_at..], stamp, out_high };
             let (used, stop) = self.intake.take(address, connection, &mut self.buffers, &read);
-            connection.rest = rest;
             connection.rest_at += used;
             connection.backlog = !matches!(stop, Stop::Incomplete | Stop::Close);
-            if connection.rest_at == connection.rest.len() || stop == Stop::Close {
+            if stop == Stop::Close {
+                rest.clear();
+                connection.rest_at = 0;
+            }
+            connection.rest = rest;
+            self.buffers.fit(&mut connection.rest, &mut connection.rest_at);
+            if connection.rest_at == connection.rest.len() {
                 keep(connection, &[], &mut self.buffers);
             }
             let partial = !connection.backlog && !connection.rest.is_empty();
@@ -139,8 +144,8 @@ impl Shard {
 
 /// Something to write, to account for, or to bury.
 fn soil_if_needed(agenda: &mut Agenda, slot: u32, connection: &mut Connection) {
-    let held = connection.rest.len() + connection.out.len();
-    if held != connection.held || connection.untold() > 0 || connection.is_over() {
+    if connection.bytes_held() != connection.held || connection.untold() > 0 || connection.is_over()
+    {
         agenda.soil(slot, connection);
     }
 }
@@ -175,10 +180,5 @@ fn receive(connection: &mut Connection, into: &mut [u8]) -> Option<usize> {
 fn keep(connection: &mut Connection, left: &[u8], buffers: &mut super::table::Buffers) {
     connection.rest.clear();
     connection.rest_at = 0;
-    if left.is_empty() {
-        buffers.take_back(&mut connection.rest);
-    } else {
-        buffers.lend(&mut connection.rest);
-        connection.rest.extend_from_slice(left);
-    }
+    buffers.hold(&mut connection.rest, left);
 }
