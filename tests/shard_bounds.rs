@@ -5,14 +5,20 @@
 mod shard_house;
 
 use std::io::Write;
-use std::sync::atomic::Ordering;
+use std::net::TcpStream;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
-use shard_house::{House, QUICK, last_words, resp, wait_until};
+use doorbuster::metrics::Metrics;
+use doorbuster::shard::ShardOptions;
+
+use shard_house::{House, QUICK, last_words, make, resp, wait_until};
 
 #[test]
 fn a_stop_answers_a_ping_behind_buys_and_a_pipeline_beyond_its_room() {
-    let mut house =
-        House::open(doorbuster::shard::ShardOptions { connection_in_flight_max: 16, ..QUICK });
+    let mut house = House::open(ShardOptions { connection_in_flight_max: 16, ..QUICK });
     let (mut behind, mut beyond) = (house.connect(), house.connect());
     house.frozen.store(true, Ordering::Relaxed);
     behind.write_all(&[resp("BUY drop tee u1 k1"), resp("PING")].concat()).expect("sent");
@@ -27,4 +33,39 @@ fn a_stop_answers_a_ping_behind_buys_and_a_pipeline_beyond_its_room() {
     assert!(house.shut(), "could not drain");
     assert!(last_words(&mut behind).ends_with("+PONG\r\n"));
     assert_eq!(last_words(&mut beyond).matches("held").count(), 100);
+}
+
+#[test]
+fn a_peer_is_turned_away_only_when_every_shard_is_full() {
+    let metrics = Metrics::new(2);
+    let loading = Arc::new(AtomicBool::new(false));
+    let options = ShardOptions { connections_max: 2, ..QUICK };
+    let (mut first, _first_requests, _first_replies) = make(0, options, &metrics, &loading);
+    let (mut second, _requests, _replies) = make(1, options, &metrics, &loading);
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let listener = mio::net::TcpListener::bind(any).expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    first.open(listener, vec![first.door(), second.door()]).expect("a listener");
+    let mut work_until = |what: &str, connections: [usize; 2]| {
+        wait_until(what, || {
+            first.work();
+            second.work();
+            [first.connections(), second.connections()] == connections
+        });
+    };
+    let connect = || TcpStream::connect(address).expect("the port is open");
+    let mut peers: Vec<TcpStream> = (0..4).map(|_| connect()).collect();
+    work_until("four places", [2, 2]);
+    // Two leave the second shard; both who come now must find it, whoever's turn it is.
+    drop((peers.remove(3), peers.remove(1)));
+    work_until("two places", [2, 0]);
+    peers.extend([connect(), connect()]);
+    work_until("both places", [2, 2]);
+    assert!(metrics.shards.iter().all(|shard| shard.turned_away.value() == 0));
+    let mut late = connect();
+    wait_until("the door", || {
+        first.work();
+        metrics.shards[0].turned_away.value() == 1
+    });
+    assert_eq!(last_words(&mut late), "-ERR max number of clients reached\r\n");
 }
