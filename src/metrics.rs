@@ -155,7 +155,10 @@ impl Metrics {
             ("journal_sync_ns_max", journal.sync_ns_max.value()),
             ("journal_segments", journal.segments.value()),
         ];
-        let mut text = String::from("# Server\r\nserver:doorbuster\r\nredis_mode:standalone\r\n");
+        // Client libraries look for Redis's version, and judge by it what they may ask.
+        const SERVER: &str = "# Server\r\nserver:doorbuster\r\nredis_version:7.0.0\r\n\
+            redis_mode:standalone\r\n";
+        let mut text = String::from(SERVER);
         for (name, value) in lines {
             if name.starts_with('#') {
                 text += &format!("\r\n{name}\r\n");

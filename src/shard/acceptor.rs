@@ -2,19 +2,24 @@
 //!
 //! One shard accepts for all and deals the sockets out in turn: connections then spread evenly
 //! however few there are, which the kernel's own spreading does not promise. It never waits: a
-//! shard whose inbox is full is passed over, and without descriptors it leaves the peers in the
+//! shard that is full is passed over, and without descriptors it leaves the peers in the
 //! backlog for a while.
 //!
 //! Invariant: a socket is in one inbox or in none, and then closed.
 
-use std::io::ErrorKind;
-use std::sync::Arc;
+use std::io::{ErrorKind, Write as _};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use crossbeam::queue::ArrayQueue;
 use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 
 use crate::bell::Bell;
+use crate::limits::INBOX_SOCKETS_MAX;
+use crate::wire::answers::TOO_MANY_CLIENTS;
 
 /// How long nothing is accepted after descriptors ran out, ns.
 const PAUSE_NS: u64 = 100_000_000;
@@ -26,6 +31,20 @@ const ACCEPT_BATCH_MAX: usize = 64;
 pub struct Door {
     pub(super) inbox: Arc<ArrayQueue<TcpStream>>,
     pub(super) bell: Arc<Bell>,
+    /// Its connections, those in the inbox included. Only the acceptor adds to it.
+    pub(super) taken: Arc<AtomicUsize>,
+    connections_max: usize,
+}
+
+impl Door {
+    pub(super) fn new(bell: Arc<Bell>, connections_max: usize) -> Door {
+        let inbox = Arc::new(ArrayQueue::new(INBOX_SOCKETS_MAX));
+        Door { inbox, bell, taken: Arc::default(), connections_max }
+    }
+
+    fn is_full(&self) -> bool {
+        self.taken.load(Relaxed) >= self.connections_max
+    }
 }
 
 pub(super) struct Acceptor {
@@ -90,14 +109,24 @@ impl Acceptor {
         for _ in 0..self.doors.len() {
             let door = &self.doors[self.next];
             self.next = (self.next + 1) % self.doors.len();
+            if door.is_full() {
+                continue;
+            }
+            // Counted before the shard can see it, and close it.
+            door.taken.fetch_add(1, Relaxed);
             match door.inbox.push(stream) {
                 Ok(()) => {
                     door.bell.ring();
                     return true;
                 }
-                Err(back) => stream = back,
+                Err(back) => {
+                    door.taken.fetch_sub(1, Relaxed);
+                    stream = back;
+                }
             }
         }
+        // A courtesy; the peer may be gone already.
+        let _ = stream.write(TOO_MANY_CLIENTS);
         false
     }
 }

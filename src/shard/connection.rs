@@ -103,6 +103,12 @@ impl Connection {
         }
     }
 
+    /// What its buffers take of the memory, used or not.
+    #[inline]
+    pub(super) fn bytes_held(&self) -> usize {
+        self.rest.capacity() + self.out.capacity()
+    }
+
     /// Bytes that it has not yet been told.
     #[inline]
     pub(super) fn untold(&self) -> usize {

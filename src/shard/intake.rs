@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
+    atomic::{AtomicBool, Ordering::Acquire},
 };
 
 use super::connection::{Connection, Protocol};
@@ -104,6 +104,8 @@ impl Intake {
         buffers: &mut Buffers,
         read: &Read<'_>,
     ) -> (usize, Stop) {
+        // Whoever sees the end of loading sees the names that were loaded.
+        let loading = self.loading.load(Acquire);
         self.names.refresh();
         let Some(first) = read.input.first() else { return (0, Stop::Incomplete) };
         if connection.protocol == Protocol::Fresh {
@@ -120,7 +122,6 @@ impl Intake {
         }
         buffers.lend(&mut connection.out);
         let mut used = 0;
-        let loading = self.loading.load(Relaxed);
         let stop = loop {
             let input = &read.input[used..];
             if input.is_empty() {
@@ -171,6 +172,9 @@ impl Intake {
             }
         };
         let words = self.args.of(&input[..bytes]);
+        if words.is_empty() {
+            return Ok(bytes);
+        }
         match commands::read(&words) {
             Command::Ask(ask) if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);

@@ -20,10 +20,12 @@ mod telling;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 use std::time::Duration;
 
-use crossbeam::queue::ArrayQueue;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
@@ -39,13 +41,12 @@ use crate::bell::Bell;
 use crate::directory::Directory;
 use crate::journal::Gate;
 use crate::limits::{
-    CONNECTION_IN_FLIGHT_MAX, INBOX_SOCKETS_MAX, READ_BYTES_MAX, RESP_REQUEST_BYTES_MAX,
-    SHARD_IN_FLIGHT_MAX, SHARDS_MAX,
+    CONNECTION_IN_FLIGHT_MAX, READ_BYTES_MAX, RESP_REQUEST_BYTES_MAX, SHARD_IN_FLIGHT_MAX,
+    SHARDS_MAX,
 };
 use crate::message::Cell;
 use crate::metrics::{Metrics, ShardCounters};
 use crate::ring::{Reader, Writer};
-use crate::wire::answers::TOO_MANY_CLIENTS;
 use crate::wire::resp::Args;
 
 const LISTENER: Token = Token(usize::MAX);
@@ -114,8 +115,7 @@ pub struct ShardParts {
 pub struct Shard {
     poll: Poll,
     events: Events,
-    bell: Arc<Bell>,
-    inbox: Arc<ArrayQueue<TcpStream>>,
+    door: Door,
     acceptor: Option<Acceptor>,
     table: Table,
     agenda: Agenda,
@@ -168,8 +168,7 @@ impl Shard {
         Ok(Shard {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
-            bell,
-            inbox: Arc::new(ArrayQueue::new(INBOX_SOCKETS_MAX)),
+            door: Door::new(bell, options.connections_max),
             acceptor: None,
             table: Table::new(options.connections_max),
             agenda: Agenda::default(),
@@ -203,12 +202,12 @@ impl Shard {
 
     /// The way in for accepted sockets.
     pub fn door(&self) -> Door {
-        Door { inbox: Arc::clone(&self.inbox), bell: Arc::clone(&self.bell) }
+        self.door.clone()
     }
 
     /// What wakes it from [`wait`](Self::wait).
     pub fn bell(&self) -> Arc<Bell> {
-        Arc::clone(&self.bell)
+        Arc::clone(&self.door.bell)
     }
 
     /// Connections that are open.
@@ -247,9 +246,9 @@ impl Shard {
             self.replies.available(1) > 0 && self.gate.pass(self.replies.get(0)).is_some();
         let acceptor = self.acceptor.as_ref();
         answers
-            || !self.inbox.is_empty()
+            || !self.door.inbox.is_empty()
             || !self.agenda.dirty.is_empty()
-            || (!self.agenda.ready.is_empty() && !self.draining && self.intake.has_room())
+            || (!self.agenda.ready.is_empty() && self.intake.has_room())
             || acceptor.is_some_and(|acceptor| acceptor.is_ready((self.clock)()))
     }
 
@@ -261,21 +260,21 @@ impl Shard {
         bell.doze(|| shard.borrow_mut().busy() || others(), || shard.borrow_mut().wait(timeout));
     }
 
-    /// Stops accepting and reading. What was read and understood goes its way.
+    /// Stops accepting and reading. Whole requests that were read go their way.
     pub fn drain(&mut self) {
         self.draining = true;
         if let Some(mut acceptor) = self.acceptor.take() {
             // Closing it has the same effect.
             let _ = self.poll.registry().deregister(&mut acceptor.listener);
         }
-        while self.inbox.pop().is_some() {}
+        while self.door.inbox.pop().is_some() {}
     }
 
-    /// Whether, after [`drain`](Self::drain), every answer is written or its peer gone.
+    /// Whether, after [`drain`](Self::drain), all that was read is answered or its peer gone.
     pub fn is_drained(&self) -> bool {
         self.draining
             && self.intake.flights.is_empty()
-            && self.table.iter().all(|connection| connection.untold() == 0)
+            && self.table.iter().all(|peer| peer.untold() == 0 && !peer.backlog)
     }
 
     fn counters(&self) -> &ShardCounters {
@@ -319,31 +318,30 @@ impl Shard {
             self.counters().turned_away.add(turned_away as u64);
         }
         while !self.draining
-            && let Some(stream) = self.inbox.pop()
+            && let Some(stream) = self.door.inbox.pop()
         {
             done += 1;
-            self.take_in(stream, now);
+            if !self.take_in(stream, now) {
+                self.door.taken.fetch_sub(1, Relaxed);
+                self.counters().turned_away.add(1);
+            }
         }
         done
     }
 
-    fn take_in(&mut self, mut stream: TcpStream, now: u64) {
-        let Some(slot) = self.table.vacancy() else {
-            // A courtesy; the peer may be gone already.
-            let _ = io::Write::write(&mut stream, TOO_MANY_CLIENTS);
-            self.counters().turned_away.add(1);
-            return;
-        };
+    /// Whether there was room for it; the acceptor has seen to that.
+    fn take_in(&mut self, mut stream: TcpStream, now: u64) -> bool {
+        let Some(slot) = self.table.vacancy() else { return false };
         let interest = Interest::READABLE | Interest::WRITABLE;
         let token = Token(slot as usize);
         if self.poll.registry().register(&mut stream, token, interest).is_err() {
-            self.counters().turned_away.add(1);
-            return;
+            return false;
         }
         self.connections += 1;
         let id = self.connections * SHARDS_MAX as u64 + self.index as u64;
         self.table.fill(slot, Connection::new(stream, id, now));
         self.counters().accepted.add(1);
+        true
     }
 
     fn close(&mut self, slot: u32) {
@@ -354,6 +352,7 @@ impl Shard {
             self.buffers.take_back(&mut connection.out);
         }
         connection.part(&mut self.input);
+        self.door.taken.fetch_sub(1, Relaxed);
         self.counters().closed.add(1);
     }
 }

@@ -21,11 +21,8 @@ const EARLY_PUBLISH: usize = 512;
 
 impl Shard {
     /// Gives the connections that are ready their turns and shows the matcher what came of it.
-    /// Returns the number of turns.
+    /// Returns the number of turns. While it drains, only what was read before is taken up.
     pub(super) fn read(&mut self) -> usize {
-        if self.draining {
-            return 0;
-        }
         let (pushed, broken) = (self.intake.pushed, self.intake.broken);
         let (mut turns, mut bytes) = (0, 0);
         for _ in 0..self.agenda.ready.len().min(TURNS_MAX) {
@@ -66,19 +63,28 @@ impl Shard {
         let tight = self.held > self.options.buffers_bytes_max;
         let out_high = if tight { 0 } else { OUT_BYTES_HIGH };
         if connection.backlog {
-            let rest = std::mem::take(&mut connection.rest);
+            let mut rest = std::mem::take(&mut connection.rest);
             let stamp = (self.clock)();
             let read = Read { input: &rest[connection.rest_at..], stamp, out_high };
             let (used, stop) = self.intake.take(address, connection, &mut self.buffers, &read);
-            connection.rest = rest;
             connection.rest_at += used;
             connection.backlog = !matches!(stop, Stop::Incomplete | Stop::Close);
-            if connection.rest_at == connection.rest.len() || stop == Stop::Close {
+            if stop == Stop::Close {
+                rest.clear();
+                connection.rest_at = 0;
+            }
+            connection.rest = rest;
+            self.buffers.fit(&mut connection.rest, &mut connection.rest_at);
+            if connection.rest_at == connection.rest.len() {
                 keep(connection, &[], &mut self.buffers);
             }
             let partial = !connection.backlog && !connection.rest.is_empty();
             connection.partial_since = if partial { stamp } else { 0 };
             self.after(address, stop);
+            return 0;
+        }
+        if self.draining {
+            self.agenda.soil(slot, connection);
             return 0;
         }
         if connection.untold() > out_high {
@@ -138,8 +144,8 @@ impl Shard {
 
 /// Something to write, to account for, or to bury.
 fn soil_if_needed(agenda: &mut Agenda, slot: u32, connection: &mut Connection) {
-    let held = connection.rest.len() + connection.out.len();
-    if held != connection.held || connection.untold() > 0 || connection.is_over() {
+    if connection.bytes_held() != connection.held || connection.untold() > 0 || connection.is_over()
+    {
         agenda.soil(slot, connection);
     }
 }
@@ -174,10 +180,5 @@ fn receive(connection: &mut Connection, into: &mut [u8]) -> Option<usize> {
 fn keep(connection: &mut Connection, left: &[u8], buffers: &mut super::table::Buffers) {
     connection.rest.clear();
     connection.rest_at = 0;
-    if left.is_empty() {
-        buffers.take_back(&mut connection.rest);
-    } else {
-        buffers.lend(&mut connection.rest);
-        connection.rest.extend_from_slice(left);
-    }
+    buffers.hold(&mut connection.rest, left);
 }

@@ -131,7 +131,11 @@ pub(super) struct Buffers {
 
 impl Buffers {
     const SPARE_MAX: usize = 64;
+    /// Smaller ones are sooner made than found.
+    const SPARE_BYTES_MIN: usize = 4 * 1024;
     const SPARE_BYTES_MAX: usize = 256 * 1024;
+    /// A buffer may be so many times larger than what it holds.
+    const SLACK_MAX: usize = 4;
 
     /// Sees to it that `buffer` is more than an empty promise.
     #[inline]
@@ -149,8 +153,51 @@ impl Buffers {
         assert!(buffer.is_empty(), "only what is used up is given back");
         let capacity = buffer.capacity();
         let buffer = std::mem::take(buffer);
-        if (1..=Self::SPARE_BYTES_MAX).contains(&capacity) && self.spare.len() < Self::SPARE_MAX {
+        let kept = (Self::SPARE_BYTES_MIN..=Self::SPARE_BYTES_MAX).contains(&capacity);
+        if kept && self.spare.len() < Self::SPARE_MAX {
             self.spare.push(buffer);
         }
+    }
+
+    /// Fills an empty buffer that may have to be kept for long: one of the right size.
+    #[inline]
+    pub(super) fn hold(&mut self, buffer: &mut Vec<u8>, left: &[u8]) {
+        if !(left.len()..=Self::SLACK_MAX * left.len()).contains(&buffer.capacity()) {
+            self.take_back(buffer);
+            buffer.reserve_exact(left.len());
+        }
+        buffer.extend_from_slice(left);
+    }
+
+    /// Moves what `buffer` holds from `at` on into a smaller one if it is much too large for it.
+    #[inline]
+    pub(super) fn fit(&mut self, buffer: &mut Vec<u8>, at: &mut usize) {
+        let left = buffer.len() - *at;
+        if buffer.capacity() <= Self::SPARE_BYTES_MIN.max(Self::SLACK_MAX * left) {
+            return;
+        }
+        let small = buffer[*at..].to_vec();
+        buffer.clear();
+        self.take_back(buffer);
+        (*buffer, *at) = (small, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_bytes_of_a_request_were_lent_a_huge_spare() {
+        let mut buffers = Buffers::default();
+        buffers.take_back(&mut Vec::with_capacity(65_000));
+        let mut rest = Vec::new();
+        buffers.hold(&mut rest, b"*5\r\n$3\r\nBUY");
+        assert!(rest.capacity() < 64, "{} for {}", rest.capacity(), rest.len());
+        let (mut large, mut at) = (vec![b'x'; 100_000], 99_990);
+        buffers.fit(&mut large, &mut at);
+        assert_eq!((large.as_slice(), at), (&[b'x'; 10][..], 0));
+        assert!(large.capacity() < 64, "{} for ten", large.capacity());
+        assert_eq!(buffers.spare.len(), 2);
     }
 }

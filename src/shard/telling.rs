@@ -85,7 +85,8 @@ impl Shard {
                 // In tight times the turn itself finds out that this is not little enough.
                 self.agenda.wake(slot, connection);
             }
-            let held = connection.rest.len() + connection.out.len();
+            self.buffers.fit(&mut connection.out, &mut connection.out_at);
+            let held = connection.bytes_held();
             self.held = self.held - connection.held + held;
             connection.held = held;
             if connection.is_over() {

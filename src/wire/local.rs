@@ -73,27 +73,43 @@ pub fn answer(
         },
         (b"client", 2..) => client(words, session, out),
         (b"command", 2..) if words.word(1).eq_ignore_ascii_case(b"count") => {
-            out.extend_from_slice(b":16\r\n");
+            out.extend_from_slice(b":0\r\n");
         }
         (b"command", 2..) if words.word(1).eq_ignore_ascii_case(b"docs") => {
             out.extend_from_slice(if session.resp3 { b"%0\r\n" } else { b"*0\r\n" });
         }
         (b"command", _) => out.extend_from_slice(b"*0\r\n"),
-        (b"config", 3) if words.word(1).eq_ignore_ascii_case(b"get") => {
-            out.extend_from_slice(if session.resp3 { b"%1\r\n" } else { b"*2\r\n" });
-            push_bulk(words.word(2), out);
-            push_bulk(b"", out);
+        (b"config", 3..) if words.word(1).eq_ignore_ascii_case(b"get") => {
+            config(words, session.resp3, out);
         }
         (b"config", 2..) => error("ERR options are given at start; see --help", out),
         (b"info", _) => verbatim(&info(), session.resp3, out),
+        (b"reset", 1) => {
+            *session = Session::new(session.id);
+            out.extend_from_slice(b"+RESET\r\n");
+        }
         (b"quit", _) => {
             ok(out);
             return Then::Close;
         }
-        (b"ping" | b"echo" | b"auth" | b"select" | b"client" | b"config", _) => arity(name, out),
+        (b"ping" | b"echo" | b"auth" | b"select" | b"client" | b"config" | b"reset", _) => {
+            arity(name, out);
+        }
         _ => unknown(words, out),
     }
     Then::Stay
+}
+
+/// Every setting that is asked for is there, and empty.
+fn config(words: &Words<'_>, resp3: bool, out: &mut Vec<u8>) {
+    let settings = words.len() as u64 - 2;
+    out.push(if resp3 { b'%' } else { b'*' });
+    push_decimal(if resp3 { settings } else { 2 * settings }, out);
+    out.extend_from_slice(b"\r\n");
+    for index in 2..words.len() {
+        push_bulk(words.word(index), out);
+        push_bulk(b"", out);
+    }
 }
 
 fn ok(out: &mut Vec<u8>) {
@@ -293,7 +309,12 @@ mod tests {
             (&["CLIENT", "SETINFO", "LIB-NAME", "x"], "+OK "),
             (&["COMMAND"], "*0 "),
             (&["COMMAND", "DOCS"], "*0 "),
+            (&["COMMAND", "COUNT"], ":0 "),
             (&["CONFIG", "GET", "save"], "*2 $4 save $0  "),
+            (&["CONFIG", "GET", "a", "b"], "*4 $1 a $0  $1 b $0  "),
+            (&["RESET"], "+RESET "),
+            (&["CLIENT", "GETNAME"], "$-1 "),
+            (&["RESET", "x"], "-ERR wrong number of arguments for 'reset' command "),
             (&["INFO"], "$10 # Server  "),
             (&["HELLO", "4"], "-NOPROTO unsupported protocol version "),
             (&["ECHO"], "-ERR wrong number of arguments for 'echo' command "),

@@ -30,7 +30,7 @@ impl Args {
     }
 }
 
-/// The words of one request; the first is the command.
+/// The words of one request; the first is the command. An empty array has none.
 #[derive(Clone, Copy)]
 pub struct Words<'a> {
     ranges: &'a [(u32, u32)],
@@ -38,8 +38,13 @@ pub struct Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    /// How many there are; at least one.
-    #[expect(clippy::len_without_is_empty, reason = "it never is")]
+    /// Whether it was an empty array, which Redis passes over without an answer.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// How many there are.
     #[inline]
     pub fn len(&self) -> usize {
         self.ranges.len()
@@ -107,14 +112,21 @@ pub fn parse(input: &[u8], args: &mut Args) -> Result<Option<usize>, Broken> {
         Some(b'*') => {}
         Some(&other) => return Err(Broken::NoArray(other)),
     }
+    // The null array, like an empty one, asks for nothing.
+    if input.get(1) == Some(&b'-') {
+        let null = b"*-1\r\n";
+        let come = input.len().min(null.len());
+        if input[..come] != null[..come] {
+            return Err(Broken::ArrayLength);
+        }
+        args.count = 0;
+        return Ok((come == null.len()).then_some(come));
+    }
     let Some((count, mut at)) =
         length(input, 1, RESP_ARGS_MAX).map_err(|NoLength| Broken::ArrayLength)?
     else {
         return Ok(None);
     };
-    if count == 0 {
-        return Err(Broken::ArrayLength);
-    }
     for range in &mut args.ranges[..count] {
         match input.get(at) {
             None => return Ok(None),
@@ -209,7 +221,7 @@ mod tests {
     fn forged_lengths_are_refused_in_the_words_of_redis() {
         let array = "-ERR Protocol error: invalid multibulk length\r\n";
         let bulk = "-ERR Protocol error: invalid bulk length\r\n";
-        for line in ["*4294967295", "*-1\r", "*0\r\n", "*x", "*\r\n", "*1 ", "*65", "*01", "*1\rx"]
+        for line in ["*4294967295", "*-2\r", "*00\r\n", "*x", "*\r\n", "*1 ", "*65", "*01", "*1\rx"]
         {
             assert_eq!(broken(line.as_bytes()).as_deref(), Some(array), "{line}");
         }

@@ -48,8 +48,8 @@ fn forged_lengths_and_nested_arrays_get_an_error_and_a_closed_door() {
     let bulk = "invalid bulk length";
     for (bytes, expected) in [
         ("*4294967295\r\n", array),
-        ("*-1\r\n", array),
-        ("*0\r\n", array),
+        ("*-2\r\n", array),
+        ("*00\r\n", array),
         ("*9999999999999999999999999\r\n", array),
         ("*65\r\n", array),
         ("*1\r\n$4294967295\r\n", bulk),
