@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    io,
     sync::Arc,
 };
 
@@ -15,7 +16,7 @@ use super::{
     Journal, JournalError, JournalOptions, Room, Torn, Watermark,
     maker::Maker,
     segment::{self, HEADER_BYTES, Segment, SegmentHeader, index_of, is_unfinished, name_of},
-    storage::{SegmentFile, Storage, read_all},
+    storage::{SegmentFile, Storage, is_shortage, read_all},
     verify::{End, verify},
     writer::Position,
 };
@@ -182,8 +183,17 @@ fn indices(storage: &impl Storage) -> Result<BTreeSet<u32>, JournalError> {
 fn begin<S: Storage>(storage: &S, options: &JournalOptions) -> Result<(), JournalError> {
     let folder = storage.fresh_id().map_err(JournalError::disk("read", "/dev/urandom"))?;
     let header = SegmentHeader { index: 1, bytes: options.segment_bytes(), folder };
-    let made = segment::make(storage, header, &mut |refusal| refusal.is_none())?;
-    made.map(drop).ok_or(JournalError::Full)
+    let mut shortage = None;
+    let made = segment::make(storage, header, &mut |refusal| {
+        let code = refusal.filter(|why| is_shortage(why)).and_then(io::Error::raw_os_error);
+        shortage = code.map(io::Error::from_raw_os_error);
+        refusal.is_none()
+    })?;
+    match (made, shortage) {
+        (Some(_), _) => Ok(()),
+        (None, Some(why)) => Err(JournalError::disk("make", &name_of(1))(why)),
+        (None, None) => Err(JournalError::Full),
+    }
 }
 
 /// Makes sure that the segments that may have been written last are read from the disk itself:
