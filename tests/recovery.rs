@@ -517,6 +517,35 @@ fn a_full_disk_stops_the_journal_when_its_last_segment_is_used_up() {
 }
 
 #[test]
+fn a_lack_of_descriptors_is_waited_out_and_neither_ends_the_journal_nor_lowers_its_room() {
+    // EMFILE while a segment was made was taken for a failing disk.
+    let (mfile, nfile) = (24, 23);
+    for code in [mfile, nfile] {
+        let disk = CrashDisk::new(0);
+        let (mut running, _) = start(&disk, &options(Durability::Fsync)).expect("a new disk");
+        disk.fail_opens(Some(code));
+        let lender = disk.clone();
+        let lending = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(150));
+            lender.fail_opens(None);
+        });
+        // More than the segments made so far hold.
+        for _ in 0..60 {
+            running.batch(10).expect("the disk is well");
+            assert_eq!(running.room.bytes_left(), u64::MAX);
+        }
+        lending.join().expect("it only waits");
+        let told = running.watermark.seq();
+        running.journal.finish().expect("the disk is well");
+        assert_eq!(read(&disk).expect("no damage").seq, told);
+    }
+    let disk = CrashDisk::new(0);
+    disk.fail_opens(Some(mfile));
+    let error = journal::open(disk, &options(Durability::Fsync), |_, _| Ok(())).map(|_| ());
+    assert!(matches!(error, Err(JournalError::Disk { .. })), "not full: {error:?}");
+}
+
+#[test]
 fn a_disk_with_no_room_at_all_is_told_at_once() {
     let disk = CrashDisk::new(0);
     disk.set_capacity(Some(1000));

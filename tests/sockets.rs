@@ -17,6 +17,8 @@ mod drain;
 mod hostile;
 #[path = "sockets/life.rs"]
 mod life;
+#[path = "sockets/looking.rs"]
+mod looking;
 #[path = "sockets/program.rs"]
 mod program;
 

@@ -2,8 +2,10 @@
 //! nothing was oversold, nothing given twice, and nothing changed since it was written.
 
 use std::hash::{BuildHasher, RandomState};
+use std::io::Write;
+use std::path::Path;
 
-use doorbuster::journal::{self, Disk, JournalError, Report};
+use doorbuster::journal::{self, Disk, JournalError, Reading, Report, is_served};
 use doorbuster::limits::SALES_MAX;
 use doorbuster::message::{Cell, kind};
 use doorbuster::record::{RecordCounts, Replay};
@@ -11,7 +13,10 @@ use doorbuster::sale::{Bounds, Form, Seed, Shop, Totals};
 use serde_json::json;
 
 use super::words::count;
-use super::{Audit, CANNOT_CREATE, FAILED, FINE, failed, journal_code, log::is_data_folder};
+use super::{
+    Audit, CANNOT_CREATE, FAILED, delivered, failed, journal_code, log::is_data_folder,
+    tell_of_server,
+};
 
 /// What an audit found to be true.
 pub(super) struct Proof {
@@ -26,10 +31,12 @@ pub(super) fn run(arguments: &Audit) -> i32 {
     if let Err(why) = is_data_folder(&arguments.dir) {
         return failed(CANNOT_CREATE, &why);
     }
-    match prove(&Disk::new(arguments.dir.join("journal"))) {
+    match prove(&arguments.dir) {
         Ok(proof) => {
-            print!("{}", if arguments.json { as_json(&proof) } else { as_text(&proof) });
-            FINE
+            tell_of_server(&proof.report);
+            let text = if arguments.json { as_json(&proof) } else { as_text(&proof) };
+            let mut out = std::io::stdout().lock();
+            delivered(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
         }
         Err(why) => {
             let code = match why {
@@ -41,16 +48,23 @@ pub(super) fn run(arguments: &Audit) -> i32 {
     }
 }
 
-/// Reads, replays and proves.
+/// Reads, replays and proves a data folder. A server may be writing it: what counts is what was
+/// there at the first look.
 ///
 /// # Errors
 /// What is wrong: damage, or the first record that breaks the law.
-pub(super) fn prove(disk: &Disk) -> Result<Proof, JournalError> {
-    let bounds = bounds(disk)?;
+pub(super) fn prove(folder: &Path) -> Result<Proof, JournalError> {
+    let disk = &Disk::new(folder.join("journal"));
+    let is_served = || is_served(folder);
+    let reading = Reading { last_seq: u64::MAX, is_served: &is_served };
+    let (bounds, seen) = bounds(disk, &reading)?;
     // A plain seed would do for no table: names in a journal were chosen by strangers, too.
     let seed = Seed::new([1_u8, 2, 3, 4].map(|word| RandomState::new().hash_one(word)));
     let mut replay = Replay::new(Shop::new(bounds, seed), true);
-    let report = journal::read(disk, |first, cells| replay.apply(first, cells))?;
+    let reading = Reading { last_seq: seen.seq, ..reading };
+    let read = journal::read_while(disk, &reading, |first, cells| replay.apply(first, cells))?;
+    // The second look ends before a tear; the first has seen it.
+    let report = Report { torn: seen.torn, is_live: seen.is_live || read.is_live, ..read };
     let refused = |what| JournalError::Refused { seq: report.seq, what };
     let (shop, counts) = replay.finish().map_err(refused)?;
     let totals = shop.prove().map_err(refused)?;
@@ -58,9 +72,9 @@ pub(super) fn prove(disk: &Disk) -> Result<Proof, JournalError> {
 }
 
 /// Counts what the tables must hold.
-fn bounds(disk: &Disk) -> Result<Bounds, JournalError> {
+fn bounds(disk: &Disk, reading: &Reading<'_>) -> Result<(Bounds, Report), JournalError> {
     let (mut orders, mut long_texts) = (1, 2);
-    journal::read(disk, |_, cells: &[Cell]| {
+    let report = journal::read_while(disk, reading, |_, cells: &[Cell]| {
         let mut at = 0;
         while at < cells.len() {
             let head = cells[at].head();
@@ -75,7 +89,8 @@ fn bounds(disk: &Disk) -> Result<Bounds, JournalError> {
         Ok(())
     })?;
     let buyers_max = 2 * orders + 2;
-    Ok(Bounds { orders_max: orders, buyers_max, long_texts_max: long_texts, sales_max: SALES_MAX })
+    let (orders_max, long_texts_max) = (orders, long_texts);
+    Ok((Bounds { orders_max, buyers_max, long_texts_max, sales_max: SALES_MAX }, report))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -93,7 +108,8 @@ fn as_text(proof: &Proof) -> String {
     );
     if let Some(torn) = &report.torn {
         text += &format!(
-            "          a torn end at segment {}, offset {}: seq {} was never acknowledged\n",
+            "          a torn end at segment {}, offset {}: seq {} was not acknowledged \
+             if it was written with durability fsync\n",
             torn.segment,
             count(torn.offset),
             count(torn.seq)

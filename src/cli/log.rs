@@ -1,16 +1,16 @@
 //! `doorbuster log DIR`: the journal for people and scripts, one line a record.
 
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use doorbuster::journal::{self, Disk};
+use doorbuster::journal::{self, Disk, Reading, is_served};
 use doorbuster::message::{Cell, Head, decode_terms, join_text, kind};
 use doorbuster::record::sealed_hash;
 use doorbuster::sale::{Form, Ident, TEXT_BYTES_MAX, Terms, text_len};
 use serde_json::{Value, json};
 
 use super::words::time;
-use super::{CANNOT_CREATE, FINE, Log, failed, journal_code};
+use super::{CANNOT_CREATE, Log, delivered, failed, journal_code, talk, tell_of_server};
 
 /// Prints the journal. Returns the exit code.
 pub(super) fn run(arguments: &Log) -> i32 {
@@ -22,23 +22,27 @@ pub(super) fn run(arguments: &Log) -> i32 {
         from: arguments.from,
         json: arguments.json,
         sales: Vec::new(),
-        reader_is_gone: false,
+        fault: None,
     };
     let disk = Disk::new(arguments.dir.join("journal"));
-    let result = journal::read(&disk, |first, cells| printer.batch(first, cells));
-    let flushed = printer.out.flush();
+    let is_served = || is_served(&arguments.dir);
+    let reading = Reading { last_seq: u64::MAX, is_served: &is_served };
+    let result = journal::read_while(&disk, &reading, |first, cells| printer.batch(first, cells));
+    if let Some(why) = printer.fault.take() {
+        return delivered(Err(why));
+    }
+    let flushed = delivered(printer.out.flush());
     match result {
-        // A reader that has seen enough (`| head`) is no error.
-        _ if printer.reader_is_gone || flushed.is_err() => FINE,
         Ok(report) => {
+            tell_of_server(&report);
             if let Some(torn) = report.torn {
-                eprintln!(
-                    "doorbuster: the journal has a torn end at segment {}, offset {}: seq {} was \
-                     never acknowledged",
+                talk(&format_args!(
+                    "the journal has a torn end at segment {}, offset {}: seq {} was not \
+                     acknowledged if it was written with durability fsync",
                     torn.segment, torn.offset, torn.seq
-                );
+                ));
             }
-            FINE
+            flushed
         }
         Err(why) => failed(journal_code(&why), &why),
     }
@@ -56,7 +60,8 @@ struct Printer<W: Write> {
     json: bool,
     /// By number, from 1.
     sales: Vec<Terms>,
-    reader_is_gone: bool,
+    /// Why nothing more can be written.
+    fault: Option<std::io::Error>,
 }
 
 impl<W: Write> Printer<W> {
@@ -80,8 +85,9 @@ impl<W: Write> Printer<W> {
         let value = self.value(seq, record);
         let line = if self.json { value.to_string() } else { sentence(&value) };
         writeln!(self.out, "{line}").map_err(|why| {
-            self.reader_is_gone = why.kind() == ErrorKind::BrokenPipe;
-            why.to_string()
+            let what = why.to_string();
+            self.fault = Some(why);
+            what
         })
     }
 

@@ -6,10 +6,11 @@ mod log;
 mod serve;
 mod words;
 
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use doorbuster::journal::JournalError;
+use doorbuster::journal::{JournalError, Report};
 use doorbuster::options::{DurabilityWord, Layer, Threads};
 use doorbuster::pipeline::StartError;
 
@@ -154,8 +155,31 @@ pub(crate) fn run(arguments: Arguments) -> i32 {
 
 /// Says what went wrong and passes the code on.
 fn failed(code: i32, what: &impl std::fmt::Display) -> i32 {
-    eprintln!("doorbuster: {what}");
+    talk(what);
     code
+}
+
+/// Says something on stderr. That nobody listens there is no reason to stop.
+fn talk(what: &impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "doorbuster: {what}");
+}
+
+/// The exit code after the result was written to stdout. A reader that has seen enough
+/// (`| head`) is no error; a result that is not all there is one.
+fn delivered(written: std::io::Result<()>) -> i32 {
+    match written {
+        Ok(()) => FINE,
+        Err(why) if why.kind() == ErrorKind::BrokenPipe => FINE,
+        Err(why) => failed(DISK, &format_args!("could not write the result: {why}")),
+    }
+}
+
+/// Says that there may be more than what is shown.
+fn tell_of_server(report: &Report) {
+    if report.is_live {
+        let seq = report.seq;
+        talk(&format_args!("a server is writing to this folder: this shows it up to seq {seq}"));
+    }
 }
 
 fn journal_code(why: &JournalError) -> i32 {

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::words::{count, duration};
-use super::{CONFIGURATION, DISK, FINE, Serve, failed, journal_code, start_code};
+use super::{CONFIGURATION, DISK, FINE, Serve, failed, journal_code, start_code, talk};
 
 /// Descriptors for everything but buyers: the journal, the shards, and sockets about to be turned
 /// away.
@@ -49,13 +49,13 @@ pub(super) fn run(arguments: Serve) -> i32 {
     greet(&pipeline, &options, start);
     if let Some(signal) = signals.forever().next() {
         let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
-        eprintln!("doorbuster: {name}: answering what was read, then stopping");
+        talk(&format_args!("{name}: answering what was read, then stopping"));
     }
     let metrics = pipeline.metrics().clone();
     pipeline.stop();
     let decided = count(metrics.matcher.decided.value());
     let seq = count(metrics.journal.seq.value());
-    eprintln!("doorbuster: stopped after {decided} decisions; the journal ends at seq {seq}");
+    talk(&format_args!("stopped after {decided} decisions; the journal ends at seq {seq}"));
     FINE
 }
 
@@ -98,8 +98,8 @@ fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {
     if let Some(torn) = &report.torn {
         let _ = writeln!(
             talk,
-            "doorbuster: cut a torn end: segment {}, offset {}, {} bytes from seq {} on; none of \
-             it had been answered",
+            "doorbuster: cut a torn end: segment {}, offset {}, {} bytes from seq {} on; \
+             nothing of it had been answered if it was written with durability fsync",
             torn.segment,
             count(torn.offset),
             count(torn.bytes),

@@ -4,6 +4,8 @@
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
     path::Path,
+    thread,
+    time::Duration,
 };
 
 use super::JournalError;
@@ -12,6 +14,10 @@ use super::JournalError;
 const LOCK_NAME: &str = "LOCK";
 /// Name of the folder with the segments.
 const JOURNAL_NAME: &str = "journal";
+/// How often the lock is asked for, and how long it waits in between: [`is_served`] holds it for a
+/// moment.
+const TRIES: u32 = 5;
+const TRY_PAUSE: Duration = Duration::from_millis(10);
 
 /// Holds the data folder until it is dropped.
 #[derive(Debug)]
@@ -39,7 +45,7 @@ impl FolderLock {
             .truncate(false)
             .open(&path)
             .map_err(cannot(&path))?;
-        match file.try_lock() {
+        match try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(JournalError::Locked { path: folder.to_owned() });
@@ -64,6 +70,24 @@ impl FolderLock {
     }
 }
 
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(TRY_PAUSE),
+            other => return other,
+        }
+    }
+    file.try_lock()
+}
+
+/// Whether a server holds the data folder just now. It makes nothing and waits for nothing; a
+/// folder whose lock cannot be looked at is held by nobody, as far as it knows.
+pub fn is_served(folder: &Path) -> bool {
+    let Ok(file) = File::open(folder.join(LOCK_NAME)) else { return false };
+    // Given back when the file is closed.
+    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,7 +99,10 @@ mod tests {
         let first = FolderLock::take(&folder).expect("nobody else is there");
         let refusal = FolderLock::take(&folder).expect_err("the first still holds it");
         assert!(refusal.to_string().starts_with("another server is using "), "{refusal}");
+        assert!(is_served(&folder));
         drop(first);
+        assert!(!is_served(&folder));
+        assert!(!is_served(dir.path()) && !dir.path().join(LOCK_NAME).exists());
         FolderLock::take(&folder).expect("the first is gone");
         assert!(folder.join("journal").is_dir());
     }

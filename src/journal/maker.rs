@@ -18,11 +18,13 @@ use std::{
 use super::{
     JournalError, Room,
     segment::{self, HEADER_BYTES, Segment, SegmentHeader},
-    storage::{SegmentFile, Storage},
+    storage::{SegmentFile, Storage, is_shortage},
 };
 
 /// How long to wait before asking a full disk again.
 const REFUSED_PAUSE: Duration = Duration::from_millis(200);
+/// How long to wait before asking again for a descriptor.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(20);
 /// How often the journal looks up while it waits for a segment in the making.
 const WAIT_STEP: Duration = Duration::from_millis(5);
 
@@ -178,9 +180,15 @@ impl<S: Storage> Workshop<S> {
         }
         let (signals, room) = (&self.signals, &self.room);
         let mut go_on = |refusal: Option<&io::Error>| {
-            if refusal.is_some() {
-                room.set_refused(true);
-                thread::park_timeout(REFUSED_PAUSE);
+            match refusal {
+                // Other descriptors are closed sooner or later. Until then the journal waits when
+                // its segments are used up; nobody is refused, and nothing ends.
+                Some(refusal) if is_shortage(refusal) => thread::park_timeout(SHORTAGE_PAUSE),
+                Some(_) => {
+                    room.set_refused(true);
+                    thread::park_timeout(REFUSED_PAUSE);
+                }
+                None => {}
             }
             !signals.is_stopping.load(Ordering::Relaxed)
         };

@@ -25,9 +25,9 @@ mod writer;
 
 pub use durable::{Durable, Gate, Watermark};
 pub use error::JournalError;
-pub use lock::FolderLock;
+pub use lock::{FolderLock, is_served};
 pub use options::{Durability, JournalOptions};
-pub use recovery::{Recovered, Report, open, read};
+pub use recovery::{Reading, Recovered, Report, open, read, read_while};
 pub use room::Room;
 pub use storage::{Disk, SegmentFile, Storage};
 pub use tear::Torn;

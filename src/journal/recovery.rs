@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
+    io,
     sync::Arc,
 };
 
@@ -15,8 +16,8 @@ use super::{
     Journal, JournalError, JournalOptions, Room, Torn, Watermark,
     maker::Maker,
     segment::{self, HEADER_BYTES, Segment, SegmentHeader, index_of, is_unfinished, name_of},
-    storage::{SegmentFile, Storage, read_all},
-    verify::{End, verify},
+    storage::{SegmentFile, Storage, is_shortage, read_all},
+    verify::{End, Mode, verify},
     writer::Position,
 };
 use crate::{
@@ -39,6 +40,17 @@ pub struct Report {
     pub chain: [u8; 32],
     /// The torn end, if there is one.
     pub torn: Option<Torn>,
+    /// Whether a server was writing meanwhile: there may be more than this by now.
+    pub is_live: bool,
+}
+
+/// How the journal is read by those who only look.
+#[derive(Clone, Copy)]
+pub struct Reading<'a> {
+    /// Batches that go past this seq are not given, nor looked at.
+    pub last_seq: u64,
+    /// Whether a server is writing just now.
+    pub is_served: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// A journal that was read and may be written on.
@@ -71,7 +83,8 @@ pub fn open<S: Storage>(
         present.insert(1);
     }
     forget_caches(&storage, &present)?;
-    let (end, tear) = verify(&storage, &present, true, apply)?;
+    let mode = Mode { settle: true, last_seq: u64::MAX, is_live: false, now: &|| false };
+    let (end, tear) = verify(&storage, &present, mode, apply)?;
     if let Some(tear) = &tear {
         tear.cut(&storage)?;
     }
@@ -90,7 +103,7 @@ pub fn open<S: Storage>(
 
 /// Reads the journal as [`open`] does, and changes nothing: a torn end is only reported.
 ///
-/// A folder that a server is writing may look torn or damaged at its end.
+/// A folder that a server is writing may look torn or damaged at its end: see [`read_while`].
 ///
 /// # Errors
 /// As [`open`].
@@ -98,17 +111,36 @@ pub fn read<S: Storage>(
     storage: &S,
     apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
 ) -> Result<Report, JournalError> {
+    read_while(storage, &Reading { last_seq: u64::MAX, is_served: &|| false }, apply)
+}
+
+/// Reads the journal as [`read`] does, while a server may be writing it: then it ends where the
+/// writer was when it came there, which is neither a tear nor damage. What it gives is whole, but
+/// the newest of it may not be synced yet.
+///
+/// # Errors
+/// As [`open`].
+pub fn read_while<S: Storage>(
+    storage: &S,
+    reading: &Reading<'_>,
+    apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
+) -> Result<Report, JournalError> {
+    let is_live = (reading.is_served)();
     let present = indices(storage)?;
     if present.is_empty() {
-        return Ok(Report { seq: 0, batches: 0, segments: 0, chain: [0; 32], torn: None });
+        let (chain, torn) = ([0; 32], None);
+        return Ok(Report { seq: 0, batches: 0, segments: 0, chain, torn, is_live });
     }
-    let (end, tear) = verify(storage, &present, false, apply)?;
-    Ok(report(&end, &present, tear.map(|tear| tear.torn)))
+    let mode = Mode { settle: false, last_seq: reading.last_seq, is_live, now: reading.is_served };
+    let (end, tear) = verify(storage, &present, mode, apply)?;
+    let report = report(&end, &present, tear.map(|tear| tear.torn));
+    Ok(Report { is_live: is_live || (reading.is_served)(), ..report })
 }
 
 fn report(end: &End, present: &BTreeSet<u32>, torn: Option<Torn>) -> Report {
     let segments = present.len() as u32;
-    Report { seq: end.seq, batches: end.batches, segments, chain: end.chain, torn }
+    let End { seq, batches, chain, .. } = *end;
+    Report { seq, batches, segments, chain, torn, is_live: false }
 }
 
 impl<S: Storage> Recovered<S> {
@@ -174,16 +206,33 @@ fn clean(storage: &impl Storage) -> Result<(), JournalError> {
 }
 
 fn indices(storage: &impl Storage) -> Result<BTreeSet<u32>, JournalError> {
-    let names = storage.names().map_err(JournalError::disk("list", "the journal folder"))?;
-    Ok(names.iter().filter_map(|name| index_of(name)).collect())
+    let list = || {
+        let names = storage.names().map_err(JournalError::disk("list", "the journal folder"))?;
+        Ok(names.iter().filter_map(|name| index_of(name)).collect::<BTreeSet<u32>>())
+    };
+    let present = list()?;
+    // A list made while a server adds segments may hold a newer one and not the one before.
+    if present.last().is_some_and(|last| *last as usize != present.len()) {
+        return list();
+    }
+    Ok(present)
 }
 
 /// Makes the first segment of a new journal.
 fn begin<S: Storage>(storage: &S, options: &JournalOptions) -> Result<(), JournalError> {
     let folder = storage.fresh_id().map_err(JournalError::disk("read", "/dev/urandom"))?;
     let header = SegmentHeader { index: 1, bytes: options.segment_bytes(), folder };
-    let made = segment::make(storage, header, &mut |refusal| refusal.is_none())?;
-    made.map(drop).ok_or(JournalError::Full)
+    let mut shortage = None;
+    let made = segment::make(storage, header, &mut |refusal| {
+        let code = refusal.filter(|why| is_shortage(why)).and_then(io::Error::raw_os_error);
+        shortage = code.map(io::Error::from_raw_os_error);
+        refusal.is_none()
+    })?;
+    match (made, shortage) {
+        (Some(_), _) => Ok(()),
+        (None, Some(why)) => Err(JournalError::disk("make", &name_of(1))(why)),
+        (None, None) => Err(JournalError::Full),
+    }
 }
 
 /// Makes sure that the segments that may have been written last are read from the disk itself:

@@ -34,9 +34,15 @@ impl Room {
         room
     }
 
-    /// Bytes left in the segments that are there, headers and seals of batches included (a batch
-    /// takes 128 bytes more than its records, and the end of each segment may stay unused, by less
-    /// than the largest record and these). `u64::MAX` while the disk has not refused another one.
+    /// Bytes of the segments that were made and not yet written, headers and seals of batches
+    /// included (a batch takes 128 bytes more than its records, and the end of each segment may
+    /// stay unused, by less than the largest record and these). `u64::MAX` while the disk has not
+    /// refused another one.
+    ///
+    /// Records count once their batch is written, not before: what lies in the ring or in the
+    /// batch under way is not subtracted. Whoever pushes must subtract what it pushed since, or
+    /// the same bytes are promised twice. A lack of descriptors is no refusal: it ends by itself,
+    /// and the journal waits.
     #[inline]
     pub fn bytes_left(&self) -> u64 {
         if !self.0.is_refused.load(Acquire) {

@@ -18,7 +18,7 @@ use std::io;
 
 use super::{
     JournalError,
-    storage::{SegmentFile, Storage, is_refusal, read_all, write_all},
+    storage::{SegmentFile, Storage, is_refusal, is_shortage, read_all, write_all},
 };
 use crate::message::{CELL_BYTES, Cell};
 
@@ -115,7 +115,8 @@ pub(super) fn is_unfinished(name: &str) -> bool {
 /// Makes a segment: whole and durable under its name when this returns.
 ///
 /// `go_on` is asked between slices (with `None`), and whenever the disk refuses for want of room
-/// (with the refusal): `true` means go on or try again. `Ok(None)`: it said `false`.
+/// or the system for want of a descriptor (with the refusal): `true` means go on or try again.
+/// `Ok(None)`: it said `false`.
 pub(super) fn make<S: Storage>(
     storage: &S,
     header: SegmentHeader,
@@ -126,19 +127,42 @@ pub(super) fn make<S: Storage>(
     let unfinished = format!("{}{UNFINISHED_SUFFIX}", name.trim_end_matches(SUFFIX));
     loop {
         let refusal = match attempt(storage, &header, &name, &unfinished, go_on) {
-            Ok(true) => {
-                let file = storage.open(&name).map_err(JournalError::disk("open", &name))?;
-                let SegmentHeader { index, bytes, .. } = header;
-                return Ok(Some(Segment { file, name, index, bytes }));
-            }
+            Ok(true) => return opened(storage, &header, name, go_on),
             Ok(false) => None,
-            Err(JournalError::Disk { source, .. }) if is_refusal(&source) => Some(source),
+            Err(JournalError::Disk { source, .. })
+                if is_refusal(&source) || is_shortage(&source) =>
+            {
+                Some(source)
+            }
             Err(error) => return Err(error),
         };
         // What a failed sync leaves cannot be trusted: start over.
         let _ = storage.remove(&unfinished);
         if refusal.is_none_or(|refusal| !go_on(Some(&refusal))) {
             return Ok(None);
+        }
+    }
+}
+
+/// Opens a segment that is whole.
+fn opened<S: Storage>(
+    storage: &S,
+    header: &SegmentHeader,
+    name: String,
+    go_on: &mut dyn FnMut(Option<&io::Error>) -> bool,
+) -> Result<Option<Segment<S::File>>, JournalError> {
+    loop {
+        match storage.open(&name) {
+            Ok(file) => {
+                let SegmentHeader { index, bytes, .. } = *header;
+                return Ok(Some(Segment { file, name, index, bytes }));
+            }
+            Err(error) if is_shortage(&error) => {
+                if !go_on(Some(&error)) {
+                    return Ok(None);
+                }
+            }
+            Err(error) => return Err(JournalError::disk("open", &name)(error)),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::{
     io::{self, Read},
     os::unix::fs::FileExt,
     path::PathBuf,
+    sync::Arc,
 };
 
 /// A folder of files.
@@ -96,16 +97,27 @@ pub(super) fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
+/// Whether a descriptor was lacking: nothing is wrong with the disk, and it passes.
+pub(super) fn is_shortage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
 /// A folder on a real disk.
 #[derive(Clone, Debug)]
 pub struct Disk {
     folder: PathBuf,
+    /// The folder itself, kept open to be synced: there may be no descriptor left later. `None` if
+    /// it could not be opened.
+    handle: Option<Arc<File>>,
 }
 
 impl Disk {
     /// The folder, which must exist (see [`FolderLock`](super::FolderLock)).
     pub fn new(folder: impl Into<PathBuf>) -> Disk {
-        Disk { folder: folder.into() }
+        let folder = folder.into();
+        let handle = File::open(&folder).ok().map(Arc::new);
+        Disk { folder, handle }
     }
 }
 
@@ -144,7 +156,10 @@ impl Storage for Disk {
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        File::open(&self.folder)?.sync_all()
+        match &self.handle {
+            Some(handle) => handle.sync_all(),
+            None => File::open(&self.folder)?.sync_all(),
+        }
     }
 
     fn fresh_id(&self) -> io::Result<[u8; 16]> {

@@ -10,6 +10,7 @@ use std::{
     collections::BTreeSet,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     thread,
+    time::Duration,
 };
 
 use super::{
@@ -32,6 +33,10 @@ const _: () = assert!(CHUNK_CELLS >= 2 * (BATCH_CELLS_MAX + FRAME_CELLS));
 /// Less than this holds no batch.
 const BATCH_BYTES_MIN: u64 = ((1 + FRAME_CELLS) * CELL_BYTES) as u64;
 
+/// How often damage is looked at again while a server writes, and what lies between two looks.
+const LOOKS: u32 = 20;
+const LOOK_PAUSE: Duration = Duration::from_millis(10);
+
 /// Where the verified journal ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
@@ -43,6 +48,19 @@ pub(super) struct End {
     pub(super) seq: u64,
     pub(super) chain: Chain,
     pub(super) batches: u64,
+}
+
+/// How to walk.
+#[derive(Clone, Copy)]
+pub(super) struct Mode<'a> {
+    /// Sync each segment that holds records after it was read.
+    pub(super) settle: bool,
+    /// Stop before the batch that goes past this seq.
+    pub(super) last_seq: u64,
+    /// A server is writing, so that what is read may be older than what is there.
+    pub(super) is_live: bool,
+    /// Whether one is now, if none was before.
+    pub(super) now: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Record cells of one batch in a chunk.
@@ -60,12 +78,10 @@ struct Chunk {
 
 /// Walks through the segments 1 to `last`, gives `apply` the records of each whole batch in order,
 /// and returns where they end and whether a tear follows.
-///
-/// With `settle`, each segment that holds records is synced after it was read.
 pub(super) fn verify<S: Storage>(
     storage: &S,
     present: &BTreeSet<u32>,
-    settle: bool,
+    mode: Mode<'_>,
     mut apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
 ) -> Result<(End, Option<Tear>), JournalError> {
     let (to_apply, verified) = sync_channel(CHUNKS);
@@ -73,7 +89,8 @@ pub(super) fn verify<S: Storage>(
     // `move`: when this side stops early, its ends of the channels must be gone before the scope
     // waits for the other.
     thread::scope(move |scope| {
-        let walk = Walk { storage, present, settle, to_apply, spare, chunks: 0, end: None };
+        let (chunks, end, is_done) = (0, None, false);
+        let walk = Walk { storage, present, mode, to_apply, spare, chunks, end, is_done };
         let walking = thread::Builder::new()
             .name("journal-verify".to_owned())
             .spawn_scoped(scope, move || walk.run())
@@ -95,13 +112,15 @@ pub(super) fn verify<S: Storage>(
 struct Walk<'a, S: Storage> {
     storage: &'a S,
     present: &'a BTreeSet<u32>,
-    settle: bool,
+    mode: Mode<'a>,
     to_apply: SyncSender<Chunk>,
     spare: Receiver<Chunk>,
     /// Chunks made so far.
     chunks: usize,
     /// `None` until the first segment's header is read.
     end: Option<End>,
+    /// Nothing after `end` is to be looked at.
+    is_done: bool,
 }
 
 impl<S: Storage> Walk<'_, S> {
@@ -111,10 +130,10 @@ impl<S: Storage> Walk<'_, S> {
             let segment = self.open(index)?;
             let tear = self.walk(&segment)?;
             let has_records = self.end().segment == index && self.end().offset > HEADER_BYTES;
-            if self.settle && has_records {
+            if self.mode.settle && has_records {
                 segment.file.sync().map_err(JournalError::disk("sync", &segment.name))?;
             }
-            if tear.is_some() {
+            if tear.is_some() || self.is_done {
                 return Ok((*self.end(), tear));
             }
         }
@@ -155,15 +174,61 @@ impl<S: Storage> Walk<'_, S> {
             read_all(&segment.file, bytes, offset)
                 .map_err(JournalError::disk("read", &segment.name))?;
             let (found, read) = self.gather(&mut chunk, filled, segment, offset);
-            assert!(read > 0 || found != Look::More, "a chunk holds the largest batch");
+            let is_stuck = read == 0 && found == Look::More && !self.is_done;
+            assert!(!is_stuck, "a chunk holds the largest batch");
             offset += (read * CELL_BYTES) as u64;
             self.to_apply.send(chunk).map_err(|_| JournalError::Stopped)?;
+            if self.is_done {
+                return Ok(None);
+            }
             if found != Look::More {
-                return self.stopped(segment, offset, &found);
+                return self.judge(segment, offset, &found);
             }
         }
         // Too little is left for a batch.
-        self.stopped(segment, offset, &Look::Zero)
+        self.judge(segment, offset, &Look::Zero)
+    }
+
+    /// What it means that no whole batch lies at `offset`, if a server may be writing there.
+    ///
+    /// A tear is then the place where it writes. Damage is one only if the place stays as it was:
+    /// what was read of the place may be older than what was read after it.
+    fn judge(
+        &mut self,
+        segment: &Segment<S::File>,
+        offset: u64,
+        found: &Look,
+    ) -> Result<Option<Tear>, JournalError> {
+        let judged = self.stopped(segment, offset, found);
+        let is_end = matches!(judged, Ok(Some(_)));
+        let is_damage = matches!(judged, Err(JournalError::Damaged { .. }));
+        if !(is_end || is_damage) || !(self.mode.is_live || (self.mode.now)()) {
+            return judged;
+        }
+        if is_damage && !self.becomes_whole(segment, offset)? {
+            return judged;
+        }
+        self.is_done = true;
+        Ok(None)
+    }
+
+    /// Looks again, for a while, whether the next batch has come to where it may lie: at `offset`,
+    /// or where the records end, in a segment before.
+    fn becomes_whole(
+        &mut self,
+        segment: &Segment<S::File>,
+        offset: u64,
+    ) -> Result<bool, JournalError> {
+        let end = *self.end();
+        let (storage, present, next) = (self.storage, self.present, end.seq + 1);
+        let (before, _) = open_segment(storage, present, end.segment, Some(end.folder), next)?;
+        for _ in 0..LOOKS {
+            if is_there(segment, offset, &end)? || is_there(&before, end.offset, &end)? {
+                return Ok(true);
+            }
+            thread::sleep(LOOK_PAUSE);
+        }
+        Ok(false)
     }
 
     /// Looks for batches one after another; returns what ended it, and after how many cells.
@@ -176,15 +241,18 @@ impl<S: Storage> Walk<'_, S> {
     ) -> (Look, usize) {
         let mut at = 0;
         loop {
+            let last_seq = self.mode.last_seq;
             let end = self.end();
-            let expected = Expected {
-                segment: segment.index,
-                segment_bytes: segment.bytes,
-                offset: offset + (at * CELL_BYTES) as u64,
-                seq: end.seq + 1,
-                chain: end.chain,
-            };
+            if end.seq >= last_seq {
+                self.is_done = true;
+                return (Look::More, at);
+            }
+            let expected = end.expected(segment, offset + (at * CELL_BYTES) as u64);
             match look(&chunk.cells[at..filled], &expected) {
+                Look::Whole { records, .. } if end.seq + u64::from(records) > last_seq => {
+                    self.is_done = true;
+                    return (Look::More, at);
+                }
                 Look::Whole { cells, records, chain } => {
                     chunk.spans.push(Span { first_seq: expected.seq, start: at + 1, cells });
                     at += cells + FRAME_CELLS;
@@ -248,6 +316,32 @@ impl<S: Storage> Walk<'_, S> {
         chunk.spans.clear();
         Ok(chunk)
     }
+}
+
+impl End {
+    /// What must come next if it lies at `offset` of `segment`.
+    fn expected<F>(&self, segment: &Segment<F>, offset: u64) -> Expected {
+        Expected {
+            segment: segment.index,
+            segment_bytes: segment.bytes,
+            offset,
+            seq: self.seq + 1,
+            chain: self.chain,
+        }
+    }
+}
+
+/// Whether the batch after `end` lies at `offset`, as the disk is now.
+fn is_there<F: SegmentFile>(
+    segment: &Segment<F>,
+    offset: u64,
+    end: &End,
+) -> Result<bool, JournalError> {
+    let left = (segment.bytes - offset) as usize / CELL_BYTES;
+    let mut cells = vec![Cell::ZERO; left.min(BATCH_CELLS_MAX + FRAME_CELLS)];
+    read_all(&segment.file, bytemuck::cast_slice_mut(&mut cells), offset)
+        .map_err(JournalError::disk("read", &segment.name))?;
+    Ok(matches!(look(&cells, &end.expected(segment, offset)), Look::Whole { .. }))
 }
 
 /// Opens a segment for reading and checks its header; returns the folder's id too.

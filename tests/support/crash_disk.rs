@@ -33,6 +33,8 @@ struct Faults {
     syncs_left: Option<u64>,
     /// All files together may hold so many bytes.
     capacity: Option<usize>,
+    /// Error with which every file is refused to whoever would create or open it for writing.
+    opens_fail: Option<i32>,
     /// The most that one write takes.
     write_bytes_max: Option<usize>,
 }
@@ -95,6 +97,11 @@ impl CrashDisk {
     /// Bounds the bytes of all files together; `None`: no bound.
     pub fn set_capacity(&self, bytes: Option<usize>) {
         self.state().faults.capacity = bytes;
+    }
+
+    /// Fails every attempt to create a file, or to open one for writing, with this error.
+    pub fn fail_opens(&self, code: Option<i32>) {
+        self.state().faults.opens_fail = code;
     }
 
     /// Makes writes short.
@@ -232,6 +239,10 @@ fn is_segment(state: &State, file: usize) -> bool {
     state.live_names.iter().any(|(name, it)| *it == file && name.ends_with(".seg"))
 }
 
+fn refuse_open(state: &State) -> io::Result<()> {
+    state.faults.opens_fail.map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code)))
+}
+
 fn broken() -> io::Error {
     io::Error::other("injected fault")
 }
@@ -245,6 +256,7 @@ impl Storage for CrashDisk {
 
     fn create(&self, name: &str) -> io::Result<CrashFile> {
         let mut state = self.state();
+        refuse_open(&state)?;
         if state.live_names.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -255,6 +267,7 @@ impl Storage for CrashDisk {
     }
 
     fn open(&self, name: &str) -> io::Result<CrashFile> {
+        refuse_open(&self.state())?;
         self.file(name)
     }
 

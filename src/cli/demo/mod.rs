@@ -24,7 +24,7 @@ use doorbuster::client::Client;
 use doorbuster::journal::Disk;
 
 use super::words::{count, duration};
-use super::{CANNOT_CREATE, Demo, FAILED, FINE, audit, failed};
+use super::{CANNOT_CREATE, Demo, FAILED, FINE, audit, failed, talk as say_aside};
 use checks::Evidence;
 use hall::{Deed, Hall};
 use plan::{BUYERS, CONNECTIONS, SALE, WARES};
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Demo) -> i32 {
         Err(why) => failed(FAILED, &format_args!("demo failed: {why}")),
     };
     if arguments.keep {
-        eprintln!("doorbuster: kept {}", curtain.0.data().display());
+        say_aside(&format_args!("kept {}", curtain.0.data().display()));
     }
     code
 }
@@ -136,7 +136,7 @@ fn show(stage: &Stage) -> Result<(), String> {
 
     let audited = Instant::now();
     let disk = Disk::new(stage.data().join("journal"));
-    let proof = audit::prove(&disk).map_err(|why| format!("the audit says: {why}"))?;
+    let proof = audit::prove(&stage.data()).map_err(|why| format!("the audit says: {why}"))?;
     tell(
         opened,
         &format!(

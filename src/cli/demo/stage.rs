@@ -20,6 +20,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::cli::talk as say_aside;
+
 /// Orders that the server's tables hold: the crowd's and the burst's.
 const ORDERS_MAX: u64 = super::burst::ORDERS_MAX + 2 * super::plan::BUYERS as u64;
 /// How long a start or a stop may take on a machine that has much else to do.
@@ -76,7 +78,7 @@ impl Stage {
             if let Some(signal) = signals.forever().next() {
                 interrupted.interrupted.store(true, Ordering::SeqCst);
                 interrupted.clear();
-                eprintln!("doorbuster: demo interrupted");
+                say_aside(&"demo interrupted");
                 std::process::exit(128 + signal);
             }
         });
