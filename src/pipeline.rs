@@ -331,8 +331,8 @@ fn shard_options(options: &Options) -> ShardOptions {
     }
 }
 
-/// Keys for the hash tables, new in each process.
-fn seed() -> Seed {
+/// Keys for the hash tables, new each time: the names in them are chosen by strangers.
+pub fn seed() -> Seed {
     use std::hash::{BuildHasher, RandomState};
     Seed::new([1_u8, 2, 3, 4].map(|word| RandomState::new().hash_one(word)))
 }

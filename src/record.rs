@@ -4,7 +4,7 @@
 //! Replay trusts nothing: every record is decided again by the sale, and the answer must be the one
 //! recorded. A journal that was written by another law is refused, not bent.
 
-use crate::message::{Cell, Head, NO_MAX_PRICE, decode_terms, join_text, kind};
+use crate::message::{Cell, Head, NO_MAX_PRICE, decode_terms, join_text, kind, messages};
 use crate::sale::{
     About, Buy, Command, Form, Given, Ident, Party, Refusal, Seq, Shop, Stamp, Text,
 };
@@ -88,6 +88,19 @@ pub fn party(ident: Ident, text: &Text) -> Party<'_> {
     Party { ident, text: (ident.form == Form::Long).then_some(text) }
 }
 
+/// Asks the cache for what a request or record will touch first.
+#[inline(always)]
+pub fn prefetch(shop: &Shop, head: &Head) {
+    match (head.kind, head.buyer(), head.key()) {
+        (kind::BUY, Some(buyer), Some(key)) => shop.prefetch(head.sale.to_native(), buyer, key),
+        (kind::BUY, ..) => {}
+        _ => shop.prefetch_order(head.order()),
+    }
+}
+
+/// Requests or records whose memory is asked for ahead of their decision.
+pub const PREFETCH_AHEAD: usize = 32;
+
 /// Makes the changes of a journal again.
 pub struct Replay {
     shop: Shop,
@@ -112,39 +125,27 @@ impl Replay {
     /// A sentence with the seq of the first record that the law does not allow.
     pub fn apply(&mut self, first: Seq, cells: &[Cell]) -> Result<(), String> {
         assert_eq!(first, self.shop.seq() + 1, "the journal gives records in order");
-        let mut at = 0;
-        let mut ahead = 0;
-        while at < cells.len() {
-            while ahead < cells.len() && ahead < at + 32 {
-                ahead += self.prefetch(&cells[ahead]);
+        let mut ahead = messages(cells);
+        ahead
+            .by_ref()
+            .take(PREFETCH_AHEAD)
+            .for_each(|record| prefetch(&self.shop, record[0].head()));
+        for record in messages(cells) {
+            if let Some(later) = ahead.next() {
+                prefetch(&self.shop, later[0].head());
             }
-            let head = cells[at].head();
-            let end = at + 1 + usize::from(head.tails.to_native());
+            let head = record[0].head();
             let seq = self.shop.seq() + 1;
-            let record = cells.get(at..end).ok_or(format!("seq {seq}: cut short"))?;
+            if record.len() < head.cells() {
+                return Err(format!("seq {seq}: cut short"));
+            }
             self.record(head, record).map_err(|what| format!("seq {seq}: {what}"))?;
             if self.shop.seq() != seq {
                 return Err(format!("seq {seq}: it changes nothing"));
             }
             self.counts[usize::from(head.kind)] += 1;
-            at = end;
         }
         Ok(())
-    }
-
-    /// Returns how many cells the record takes.
-    fn prefetch(&self, cell: &Cell) -> usize {
-        let head = cell.head();
-        match (head.kind, head.buyer(), head.key()) {
-            (kind::BUY, Some(buyer), Some(key)) => {
-                self.shop.prefetch(head.sale.to_native(), buyer, key);
-            }
-            (kind::CONFIRM | kind::RELEASE | kind::EXPIRE, ..) => {
-                self.shop.prefetch_order(head.order());
-            }
-            _ => {}
-        }
-        1 + usize::from(head.tails.to_native())
     }
 
     fn record(&mut self, head: &Head, cells: &[Cell]) -> Result<(), String> {

@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use doorbuster::journal::{self, Disk, Reading, is_served};
-use doorbuster::message::{Cell, Head, decode_terms, join_text, kind};
+use doorbuster::message::{Cell, Head, decode_terms, join_text, kind, messages};
 use doorbuster::record::sealed_hash;
 use doorbuster::sale::{Form, Ident, TEXT_BYTES_MAX, Terms, text_len};
 use serde_json::{Value, json};
@@ -66,17 +66,16 @@ struct Printer<W: Write> {
 
 impl<W: Write> Printer<W> {
     fn batch(&mut self, first: u64, cells: &[Cell]) -> Result<(), String> {
-        let (mut at, mut seq) = (0, first);
-        while at < cells.len() {
-            let end = at + 1 + usize::from(cells[at].head().tails.to_native());
-            let record = cells.get(at..end).ok_or(format!("seq {seq}: cut short"))?;
+        for (seq, record) in (first..).zip(messages(cells)) {
+            if record.len() < record[0].head().cells() {
+                return Err(format!("seq {seq}: cut short"));
+            }
             if record[0].kind() == kind::CREATE {
                 self.sales.push(decode_terms(record)?);
             }
             if seq >= self.from {
                 self.record(seq, record)?;
             }
-            (at, seq) = (end, seq + 1);
         }
         Ok(())
     }

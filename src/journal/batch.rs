@@ -58,7 +58,7 @@ pub(super) fn first_chain(folder: &[u8; 16]) -> Chain {
 /// Cells of the record that starts with `head`.
 #[inline]
 pub(super) fn record_cells(head: &Cell) -> usize {
-    1 + usize::from(head.head().tails.to_native())
+    head.head().cells()
 }
 
 /// What a batch's header says.

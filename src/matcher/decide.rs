@@ -31,17 +31,17 @@ impl Matcher {
 
     #[inline(always)]
     fn buy(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
+        // Whoever waited so long has likely gone; deciding it would only make the next wait too.
+        if self.read_at.saturating_sub(head.time.to_native()) > self.shed_after_ns {
+            self.counters.shed.add(1);
+            return self.answer(door, head, &Err(Refusal::Overloaded), now);
+        }
         let mut texts = [[0; 64]; 2];
         let requests = &self.doors[door].requests;
         let idents =
             record::idents(&self.shop, head, &mut texts, |index| requests.get(at + 1 + index));
         let (buyer, key) = idents.expect("the wire lets only good idents through");
         let max_price = head.price.to_native();
-        // Whoever waited so long has likely gone; deciding it would only make the next wait too.
-        if self.read_at.saturating_sub(head.time.to_native()) > self.shed_after_ns {
-            self.counters.shed.add(1);
-            return self.answer(door, head, &Err(Refusal::Overloaded), now);
-        }
         let buy = Buy {
             sale: head.sale.to_native(),
             item: head.item.to_native(),
@@ -203,9 +203,8 @@ impl Matcher {
     }
 
     fn create(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
-        let tails = usize::from(head.tails.to_native());
         let cells: Vec<Cell> =
-            (0..=tails).map(|index| self.doors[door].requests.get(at + index)).collect();
+            (0..head.cells()).map(|index| self.doors[door].requests.get(at + index)).collect();
         let terms = decode_terms(&cells).expect("the operator's terms were checked");
         let reply = match self.shop.create(now, &terms) {
             Ok((number, seq)) => {

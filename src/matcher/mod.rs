@@ -22,8 +22,6 @@ use crate::record;
 use crate::ring::{Reader, Writer};
 use crate::sale::{Shop, Stamp};
 
-/// Requests whose memory is asked for ahead of their decision.
-const PREFETCH_AHEAD: usize = 32;
 /// Journal bytes kept for each held order: its last record, alone in a batch.
 const RESERVE_BYTES_PER_HOLD: u64 = 3 * 64;
 /// And for what is decided before the room is looked at again.
@@ -219,13 +217,15 @@ impl Matcher {
         let available = self.doors[door].requests.available(1);
         let (mut at, mut ahead, mut count) = (0, 0, 0);
         while at < available && count < count_max {
-            while ahead < available && ahead < at + PREFETCH_AHEAD {
-                ahead += self.prefetch(&self.doors[door].requests.get(ahead));
+            while ahead < available && ahead < at + record::PREFETCH_AHEAD {
+                let later = self.doors[door].requests.get(ahead);
+                record::prefetch(&self.shop, later.head());
+                ahead += later.head().cells();
             }
             let cell = self.doors[door].requests.get(at);
             let head = cell.head();
             let stamp = head.time.to_native();
-            let cells = 1 + usize::from(head.tails.to_native());
+            let cells = head.cells();
             assert!(at + cells <= available, "a message is published whole");
             if stamp > until || self.records.free(TAILS_MAX + 1) <= TAILS_MAX {
                 break;
@@ -238,19 +238,6 @@ impl Matcher {
         self.doors[door].requests.release(at);
         self.counters.decided.add(count as u64);
         count
-    }
-
-    #[inline(always)]
-    fn prefetch(&self, cell: &Cell) -> usize {
-        let head = cell.head();
-        if head.kind == kind::BUY {
-            if let (Some(buyer), Some(key)) = (head.buyer(), head.key()) {
-                self.shop.prefetch(head.sale.to_native(), buyer, key);
-            }
-        } else {
-            self.shop.prefetch_order(head.order());
-        }
-        1 + usize::from(head.tails.to_native())
     }
 
     #[inline(always)]

@@ -6,6 +6,7 @@
 //! field may *mean* is checked by `wire` for peers and by the matcher for everyone.
 
 mod terms;
+mod walk;
 
 use bytemuck::{Pod, Zeroable};
 use rkyv::{
@@ -16,6 +17,8 @@ use rkyv::{
 };
 
 use crate::sale::{Form, Ident, Text};
+pub use walk::messages;
+
 pub use terms::{check as check_terms, decode_terms, encode_terms};
 
 /// Bytes of a cell.

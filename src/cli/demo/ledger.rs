@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use doorbuster::journal::{self, Disk};
-use doorbuster::message::{Cell, kind};
+use doorbuster::message::{Cell, kind, messages};
 
 use super::plan::WARES;
 
@@ -50,14 +50,10 @@ pub(super) fn read(disk: &Disk, sale: u16) -> Result<Ledger, String> {
 
 impl Ledger {
     fn batch(&mut self, sale: u16, first: u64, cells: &[Cell]) -> Result<(), String> {
-        let (mut at, mut seq) = (0, first);
-        while at < cells.len() {
-            let head = cells[at].head();
-            if head.sale.to_native() == sale {
-                self.record(seq, &cells[at])?;
+        for (seq, record) in (first..).zip(messages(cells)) {
+            if record[0].head().sale.to_native() == sale {
+                self.record(seq, &record[0])?;
             }
-            at += 1 + usize::from(head.tails.to_native());
-            seq += 1;
         }
         Ok(())
     }
