@@ -35,7 +35,7 @@ impl Seed {
 
     /// The hash of an ident's bits within a context (its sale, form and so on).
     #[inline(always)]
-    pub(super) fn hash(&self, bits: u128, context: u64) -> u64 {
+    pub fn hash(&self, bits: u128, context: u64) -> u64 {
         let [a, b, c, d] = self.0;
         let inner = fold(bits as u64 ^ a, (bits >> 64) as u64 ^ b);
         fold(inner ^ c, context ^ d)

@@ -1,0 +1,318 @@
+//! What is sold out, chalked up where shards can see it: a purchase that can only be refused so is
+//! then refused without passing the matcher.
+//!
+//! The matcher writes, everybody reads, nobody locks. It never says yes unless the matcher, asked
+//! at that moment, would have said `sold_out`: a notice holds until the next hold runs out or the
+//! sale ends, for prices and units that pass the refusals before it, and not for a buyer or key
+//! that may have been given anything before. Whoever finds no answer here asks the matcher.
+//!
+//! Invariant: what was given is noted before a notice that was put up after it can be read; a
+//! notice is taken down before any answer that tells of returned units leaves the matcher.
+
+use std::sync::{
+    Arc,
+    atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Relaxed, Release},
+        fence,
+    },
+};
+
+use crate::message::{Head, NO_MAX_PRICE};
+use crate::sale::{Form, Ident, Seed};
+
+/// Items that can be up at once; where two fall on one place the later one stands there.
+const PLACES: usize = 1024;
+/// Bits of the memory of what was given, for each entry. An order makes two at most.
+const BITS_PER_ENTRY: usize = 12;
+/// Bits that an entry sets, all in one word: one cache line is touched.
+const BITS_SET: u32 = 4;
+
+/// That one item is sold out, and for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Number of the sale.
+    pub sale: u16,
+    /// Number of the item in it.
+    pub item: u16,
+    /// The seq that it was decided from: it may be told once that is durable.
+    pub after: u64,
+    /// Until when, monotonic ns: the next hold runs out or the sale ends.
+    pub until: u64,
+    /// The price in force: below it the answer is another.
+    pub price: u64,
+    /// Units above which the answer is another; 0 for no limit.
+    pub limit: u32,
+}
+
+/// A notice in words that can be read while they are written: `version` is odd meanwhile.
+#[derive(Default)]
+struct Place {
+    version: AtomicU64,
+    words: [AtomicU64; 4],
+}
+
+struct Shared {
+    places: Box<[Place]>,
+    /// Bits of the buyers and keys that were given something.
+    given: Box<[AtomicU64]>,
+    seed: Seed,
+}
+
+/// The matcher's side.
+pub struct BoardWriter {
+    shared: Arc<Shared>,
+    /// Notices that are up; while there are none, taking down costs nothing.
+    up: usize,
+}
+
+/// A shard's side.
+#[derive(Clone)]
+pub struct Board {
+    shared: Arc<Shared>,
+}
+
+impl BoardWriter {
+    /// An empty board for so many orders. The seed keys what clients choose.
+    pub fn new(orders_max: usize, seed: Seed) -> BoardWriter {
+        let words = (orders_max * 2 * BITS_PER_ENTRY).div_ceil(64).max(1);
+        let shared = Shared {
+            places: (0..PLACES).map(|_| Place::default()).collect(),
+            given: (0..words).map(|_| AtomicU64::new(0)).collect(),
+            seed,
+        };
+        BoardWriter { shared: Arc::new(shared), up: 0 }
+    }
+
+    /// A reader of this board.
+    pub fn reader(&self) -> Board {
+        Board { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Remembers that this buyer was given something under this key. Long ones need not be
+    /// remembered: nobody asks for them.
+    #[inline]
+    pub fn given(&mut self, sale: u16, buyer: Ident, key: Ident) {
+        for (ident, role) in [(key, KEY), (buyer, BUYER)] {
+            let (word, bits) = self.shared.entry(sale, ident, role);
+            let word = &self.shared.given[word];
+            // The only writer: no locked instruction.
+            word.store(word.load(Relaxed) | bits, Relaxed);
+        }
+    }
+
+    /// Puts a notice up. Partner: the two loads of the version in [`Board::sold_out`].
+    pub fn put_up(&mut self, notice: &Notice) {
+        let place = self.shared.place(notice.sale, notice.item);
+        let version = place.version.load(Relaxed);
+        if place.words[0].load(Relaxed) == 0 {
+            self.up += 1;
+        }
+        place.version.store(version + 1, Relaxed);
+        fence(Release);
+        let who = name(notice.sale, notice.item) | u64::from(notice.limit) << 32;
+        let words = [who, notice.after, notice.until, notice.price];
+        for (word, value) in place.words.iter().zip(words) {
+            word.store(value, Relaxed);
+        }
+        place.version.store(version + 2, Release);
+    }
+
+    /// Takes down whatever stands where a notice of this item would.
+    #[inline]
+    pub fn take_down(&mut self, sale: u16, item: u16) {
+        if self.up == 0 {
+            return;
+        }
+        let place = self.shared.place(sale, item);
+        if place.words[0].load(Relaxed) == 0 {
+            return;
+        }
+        self.up -= 1;
+        let version = place.version.load(Relaxed);
+        place.version.store(version + 1, Relaxed);
+        fence(Release);
+        place.words[0].store(0, Relaxed);
+        place.version.store(version + 2, Release);
+    }
+
+    /// Takes everything down: something changed that concerns more than one item.
+    pub fn clear(&mut self) {
+        for place in 0..PLACES {
+            if self.up > 0 {
+                let who = self.shared.places[place].words[0].load(Relaxed);
+                self.take_down((who >> 16) as u16, who as u16);
+            }
+        }
+    }
+}
+
+impl Board {
+    /// The notice that answers this purchase at this moment (monotonic ns), if there is one.
+    #[inline]
+    pub fn sold_out(&self, buy: &Head, now: u64) -> Option<Notice> {
+        let (sale, item) = (buy.sale.to_native(), buy.item.to_native());
+        let notice = self.shared.read(sale, item)?;
+        let max_price = buy.price.to_native();
+        let passes_what_comes_before = now < notice.until
+            && (max_price == NO_MAX_PRICE || max_price >= notice.price)
+            && (notice.limit == 0 || buy.units.to_native() <= notice.limit);
+        if !passes_what_comes_before {
+            return None;
+        }
+        let is_new = |ident: Option<Ident>, role| {
+            let short = ident.filter(|ident| ![Form::None, Form::Long].contains(&ident.form));
+            short.is_some_and(|ident| !self.shared.has(sale, ident, role))
+        };
+        (is_new(buy.key(), KEY) && (notice.limit == 0 || is_new(buy.buyer(), BUYER)))
+            .then_some(notice)
+    }
+}
+
+/// What an ident stands for; part of its hash.
+const KEY: u64 = 1;
+const BUYER: u64 = 2;
+
+/// Never 0: numbers begin with 1.
+fn name(sale: u16, item: u16) -> u64 {
+    u64::from(sale) << 16 | u64::from(item)
+}
+
+impl Shared {
+    fn place(&self, sale: u16, item: u16) -> &Place {
+        // 2^64 / golden ratio: Fibonacci hashing.
+        let hash = name(sale, item).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        &self.places[(hash >> 32) as usize % PLACES]
+    }
+
+    /// A consistent notice of this item, or none. A reader that meets the writer has none.
+    #[inline]
+    fn read(&self, sale: u16, item: u16) -> Option<Notice> {
+        let place = self.place(sale, item);
+        let who = place.words[0].load(Relaxed);
+        if who as u32 as u64 != name(sale, item) {
+            return None;
+        }
+        let version = place.version.load(Acquire);
+        let [who, after, until, price] =
+            [0, 1, 2, 3].map(|index: usize| place.words[index].load(Relaxed));
+        fence(Acquire);
+        let is_whole = version.is_multiple_of(2) && place.version.load(Relaxed) == version;
+        let is_this = who as u32 as u64 == name(sale, item);
+        let limit = (who >> 32) as u32;
+        (is_whole && is_this).then_some(Notice { sale, item, after, until, price, limit })
+    }
+
+    /// The word of an entry and its bits in it.
+    #[inline]
+    fn entry(&self, sale: u16, ident: Ident, role: u64) -> (usize, u64) {
+        let context = u64::from(sale) << 16 | (ident.form as u64) << 8 | role;
+        let hash = self.seed.hash(ident.bits, context);
+        // The high bits choose the word, the low ones the bits in it.
+        let word = (u128::from(hash) * self.given.len() as u128) >> 64;
+        let bits = (0..BITS_SET).fold(0, |bits, at| bits | 1 << (hash >> (6 * at) & 63));
+        (word as usize, bits)
+    }
+
+    #[inline]
+    fn has(&self, sale: u16, ident: Ident, role: u64) -> bool {
+        let (word, bits) = self.entry(sale, ident, role);
+        self.given[word].load(Relaxed) & bits == bits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::kind;
+
+    fn ident(text: &str) -> Ident {
+        Ident::parse(text.as_bytes()).expect("a good ident")
+    }
+
+    fn buy(buyer: &str, key: &str, units: u32, max_price: u64) -> Head {
+        let mut head = Head::new(kind::BUY);
+        (head.sale, head.item) = (1.into(), 2.into());
+        (head.units, head.price) = (units.into(), max_price.into());
+        head.set_buyer(ident(buyer));
+        head.set_key(ident(key));
+        head
+    }
+
+    const NOTICE: Notice =
+        Notice { sale: 1, item: 2, after: 77, until: 1_000, price: 2_500, limit: 3 };
+
+    #[test]
+    fn a_notice_answers_only_what_the_matcher_would_have_refused_so() {
+        let mut writer = BoardWriter::new(1_000, Seed::new([1, 2, 3, 4]));
+        let board = writer.reader();
+        let ann = buy("ann", "k1", 3, NO_MAX_PRICE);
+        assert_eq!(board.sold_out(&ann, 0), None, "nothing is up");
+        writer.given(1, ident("bob"), ident("k2"));
+        writer.put_up(&NOTICE);
+        assert_eq!(board.sold_out(&ann, 999), Some(NOTICE));
+        assert_eq!(board.sold_out(&buy("ann", "k1", 3, 2_500), 999), Some(NOTICE));
+        for (why, head, now) in [
+            ("a hold has run out", ann, 1_000),
+            ("over the limit", buy("ann", "k1", 4, NO_MAX_PRICE), 0),
+            ("the price is above", buy("ann", "k1", 1, 2_499), 0),
+            ("the key was used", buy("ann", "k2", 1, NO_MAX_PRICE), 0),
+            ("the buyer has something", buy("bob", "k3", 1, NO_MAX_PRICE), 0),
+            ("a long key is not remembered", buy("ann", "a-key-of-over-16-characters", 1, 9), 0),
+            ("another item", Head { item: 1.into(), ..ann }, 0),
+            ("another sale", Head { sale: 2.into(), ..ann }, 0),
+        ] {
+            assert_eq!(board.sold_out(&head, now), None, "{why}");
+        }
+        writer.take_down(1, 2);
+        assert_eq!(board.sold_out(&ann, 0), None, "it was taken down");
+        writer.put_up(&Notice { limit: 0, ..NOTICE });
+        assert!(board.sold_out(&buy("bob", "k3", 9, NO_MAX_PRICE), 0).is_some(), "no limit");
+        writer.clear();
+        assert_eq!(board.sold_out(&ann, 0), None, "everything was taken down");
+        assert_eq!(writer.up, 0);
+    }
+
+    #[test]
+    fn what_was_given_is_never_forgotten_and_little_else_is_remembered() {
+        let mut writer = BoardWriter::new(10_000, Seed::new([5, 6, 7, 8]));
+        let board = writer.reader();
+        writer.put_up(&NOTICE);
+        for number in 0..10_000 {
+            writer.given(1, ident(&format!("b{number}")), ident(&format!("k{number}")));
+        }
+        let asks = |buyer: String, key: String| {
+            board.sold_out(&buy(&buyer, &key, 1, NO_MAX_PRICE), 0).is_some()
+        };
+        let known = (0..10_000).filter(|n| asks(format!("new{n}"), format!("k{n}"))).count();
+        assert_eq!(known, 0, "a used key was refused");
+        let known = (0..10_000).filter(|n| asks(format!("b{n}"), format!("new{n}"))).count();
+        assert_eq!(known, 0, "a buyer with an order was refused");
+        let new = (0..10_000).filter(|n| asks(format!("x{n}"), format!("y{n}"))).count();
+        assert!(new > 9_000, "only {new} of 10,000 strangers were told here");
+    }
+
+    #[test]
+    fn a_reader_beside_the_writer_sees_whole_notices_only() {
+        let mut writer = BoardWriter::new(10, Seed::new([1, 2, 3, 4]));
+        let board = writer.reader();
+        let reader = std::thread::spawn(move || {
+            let mut seen = 0;
+            for _ in 0..200_000 {
+                if let Some(notice) = board.shared.read(1, 2) {
+                    assert!(notice.until == notice.after * 2 && notice.price == notice.after * 3);
+                    seen += 1;
+                }
+            }
+            seen
+        });
+        for after in 1..=50_000 {
+            let notice = Notice { after, until: after * 2, price: after * 3, ..NOTICE };
+            writer.put_up(&notice);
+            if after % 3 == 0 {
+                writer.take_down(1, 2);
+            }
+        }
+        reader.join().expect("no torn notice");
+    }
+}
