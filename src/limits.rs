@@ -43,6 +43,8 @@ pub const BATCH_CELLS_MAX: usize = 16_384;
 
 /// Connections at once, however the options are set.
 pub const CONNECTIONS_MAX: usize = 1_000_000;
+/// The longest deadline that an option can set: 30 days, in ms.
+pub const DEADLINE_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Bytes of a journal segment.
 pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 /// Journal segments kept ready.

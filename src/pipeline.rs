@@ -93,13 +93,16 @@ impl Pipeline {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(options: &Options, on_failure: OnFailure) -> Result<Pipeline, StartError> {
-        let journal_options =
-            JournalOptions::new(options.segment_bytes, options.segments_ahead, options.durability)
-                .map_err(StartError::Options)?;
+        let journal_options = JournalOptions::new(
+            options.segment_bytes(),
+            options.segments_ahead,
+            options.durability,
+        )
+        .map_err(StartError::Options)?;
         options.check_memory().map_err(StartError::Options)?;
         // All of them before anything starts: a bad one leaves no sale behind.
         let sales: Result<Vec<Terms>, String> =
-            options.sales.iter().map(|path| crate::sale_file::read(path)).collect();
+            options.sale.iter().map(|path| crate::sale_file::read(path)).collect();
         let sales = sales.map_err(StartError::Sale)?;
         let lock = FolderLock::take(&options.data)?;
         let listener = listen(options.listen)?;
@@ -187,7 +190,7 @@ impl Pipeline {
 
         // Remember.
         let start = || -> Result<_, StartError> {
-            let shop = Shop::new(options.bounds, seed());
+            let shop = Shop::new(options.bounds(), seed());
             let mut replay = Replay::new(shop, false);
             let disk = Disk::new(options.data.join("journal"));
             let recovered =

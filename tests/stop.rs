@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use doorbuster::client::{Client, Request};
-use doorbuster::options::{DurabilityWord, Layer, Options};
+use doorbuster::journal::Durability;
+use doorbuster::options::{Layer, Options};
 use doorbuster::pipeline::{Pipeline, StartError};
 use tempfile::TempDir;
 
@@ -17,7 +18,7 @@ fn options(folder: &TempDir, change: impl FnOnce(&mut Layer)) -> Options {
     let mut layer = Layer {
         data: Some(folder.path().join("data")),
         listen: Some(([127, 0, 0, 1], 0).into()),
-        durability: Some(DurabilityWord::Os),
+        durability: Some(Durability::Os),
         orders_max: Some(100_000),
         segment_mib: Some(4),
         segments_ahead: Some(1),
@@ -87,8 +88,7 @@ fn a_bad_sale_file_leaves_no_other_sale_behind() {
 fn more_orders_than_memory_are_refused_before_they_are_touched() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let huge = options(&folder, |layer| layer.orders_max = Some(1_000_000_000));
-    let huge =
-        Options { bounds: doorbuster::sale::Bounds { orders_max: 1 << 50, ..huge.bounds }, ..huge };
+    let huge = Options { orders_max: 1 << 50, ..huge };
     let Err(StartError::Options(why)) = start(&huge) else { panic!("no machine has that") };
     assert!(why.contains("GiB"), "{why}");
 }

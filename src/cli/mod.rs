@@ -2,6 +2,7 @@
 
 mod audit;
 mod demo;
+mod flags;
 mod log;
 mod serve;
 mod words;
@@ -11,8 +12,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use doorbuster::journal::{JournalError, Report};
-use doorbuster::options::{DurabilityWord, Layer, Threads};
 use doorbuster::pipeline::StartError;
+use flags::Flags;
 
 /// All is well.
 const FINE: i32 = 0;
@@ -51,59 +52,23 @@ enum Command {
 }
 
 /// A flag comes before its variable DOORBUSTER_<NAME>, that before the file, that before the
-/// default.
+/// default. SIGHUP reads variables and file again, SIGTERM and SIGINT stop the server.
 #[derive(Args)]
 struct Serve {
-    /// Read options from this TOML file.
+    /// Read options from this TOML file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The data folder: all the state there is [default: doorbuster-data]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Where buyers connect [default: 127.0.0.1:7400]
-    #[arg(long, value_name = "ADDRESS")]
-    listen: Option<std::net::SocketAddr>,
-    /// When a buyer may be told: synced, handed to the system, or at once [default: fsync]
+    #[command(flatten)]
+    flags: Flags,
+    /// Print the options as TOML, with where each comes from, and end
     #[arg(long)]
-    durability: Option<DurabilityWord>,
-    /// Socket threads [default: one for each four cores]
-    #[arg(long, value_name = "N")]
-    shards: Option<usize>,
-    /// First shard and matcher on one thread, or each on its own [default: auto]
-    #[arg(long, value_parser = threads, value_name = "auto|shared|apart")]
-    threads: Option<Threads>,
-    /// Bind each thread to a core of its own.
+    print_config: bool,
+    /// Read the options and the files of sales, say whether they are good, and end
     #[arg(long)]
-    pin: bool,
-    /// Orders remembered, about 90 bytes each [default: 2000000]
-    #[arg(long, value_name = "N")]
-    orders_max: Option<usize>,
-    /// Buyers remembered, 46 bytes each [default: orders_max + 2]
-    #[arg(long, value_name = "N")]
-    buyers_max: Option<usize>,
-    /// Create this sale if it is not there yet, and open it if it has no opening time.
-    #[arg(long, value_name = "FILE")]
-    sale: Vec<PathBuf>,
+    check: bool,
     /// End when the process that started this one ends, however that ends.
     #[arg(long, hide = true)]
     with_parent: bool,
-}
-
-impl Serve {
-    fn layer(self) -> Layer {
-        Layer {
-            data: self.data,
-            listen: self.listen,
-            durability: self.durability,
-            shards: self.shards,
-            threads: self.threads,
-            pin: self.pin.then_some(true),
-            orders_max: self.orders_max,
-            buyers_max: self.buyers_max,
-            sale: (!self.sale.is_empty()).then_some(self.sale),
-            ..Layer::default()
-        }
-    }
 }
 
 #[derive(Args)]
@@ -132,15 +97,6 @@ struct Audit {
     /// The result as one JSON object.
     #[arg(long)]
     json: bool,
-}
-
-fn threads(word: &str) -> Result<Threads, String> {
-    match word {
-        "auto" => Ok(Threads::Auto),
-        "shared" => Ok(Threads::Shared),
-        "apart" => Ok(Threads::Apart),
-        _ => Err("one of auto, shared, apart".to_owned()),
-    }
 }
 
 /// Runs the command. Returns the exit code.

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use doorbuster::options::{Layer, Options};
 use doorbuster::pipeline::Pipeline;
+use doorbuster::sale_file;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::words::{count, duration};
-use super::{CONFIGURATION, DISK, FINE, Serve, failed, journal_code, start_code, talk};
+use super::{CONFIGURATION, DISK, FINE, Serve, delivered, failed, journal_code, start_code, talk};
 
 /// Descriptors for everything but buyers: the journal, the shards, and sockets about to be turned
 /// away.
@@ -26,10 +27,20 @@ pub(super) fn run(arguments: Serve) -> i32 {
             return failed(DISK, &format_args!("could not bind to the parent's life: {why}"));
         }
     }
-    let mut options = match options(arguments) {
+    let layer = match layer(&arguments) {
+        Ok(layer) => layer,
+        Err(why) => return failed(CONFIGURATION, &why),
+    };
+    if arguments.print_config {
+        return print_config(&layer);
+    }
+    let mut options = match layer.options() {
         Ok(options) => options,
         Err(why) => return failed(CONFIGURATION, &why),
     };
+    if arguments.check {
+        return check(&options);
+    }
     // Before any thread starts, so that a signal that comes early is not lost.
     let mut signals = match Signals::new([SIGTERM, SIGINT]) {
         Ok(signals) => signals,
@@ -80,16 +91,41 @@ fn share_descriptors(options: &mut Options) {
     }
 }
 
-fn options(arguments: Serve) -> Result<Options, String> {
-    let file = match &arguments.config {
-        Some(path) => Layer::from_file(path)?,
-        None => Layer::default(),
-    };
+/// What flags, environment and file say together.
+fn layer(arguments: &Serve) -> Result<Layer, String> {
+    let flags = arguments.flags.layer()?;
     // A variable that is no text cannot be one of ours.
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let environment = Layer::from_environment(variables)?;
-    arguments.layer().over(environment).over(file).options()
+    let file = match &arguments.config {
+        Some(path) => Layer::from_file(path)?,
+        None => Layer::default(),
+    };
+    Ok(flags.over(environment).over(file))
+}
+
+/// Says what the options are. Returns the exit code.
+fn print_config(layer: &Layer) -> i32 {
+    match layer.print() {
+        Ok(text) => delivered(std::io::stdout().write_all(text.as_bytes())),
+        Err(why) => failed(CONFIGURATION, &why),
+    }
+}
+
+/// Reads all that a start reads before it touches the data folder. Returns the exit code.
+fn check(options: &Options) -> i32 {
+    if let Err(why) = options.check_memory() {
+        return failed(CONFIGURATION, &why);
+    }
+    for path in &options.sale {
+        if let Err(why) = sale_file::read(path) {
+            return failed(CONFIGURATION, &why);
+        }
+    }
+    let sales = options.sale.len();
+    talk(&format_args!("the options are good, and so are {sales} files of sales"));
+    FINE
 }
 
 fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {

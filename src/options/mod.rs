@@ -1,0 +1,160 @@
+//! Text to options. A flag comes before an environment variable, that before the file, that before
+//! the default. What is not understood is refused, with its place and what is allowed; nothing is
+//! guessed and nothing is ignored.
+//!
+//! An option is one row of the table below and nothing else: the row makes its flag, its variable,
+//! its TOML key, its checks, its place in every listing, and says whether a reload may change it.
+
+mod declare;
+mod print;
+mod sources;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use declare::{Change, Said, Setting};
+pub use print::{Changed, example, table};
+pub use sources::VARIABLE_PREFIX;
+
+use crate::journal::Durability;
+use crate::limits::{CONNECTIONS_MAX, DEADLINE_MS_MAX, SALES_MAX, SEGMENTS_AHEAD_MAX, SHARDS_MAX};
+use crate::sale::{Bounds, Shop};
+
+/// How rooms share threads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// `shared` on machines of up to three cores, `apart` on larger ones.
+    #[default]
+    Auto,
+    /// The first shard and the matcher on one thread: no hand-over between them.
+    Shared,
+    /// Each room on a thread of its own.
+    Apart,
+}
+
+/// The form of what a server says on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogForm {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What is not said: everything below this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// What ends the server.
+    Error,
+    /// What somebody should look at.
+    Warn,
+    /// What happens to the server as a whole.
+    Info,
+    /// What happens to single connections too.
+    Debug,
+}
+
+declare::options! {
+    /// The data folder: all the state there is.
+    [Restart] data: PathBuf = PathBuf::from("doorbuster-data");
+    /// Where buyers connect. Keep it on a trusted network.
+    [Restart] listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7400));
+    /// When a buyer may be told: synced to disk, handed to the system, or at once.
+    [Restart] durability: Durability = Durability::Fsync;
+    /// Files of sales to create if they are not there yet, and to open if they have no opening time.
+    [Restart] sale: Vec<PathBuf> = Vec::new();
+    /// Socket threads.
+    [Restart] shards: usize = default_shards(),
+        said "one for each four cores", within 1..=SHARDS_MAX;
+    /// First shard and matcher on one thread, or each on its own; auto: shared below four cores.
+    [Restart] threads: Threads = Threads::Auto;
+    /// Bind each thread to a core of its own.
+    [Restart] pin: bool = false;
+    /// Orders remembered; 90 bytes each, allocated and touched at the start.
+    [Restart] orders_max: usize = 2_000_000, within 1..=1_000_000_000;
+    /// Buyers remembered per sale, once more for each further limited item; 45 bytes each.
+    [Restart] buyers_max: usize = orders_max.saturating_add(2),
+        said "orders_max + 2", within 3..=2_000_000_000;
+    /// Buyers and keys of over 16 characters that are neither numbers nor UUIDs.
+    [Restart] long_texts_max: usize = orders_max.saturating_mul(2).saturating_add(2),
+        said "2 x orders_max + 2", within 2..=4_000_000_000;
+    /// A purchase that waited longer for its decision is refused as overloaded, ms.
+    [Reload] shed_after_ms: u64 = 2_000, within 1..=DEADLINE_MS_MAX;
+    /// Connections at once.
+    [Reload] connections_max: usize = 10_000, within 1..=CONNECTIONS_MAX;
+    /// A connection that says nothing for so long is closed, ms; 0 for never.
+    [Reload] idle_ms: u64 = 300_000, within 0..=DEADLINE_MS_MAX;
+    /// Time to finish a request that was begun, ms.
+    [Reload] request_ms: u64 = 10_000, within 1..=DEADLINE_MS_MAX;
+    /// Time to take answers that wait, ms.
+    [Reload] write_stall_ms: u64 = 30_000, within 1..=DEADLINE_MS_MAX;
+    /// Size of a journal segment, MiB.
+    [Restart] segment_mib: u64 = 64, within 4..=4096;
+    /// Journal segments made ahead of need.
+    [Restart] segments_ahead: usize = 2, within 1..=SEGMENTS_AHEAD_MAX;
+    /// The form of what is said on stderr: lines for people, or one JSON object a line.
+    [Restart] log: LogForm = LogForm::Text;
+    /// What is said at all: this and what is graver.
+    [Reload] log_level: LogLevel = LogLevel::Info;
+}
+
+impl Options {
+    /// What the tables hold.
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            orders_max: self.orders_max,
+            buyers_max: self.buyers_max,
+            long_texts_max: self.long_texts_max,
+            sales_max: SALES_MAX,
+        }
+    }
+
+    /// Bytes of a journal segment.
+    pub fn segment_bytes(&self) -> u64 {
+        self.segment_mib << 20
+    }
+
+    /// Checks that the tables fit into this machine's memory, before they are touched.
+    ///
+    /// # Errors
+    /// A sentence with what they need and what there is.
+    pub fn check_memory(&self) -> Result<(), String> {
+        let Bounds { orders_max, buyers_max, .. } = self.bounds();
+        let needed = Shop::bytes_needed(&self.bounds());
+        let info = rustix::system::sysinfo();
+        let there = info.totalram as u128 * u128::from(info.mem_unit);
+        if needed <= there {
+            return Ok(());
+        }
+        let gib = |bytes: u128| bytes as f64 / f64::from(1 << 30);
+        Err(format!(
+            "orders_max: {orders_max} orders and {buyers_max} buyers need {:.1} GiB of memory; \
+             this machine has {:.1} GiB",
+            gib(needed),
+            gib(there)
+        ))
+    }
+
+    /// Whether the first shard and the matcher live on one thread.
+    pub fn shares_thread(&self) -> bool {
+        match self.threads {
+            Threads::Shared => true,
+            Threads::Apart => false,
+            Threads::Auto => cores() < 4,
+        }
+    }
+}
+
+/// One shard for each four cores: a shard feeds the matcher long before it is short of time itself.
+fn default_shards() -> usize {
+    (cores() / 4).clamp(1, SHARDS_MAX)
+}
+
+/// Cores that this process may use.
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests;

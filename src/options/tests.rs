@@ -1,0 +1,118 @@
+//! Where options come from, what is refused and how it is said.
+
+use super::*;
+
+fn environment(pairs: &[(&str, &str)]) -> Result<Layer, String> {
+    Layer::from_environment(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
+}
+
+#[test]
+fn a_flag_comes_before_the_environment_before_the_file_before_the_default() {
+    let file = Layer { shards: Some(2), idle_ms: Some(7), ..Layer::default() };
+    let variables = [("DOORBUSTER_SHARDS", "3"), ("DOORBUSTER_LISTEN", "127.0.0.1:9")];
+    let environment = environment(&variables).expect("good variables");
+    let flags = Layer { shards: Some(4), ..Layer::default() };
+    let options = flags.over(environment).over(file).options().expect("good options");
+    assert_eq!((options.shards, options.idle_ms, options.request_ms), (4, 7, 10_000));
+    assert_eq!(options.listen.port(), 9);
+}
+
+#[test]
+fn an_unknown_or_bad_variable_is_refused_by_name() {
+    let why = environment(&[("DOORBUSTER_SHRADS", "3")]).expect_err("no such option");
+    assert!(why.contains("DOORBUSTER_SHRADS") && why.contains("shards"), "{why}");
+    let why = environment(&[("DOORBUSTER_DURABILITY", "maybe")]).expect_err("no such word");
+    assert!(why.contains("fsync") && why.contains("os"), "{why}");
+    let layer = environment(&[("DOORBUSTER_SALE", "a.toml,b.json")]).expect("a list");
+    assert_eq!(layer.sale.expect("given").len(), 2);
+}
+
+#[test]
+fn a_bad_file_is_refused_with_its_line() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("doorbuster.toml");
+    std::fs::write(&path, "shards = 1\n\nlisten = \"nowhere\"\n").expect("written");
+    let why = Layer::from_file(&path).expect_err("not an address");
+    assert!(why.contains("doorbuster.toml:3:"), "{why}");
+    std::fs::write(&path, "shards = 1\ncolour = \"red\"\n").expect("written");
+    let why = Layer::from_file(&path).expect_err("no such key");
+    assert!(why.contains(":2:") && why.contains("colour") && why.contains("listen"), "{why}");
+}
+
+#[test]
+fn a_value_out_of_range_is_refused_with_what_is_allowed() {
+    let why = Layer { shards: Some(0), ..Layer::default() }.options().expect_err("none");
+    assert_eq!(why, "shards: 0 is not between 1 and 64");
+}
+
+#[test]
+fn every_option_is_printed_with_its_origin_and_reads_back_as_it_was() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("doorbuster.toml");
+    let text = "idle_ms = 7\ndata = \"a \\\"b\\\"\"\nsale = [\"x,y.toml\"]\n";
+    std::fs::write(&path, text).expect("written");
+    let file = Layer::from_file(&path).expect("a good file");
+    let environment = environment(&[("DOORBUSTER_IDLE_MS", "1_000")]).expect("good variables");
+    let mut flags = Layer::default();
+    let setting = |name| SETTINGS.iter().find(|setting| setting.name == name).expect("there");
+    flags.flag(setting("log"), &["json"]).expect("a good flag");
+    let layer = flags.over(environment).over(file);
+    let printed = layer.print().expect("good options");
+    for (name, origin) in [
+        ("idle_ms = 1000", "# DOORBUSTER_IDLE_MS"),
+        ("data = ", "doorbuster.toml:2"),
+        ("log = \"json\"", "# --log"),
+        ("pin = false", "# default"),
+    ] {
+        let line = printed.lines().find(|line| line.starts_with(name)).expect(name);
+        assert!(line.ends_with(origin), "{line}");
+    }
+    std::fs::write(&path, &printed).expect("written");
+    let back = Layer::from_file(&path).expect("it reads back").options().expect("good options");
+    assert_eq!(back, layer.options().expect("good options"));
+}
+
+#[test]
+fn what_is_not_understood_is_refused_with_its_line_and_what_was_likely_meant() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("doorbuster.toml");
+    for (text, line, says) in [
+        ("shards = 1\nshards = 2\n", 2, "duplicate key"),
+        ("\n[shards]\nmax = 3\n", 2, "shards: a table is not a whole number"),
+        ("shrads = 1\n", 1, "did you mean `shards`?"),
+        ("\nlog = \"jsn\"\n", 2, "`text`, `json`; did you mean `json`?"),
+        ("shards = 65\n", 1, "shards: 65 is not between 1 and 64"),
+        ("shards = \"2\"\n", 1, "shards: \"2\" is not a whole number"),
+        ("idle_ms = -1\n", 1, "idle_ms: -1 is not a whole number"),
+        ("pin = \"yes\"\n", 1, "\"yes\" is not true or false"),
+        ("sale = [\"a.toml\", 3]\n", 1, "this list is not a list, each a path"),
+        ("data = 1979-05-27\n", 1, "is not a path"),
+        ("data = \"x\nlog = 1\n", 1, ""),
+    ] {
+        std::fs::write(&path, text).expect("written");
+        let why = Layer::from_file(&path).expect_err(text);
+        assert!(why.contains(&format!("doorbuster.toml:{line}: ")), "{why}");
+        assert!(why.contains(says), "{why}");
+    }
+    std::fs::write(&path, b"log = \"text\"\ndata = \"\xff\"\n").expect("written");
+    let why = Layer::from_file(&path).expect_err("no text");
+    assert!(why.ends_with("doorbuster.toml:2: not UTF-8"), "{why}");
+}
+
+#[test]
+fn a_change_is_in_force_by_a_reload_or_says_that_it_needs_a_restart() {
+    let before = Layer::default().options().expect("the defaults");
+    let newer = Layer { idle_ms: Some(5), orders_max: Some(3_000_000), ..Layer::default() };
+    let newer = newer.options().expect("good options");
+    let lines: Vec<String> = before.changes(&newer).iter().map(Changed::to_string).collect();
+    assert_eq!(
+        lines,
+        [
+            "orders_max: 2000000 -> 3000000 needs a restart",
+            "buyers_max: 2000002 -> 3000002 needs a restart",
+            "long_texts_max: 4000002 -> 6000002 needs a restart",
+            "idle_ms: 300000 -> 5",
+        ]
+    );
+    assert_eq!(before.changes(&before), []);
+}
