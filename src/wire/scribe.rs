@@ -96,20 +96,9 @@ pub fn push_decimal(value: u64, out: &mut Vec<u8>) {
 
 /// Appends a Unix time in ns as `2026-11-27T20:02:00.123Z`.
 ///
-/// The date is found by Howard Hinnant's `civil_from_days`: years begin in March, so that the leap
-/// day is a year's last, and an era of 400 years has a fixed number of days.
 pub fn push_moment(unix_ns: u64, out: &mut Vec<u8>) {
-    const DAYS_PER_ERA: u64 = 146_097;
-    const DAYS_FROM_YEAR_0: u64 = 719_468;
     let ms = unix_ns / 1_000_000;
-    let (days, ms) = (ms / 86_400_000 + DAYS_FROM_YEAR_0, ms % 86_400_000);
-    let (era, day) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + u64::from(month <= 2);
+    let ((year, month, day), ms) = (date(ms / 86_400_000), ms % 86_400_000);
     let mut line = Scribe::new();
     line.decimal(year).text(b"-").pair(month).text(b"-").pair(day).text(b"T");
     line.pair(ms / 3_600_000).text(b":").pair(ms / 60_000 % 60).text(b":").pair(ms / 1000 % 60);
@@ -117,8 +106,24 @@ pub fn push_moment(unix_ns: u64, out: &mut Vec<u8>) {
     line.append_to(out);
 }
 
+/// Year, month and day of a day counted from the Unix epoch, by Howard Hinnant's
+/// `civil_from_days`: years begin in March, so that the leap day is a year's last, and an era of
+/// 400 years has a fixed number of days.
+pub(super) fn date(unix_day: u64) -> (u64, u64, u64) {
+    const DAYS_PER_ERA: u64 = 146_097;
+    const DAYS_FROM_YEAR_0: u64 = 719_468;
+    let days = unix_day + DAYS_FROM_YEAR_0;
+    let (era, day) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + year + u64::from(month <= 2), month, day)
+}
+
 impl Scribe {
-    fn pair(&mut self, value: u64) -> &mut Scribe {
+    pub(super) fn pair(&mut self, value: u64) -> &mut Scribe {
         self.text(&PAIRS[value as usize])
     }
 }
