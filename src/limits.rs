@@ -23,6 +23,8 @@ pub const TAILS_MAX: usize = 2 + 2 * ITEMS_PER_SALE_MAX;
 pub const REQUEST_TAILS_MAX: usize = 2;
 /// Cells of one answer: the reply, the order it shows, and that order's two long texts.
 pub const REPLY_CELLS_MAX: usize = 4;
+/// Cells of an answer about a sale: its own, and one for each item.
+pub const SALE_CELLS_MAX: usize = 1 + ITEMS_PER_SALE_MAX;
 
 /// Cells in a ring from a shard to the matcher.
 pub const REQUEST_RING_CELLS: usize = 16_384;
@@ -73,8 +75,12 @@ pub const INBOX_SOCKETS_MAX: usize = 1024;
 /// Shards.
 pub const SHARDS_MAX: usize = 64;
 
-// A reply always finds room: the matcher never waits for a shard.
-const _: () = assert!(REPLY_RING_CELLS >= SHARD_IN_FLIGHT_MAX * REPLY_CELLS_MAX);
+// A reply always finds room, so the matcher never waits for a shard: a shard takes a request only
+// if what it has promised and the largest answer fit together. Short answers never come near that.
+const _: () = assert!(SALE_CELLS_MAX > REPLY_CELLS_MAX);
+const _: () = assert!(REPLY_RING_CELLS >= 2 * (SHARD_IN_FLIGHT_MAX + SALE_CELLS_MAX));
+// A flight counts its promise in 16 bits.
+const _: () = assert!(SALE_CELLS_MAX <= u16::MAX as usize);
 // The largest request and the largest record fit into their rings and into one batch.
 const _: () = assert!(REQUEST_RING_CELLS > TAILS_MAX && RECORD_RING_CELLS > TAILS_MAX);
 const _: () = assert!(BATCH_CELLS_MAX > TAILS_MAX);

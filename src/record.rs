@@ -4,7 +4,7 @@
 //! Replay trusts nothing: every record is decided again by the sale, and the answer must be the one
 //! recorded. A journal that was written by another law is refused, not bent.
 
-use crate::message::{Cell, Head, NO_MAX_PRICE, decode_terms, join_text, kind, messages};
+use crate::message::{Cell, FULL, Head, NO_MAX_PRICE, decode_terms, join_text, kind, messages};
 use crate::sale::{
     About, Buy, Command, Form, Given, Ident, Party, Refusal, Seq, Shop, Stamp, Text,
 };
@@ -13,6 +13,7 @@ use crate::sale::{
 #[inline(always)]
 pub fn buy(request: &Head, condition: u32, given: &Given, now: Stamp) -> Head {
     Head {
+        options: request.options & !FULL,
         tag: condition.into(),
         price: given.price.into(),
         units: given.units.into(),

@@ -1,15 +1,11 @@
 //! One request, decided: from its cells to a command, from the sale's answer to a record for the
-//! journal and a reply for the shard. What a kind of request needs stands here and nowhere else.
+//! journal and a reply for the shard. What a kind of command needs stands here and nowhere else;
+//! questions are answered next door, in `show`.
 
 use super::Matcher;
-use crate::limits::REPLY_CELLS_MAX;
-use crate::message::{
-    Cell, Head, Reply, StockReply, decode_terms, encode_terms, join_text, kind, outcome, text_tail,
-};
+use crate::message::{Cell, Head, Reply, decode_terms, encode_terms, join_text, kind, outcome};
 use crate::record;
-use crate::sale::{
-    About, Buy, Command, Form, Given, Ident, Refusal, Stamp, State, Text, condition, text_len,
-};
+use crate::sale::{About, Buy, Command, Form, Given, Refusal, Stamp, State, condition};
 
 const NS_PER_MS: u64 = 1_000_000;
 /// What a refused buyer is told to wait when a table or the disk is full.
@@ -23,6 +19,8 @@ impl Matcher {
             kind::CONFIRM | kind::RELEASE => self.change(door, at, head, now),
             kind::ORDER => self.show_order(door, at, head, now),
             kind::STOCK => self.show_stock(door, head),
+            kind::ORDER_BY_KEY => self.show_order_of_key(door, at, head, now),
+            kind::SALE => self.show_sale(door, head, now),
             kind::CREATE => self.create(door, at, head, now),
             kind::OPEN => self.open(door, head, now),
             other => unreachable!("the wire lets no kind {other} through"),
@@ -78,7 +76,7 @@ impl Matcher {
         self.answer(door, head, &answer, now);
     }
 
-    fn about(&self, door: usize, at: usize, head: &Head) -> About {
+    pub(super) fn about(&self, door: usize, at: usize, head: &Head) -> About {
         let mut buyer = head.buyer().expect("the wire lets only good idents through");
         if buyer.form == Form::Long {
             let tail = self.doors[door].requests.get(at + 1);
@@ -90,6 +88,7 @@ impl Matcher {
     #[inline(always)]
     fn answer(&mut self, door: usize, head: &Head, answer: &Result<Given, Refusal>, now: Stamp) {
         let reply = match answer {
+            Ok(given) if head.is_full() => return self.show_given(door, head, given, now),
             Ok(given) => self.given(given, head, now),
             Err(refusal) => self.refusal(refusal, head),
         };
@@ -97,7 +96,7 @@ impl Matcher {
     }
 
     #[inline(always)]
-    fn blank(&self, head: &Head) -> Reply {
+    pub(super) fn blank(&self, head: &Head) -> Reply {
         Reply {
             kind: kind::REPLY,
             after: self.shop.seq().into(),
@@ -107,7 +106,7 @@ impl Matcher {
     }
 
     #[inline(always)]
-    fn given(&self, given: &Given, head: &Head, now: Stamp) -> Reply {
+    pub(super) fn given(&self, given: &Given, head: &Head, now: Stamp) -> Reply {
         let left_ms = given.expires_at.saturating_sub(now) / NS_PER_MS;
         let is_held = given.state == State::Held;
         Reply {
@@ -123,7 +122,7 @@ impl Matcher {
         }
     }
 
-    fn refusal(&self, refusal: &Refusal, head: &Head) -> Reply {
+    pub(super) fn refusal(&self, refusal: &Refusal, head: &Head) -> Reply {
         self.counters.refused.add(1);
         let (outcome, value) = match *refusal {
             Refusal::UnknownSale => (outcome::UNKNOWN_SALE, 0),
@@ -142,64 +141,6 @@ impl Matcher {
             Refusal::Overloaded => (outcome::OVERLOADED, RETRY_AFTER_MS),
         };
         Reply { outcome, price: value.into(), ..self.blank(head) }
-    }
-
-    /// The answer, the order's own head, and its long texts.
-    fn show_order(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
-        let about = self.about(door, at, head);
-        let view = match self.shop.order(&about) {
-            Ok(view) => view,
-            Err(refusal) => {
-                let reply = self.refusal(&refusal, head);
-                return self.doors[door].replies.push(reply.into());
-            }
-        };
-        let mut order = Head::new(kind::BUY);
-        (order.sale, order.item) = (view.sale.into(), view.item.into());
-        (order.units, order.price) = (view.given.units.into(), view.given.price.into());
-        let mut cells = [Cell::ZERO; REPLY_CELLS_MAX];
-        let mut len = 2;
-        let mut spell = |ident: Ident, text: Option<&Text>| match text {
-            None => ident,
-            Some(text) => {
-                cells[len] = text_tail(&text[..text_len(text)]);
-                len += 1;
-                let mut bits = [0; 16];
-                bits.copy_from_slice(&text[..16]);
-                Ident { form: Form::Long, bits: u128::from_le_bytes(bits) }
-            }
-        };
-        order.set_buyer(spell(view.buyer.ident, view.buyer.text));
-        order.set_key(spell(view.key.ident, view.key.text));
-        order.tails = (len as u16 - 2).into();
-        let reply = self.given(&view.given, head, now);
-        cells[0] = Reply { tails: len as u8 - 1, ..reply }.into();
-        cells[1] = order.into();
-        for cell in &cells[..len] {
-            self.doors[door].replies.push(*cell);
-        }
-    }
-
-    fn show_stock(&mut self, door: usize, head: &Head) {
-        let cell = match self.shop.stock(head.sale.to_native(), head.item.to_native()) {
-            Err(refusal) => self.refusal(&refusal, head).into(),
-            Ok(stock) => StockReply {
-                kind: kind::STOCK_REPLY,
-                outcome: outcome::OK,
-                tails: 0,
-                zero: 0,
-                tag: 0.into(),
-                stock: stock.stock.into(),
-                free: stock.free.into(),
-                after: self.shop.seq().into(),
-                held: stock.held.into(),
-                confirmed: stock.confirmed.into(),
-                waiting: 0.into(),
-                arrived: head.time,
-            }
-            .into(),
-        };
-        self.doors[door].replies.push(cell);
     }
 
     fn create(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {

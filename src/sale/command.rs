@@ -160,4 +160,6 @@ pub struct Stock {
     pub confirmed: u64,
     /// Minor units each.
     pub price: u64,
+    /// Units that one buyer may have of it; 0 for no limit.
+    pub limit: u32,
 }

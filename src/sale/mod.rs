@@ -39,4 +39,5 @@ pub use ident::{BadIdent, Form, Ident, TEXT_BYTES_MAX, Text, text_len};
 pub use image::{BadImage, Line, Totals};
 pub use orders::State;
 pub use shop::{Bounds, Shop};
+pub use stock::Phase;
 pub use terms::{ItemTerms, Name, Terms};

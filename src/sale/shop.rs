@@ -183,7 +183,7 @@ impl Shop {
         if !sale.is_open || now < sale.terms.opens_at {
             return Err(Refusal::NotOpen);
         }
-        if sale.terms.closes_at != 0 && now >= sale.terms.closes_at {
+        if sale.is_over(now) {
             return Err(Refusal::Closed);
         }
         if item.price > buy.max_price {

@@ -4,7 +4,7 @@ use super::command::{About, OrderView, Party, Refusal, Seq, Stamp, Stock};
 use super::ident::{Form, Ident};
 use super::orders::Order;
 use super::shop::{Bounds, Shop, given, number};
-use super::stock::Item;
+use super::stock::{Item, Phase};
 use super::terms::{Name, Terms};
 
 impl Shop {
@@ -83,8 +83,34 @@ impl Shop {
     pub fn stock(&self, sale: u16, item: u16) -> Result<Stock, Refusal> {
         let items = &self.sale(sale)?.items;
         let item = items.get(usize::from(item).wrapping_sub(1)).ok_or(Refusal::UnknownItem)?;
-        let Item { stock, free, held, confirmed, price, .. } = *item;
-        Ok(Stock { stock, free, held, confirmed, price })
+        Ok(item.shown())
+    }
+
+    /// Units of all items of a sale, in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`].
+    pub fn stocks(&self, sale: u16) -> Result<impl ExactSizeIterator<Item = Stock>, Refusal> {
+        Ok(self.sale(sale)?.items.iter().map(Item::shown))
+    }
+
+    /// Where a sale stands at a time.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`].
+    pub fn phase(&self, sale: u16, now: Stamp) -> Result<Phase, Refusal> {
+        Ok(self.sale(sale)?.phase(now))
+    }
+
+    /// The order that a key stands for, as it now stands.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`] or [`Refusal::UnknownOrder`].
+    pub fn order_of_key(&self, sale: u16, key: Ident) -> Result<OrderView<'_>, Refusal> {
+        self.sale(sale)?;
+        let probe = self.orders.key_probe(sale, key);
+        let slot = self.orders.find_key(probe, sale, key).ok_or(Refusal::UnknownOrder)?;
+        Ok(self.view(self.orders.at(slot)))
     }
 
     fn party(&self, ident: Ident) -> Party<'_> {

@@ -157,6 +157,7 @@ impl Shard {
         let intake = Intake {
             requests: parts.requests,
             flights: VecDeque::with_capacity(SHARD_IN_FLIGHT_MAX),
+            promised: 0,
             names: Names::new(parts.directory),
             connection_in_flight_max: options.connection_in_flight_max,
             metrics: parts.metrics.clone(),
