@@ -53,6 +53,8 @@ pub const RESP_ARGS_MAX: usize = 64;
 pub const RESP_BULK_BYTES_MAX: usize = 16 * 1024;
 /// A whole RESP request, in bytes.
 pub const RESP_REQUEST_BYTES_MAX: usize = 32 * 1024;
+/// Lines of one basket.
+pub const BASKET_LINES_MAX: usize = 16;
 /// The request line of an HTTP request, in bytes.
 pub const HTTP_LINE_BYTES_MAX: usize = 4 * 1024;
 /// The whole head of an HTTP request, in bytes.
@@ -89,5 +91,4 @@ const _: () = assert!(TAILS_MAX <= u16::MAX as usize);
 // A request that is not whole fits into a shard's input buffer beside what is read next.
 const _: () = assert!(HTTP_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
 const _: () = assert!(HTTP_BODY_BYTES_MAX < HTTP_CHUNKED_BYTES_MAX);
-const _: () =
-    assert!(HTTP_HEAD_BYTES_MAX + HTTP_CHUNKED_BYTES_MAX <= 2 * RESP_REQUEST_BYTES_MAX);
+const _: () = assert!(HTTP_HEAD_BYTES_MAX + HTTP_CHUNKED_BYTES_MAX <= 2 * RESP_REQUEST_BYTES_MAX);

@@ -3,10 +3,11 @@
 //! A [`Scribe`] composes one short answer on the stack, so that the out buffer grows once an answer
 //! and not once a field. It never allocates.
 //!
-//! Invariant: an answer composed here is at most [`SCRIBE_BYTES`] long; more is a bug and stops.
+//! Invariant: what is composed here is at most as long as its Scribe has room; more is a bug and
+//! stops.
 
 /// Room for one composed answer.
-pub(super) const SCRIBE_BYTES: usize = 256;
+const SCRIBE_BYTES: usize = 256;
 const DIGITS_MAX: usize = 20;
 
 /// Two digits at a time.
@@ -21,40 +22,51 @@ const PAIRS: [[u8; 2]; 100] = {
 };
 
 /// A line in the making.
-pub(super) struct Scribe {
-    bytes: [u8; SCRIBE_BYTES],
+pub(super) struct Scribe<const ROOM: usize = SCRIBE_BYTES> {
+    bytes: [u8; ROOM],
     len: usize,
 }
 
-impl Scribe {
+impl<const ROOM: usize> Scribe<ROOM> {
     #[inline]
-    pub(super) fn new() -> Scribe {
-        Scribe { bytes: [0; SCRIBE_BYTES], len: 0 }
+    pub(super) fn new() -> Scribe<ROOM> {
+        Scribe { bytes: [0; ROOM], len: 0 }
     }
 
     #[inline]
-    pub(super) fn text(&mut self, text: &[u8]) -> &mut Scribe {
+    pub(super) fn text(&mut self, text: &[u8]) -> &mut Scribe<ROOM> {
         self.bytes[self.len..self.len + text.len()].copy_from_slice(text);
         self.len += text.len();
         self
     }
 
     #[inline]
-    pub(super) fn decimal(&mut self, value: u64) -> &mut Scribe {
+    pub(super) fn decimal(&mut self, value: u64) -> &mut Scribe<ROOM> {
         self.len += write_decimal(value, &mut self.bytes[self.len..]);
         self
     }
 
     /// A RESP integer.
     #[inline]
-    pub(super) fn integer(&mut self, value: u64) -> &mut Scribe {
+    pub(super) fn integer(&mut self, value: u64) -> &mut Scribe<ROOM> {
         self.text(b":").decimal(value).text(b"\r\n")
     }
 
     /// A RESP bulk string.
     #[inline]
-    pub(super) fn bulk(&mut self, text: &[u8]) -> &mut Scribe {
+    pub(super) fn bulk(&mut self, text: &[u8]) -> &mut Scribe<ROOM> {
         self.text(b"$").decimal(text.len() as u64).text(b"\r\n").text(text).text(b"\r\n")
+    }
+
+    /// Two digits.
+    pub(super) fn pair(&mut self, value: u64) -> &mut Scribe<ROOM> {
+        self.text(&PAIRS[value as usize])
+    }
+
+    /// What it holds.
+    #[inline]
+    pub(super) fn written(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 
     #[inline]
@@ -99,7 +111,7 @@ pub fn push_decimal(value: u64, out: &mut Vec<u8>) {
 pub fn push_moment(unix_ns: u64, out: &mut Vec<u8>) {
     let ms = unix_ns / 1_000_000;
     let ((year, month, day), ms) = (date(ms / 86_400_000), ms % 86_400_000);
-    let mut line = Scribe::new();
+    let mut line: Scribe = Scribe::new();
     line.decimal(year).text(b"-").pair(month).text(b"-").pair(day).text(b"T");
     line.pair(ms / 3_600_000).text(b":").pair(ms / 60_000 % 60).text(b":").pair(ms / 1000 % 60);
     line.text(b".").text(&[b'0' + (ms % 1000 / 100) as u8]).pair(ms % 100).text(b"Z");
@@ -120,12 +132,6 @@ pub(super) fn date(unix_day: u64) -> (u64, u64, u64) {
     let day = day - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
     (era * 400 + year + u64::from(month <= 2), month, day)
-}
-
-impl Scribe {
-    pub(super) fn pair(&mut self, value: u64) -> &mut Scribe {
-        self.text(&PAIRS[value as usize])
-    }
 }
 
 #[cfg(test)]
