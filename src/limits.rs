@@ -55,6 +55,18 @@ pub const RESP_ARGS_MAX: usize = 64;
 pub const RESP_BULK_BYTES_MAX: usize = 16 * 1024;
 /// A whole RESP request, in bytes.
 pub const RESP_REQUEST_BYTES_MAX: usize = 32 * 1024;
+/// Lines of one basket.
+pub const BASKET_LINES_MAX: usize = 16;
+/// The request line of an HTTP request, in bytes.
+pub const HTTP_LINE_BYTES_MAX: usize = 4 * 1024;
+/// The whole head of an HTTP request, in bytes.
+pub const HTTP_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Header lines of an HTTP request, and of what may follow a chunked body.
+pub const HTTP_HEADERS_MAX: usize = 64;
+/// The body of an HTTP request, in bytes.
+pub const HTTP_BODY_BYTES_MAX: usize = 16 * 1024;
+/// A chunked body as it is sent, sizes and trailers counted, in bytes.
+pub const HTTP_CHUNKED_BYTES_MAX: usize = 32 * 1024;
 /// Bytes that a shard takes from one connection in one turn.
 pub const READ_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a shard takes in one turn when its buffers hold as much as they may.
@@ -78,3 +90,7 @@ const _: () = assert!(REQUEST_RING_CELLS > TAILS_MAX && RECORD_RING_CELLS > TAIL
 const _: () = assert!(BATCH_CELLS_MAX > TAILS_MAX);
 const _: () = assert!(CONNECTION_IN_FLIGHT_MAX <= SHARD_IN_FLIGHT_MAX);
 const _: () = assert!(TAILS_MAX <= u16::MAX as usize);
+// A request that is not whole fits into a shard's input buffer beside what is read next.
+const _: () = assert!(HTTP_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
+const _: () = assert!(HTTP_BODY_BYTES_MAX < HTTP_CHUNKED_BYTES_MAX);
+const _: () = assert!(HTTP_HEAD_BYTES_MAX + HTTP_CHUNKED_BYTES_MAX <= 2 * RESP_REQUEST_BYTES_MAX);

@@ -19,6 +19,7 @@ pub(super) enum Protocol {
     /// It has not said anything yet.
     Fresh,
     Resp,
+    Http,
     /// Binary before the greeting.
     Greeting,
     Binary,
@@ -41,6 +42,8 @@ pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) protocol: Protocol,
     pub(super) session: Session,
+    /// Its HTTP request that is not whole yet was told to go on.
+    pub(super) told_to_continue: bool,
     pub(super) rest: Vec<u8>,
     pub(super) rest_at: usize,
     /// The rest may hold whole requests: parsing stopped for another reason than their end.
@@ -81,6 +84,7 @@ impl Connection {
             stream,
             protocol: Protocol::Fresh,
             session: Session::new(id),
+            told_to_continue: false,
             rest: Vec::new(),
             rest_at: 0,
             backlog: false,

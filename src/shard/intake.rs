@@ -15,11 +15,10 @@ use std::sync::{
 };
 
 use super::connection::{Connection, Protocol};
+use super::http::Http;
 use super::names::Names;
 use super::table::{Address, Buffers};
-use crate::limits::{
-    REPLY_CELLS_MAX, REPLY_RING_CELLS, REQUEST_TAILS_MAX, SALE_CELLS_MAX, SHARD_IN_FLIGHT_MAX,
-};
+use crate::limits::{REPLY_RING_CELLS, REQUEST_TAILS_MAX, SALE_CELLS_MAX, SHARD_IN_FLIGHT_MAX};
 use crate::message::{Cell, Head, kind, outcome, text_tail};
 use crate::metrics::Metrics;
 use crate::ring::Writer;
@@ -32,8 +31,6 @@ use crate::wire::resp::{self, Args, Words};
 /// How long a peer is asked to wait while the journal is replayed.
 const LOADING_RETRY_MS: u64 = 1000;
 const REQUEST_CELLS_MAX: usize = 1 + REQUEST_TAILS_MAX;
-const NO_HTTP: &[u8] = b"HTTP/1.1 501 Not Implemented\r\nContent-Type: text/plain\r\n\
-    Content-Length: 44\r\nConnection: close\r\n\r\nThis port speaks RESP and binary only, yet.\n";
 
 /// Why no more requests are taken from a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -60,6 +57,7 @@ pub(super) enum Form {
     Change,
     Order,
     Stock,
+    Http,
 }
 
 /// A request on its way.
@@ -89,6 +87,7 @@ pub(super) struct Intake {
     pub(super) metrics: Metrics,
     pub(super) loading: Arc<AtomicBool>,
     pub(super) args: Args,
+    pub(super) http: Http,
     /// Requests pushed since the start.
     pub(super) pushed: u64,
     /// Peers that broke their protocol since the start.
@@ -119,10 +118,7 @@ impl Intake {
         if connection.protocol == Protocol::Fresh {
             connection.protocol = match first {
                 &kind::HELLO => Protocol::Greeting,
-                b'A'..=b'Z' => {
-                    connection.out.extend_from_slice(NO_HTTP);
-                    return (read.input.len(), Stop::Close);
-                }
+                b'A'..=b'Z' => Protocol::Http,
                 // TLS.
                 0x16 => return (read.input.len(), Stop::Close),
                 _ => Protocol::Resp,
@@ -147,6 +143,7 @@ impl Intake {
             let step = match connection.protocol {
                 Protocol::Binary => self.binary(address, connection, input, read.stamp, loading),
                 Protocol::Greeting => self.greeting(connection, input),
+                Protocol::Http => self.http(address, connection, input, read.stamp, loading),
                 _ => self.resp(address, connection, input, read.stamp, loading),
             };
             match step {
@@ -186,7 +183,7 @@ impl Intake {
         match commands::read(&words) {
             Command::Ask(ask) if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);
-                let promised = self.promise(&ask.head, numbers.0);
+                let promised = self.names.promise(&ask.head, numbers.0);
                 push_ask(&mut self.requests, &ask, numbers, stamp);
                 let form = match ask.head.kind {
                     kind::BUY => Form::Buy,
@@ -232,7 +229,7 @@ impl Intake {
             for tail in &frame.tails[..tails] {
                 self.requests.push(*tail);
             }
-            let promised = self.promise(head, head.sale.to_native());
+            let promised = self.names.promise(head, head.sale.to_native());
             self.take_off(connection, Flight { address, tag, form: Form::Binary, promised });
             return Ok(frame.bytes);
         }
@@ -279,23 +276,11 @@ impl Intake {
     }
 
     #[inline]
-    fn take_off(&mut self, connection: &mut Connection, flight: Flight) {
+    pub(super) fn take_off(&mut self, connection: &mut Connection, flight: Flight) {
         connection.in_flight += 1;
         self.pushed += 1;
         self.promised += usize::from(flight.promised);
         self.flights.push_back(flight);
-    }
-
-    /// Cells that the answer to a request may take.
-    #[inline]
-    fn promise(&self, head: &Head, sale: u16) -> u16 {
-        let cells = match head.kind {
-            kind::BUY | kind::CONFIRM | kind::RELEASE if !head.is_full() => 1,
-            kind::STOCK => 1,
-            kind::SALE => self.names.page().names(sale).map_or(1, |names| 1 + names.items.len()),
-            _ => REPLY_CELLS_MAX,
-        };
-        cells as u16
     }
 
     /// Takes out the flight whose answer is there.
@@ -308,7 +293,12 @@ impl Intake {
 }
 
 #[inline]
-fn push_ask(requests: &mut Writer<Cell>, ask: &Ask<'_>, numbers: (u16, u16), stamp: u64) {
+pub(super) fn push_ask(
+    requests: &mut Writer<Cell>,
+    ask: &Ask<'_>,
+    numbers: (u16, u16),
+    stamp: u64,
+) {
     let mut head = ask.head;
     head.sale = numbers.0.into();
     head.item = numbers.1.into();

@@ -10,6 +10,7 @@
 
 mod acceptor;
 mod connection;
+mod http;
 mod intake;
 mod names;
 mod reading;
@@ -32,6 +33,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use acceptor::Acceptor;
 pub use acceptor::Door;
 use connection::Connection;
+use http::Http;
 use intake::Intake;
 use names::Names;
 use sweep::Sweep;
@@ -163,6 +165,7 @@ impl Shard {
             metrics: parts.metrics.clone(),
             loading: parts.loading,
             args: Args::new(),
+            http: Http::new((parts.clock)() ^ (parts.index as u64) << 32),
             pushed: 0,
             broken: 0,
         };
@@ -224,6 +227,7 @@ impl Shard {
             done += self.look(Duration::ZERO);
         }
         let now = (self.clock)();
+        self.intake.http.refresh(now);
         done += self.admit(now);
         done += self.tell();
         self.flush(now);

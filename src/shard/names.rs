@@ -9,6 +9,8 @@
 use std::sync::Arc;
 
 use crate::directory::{Directory, Page};
+use crate::limits::REPLY_CELLS_MAX;
+use crate::message::{Head, kind};
 use crate::sale::{Name, TEXT_BYTES_MAX, Text};
 
 const PLACES: usize = 64;
@@ -80,6 +82,18 @@ impl Names {
             return self.pairs[place].numbers;
         }
         self.look_up(place, sale, item)
+    }
+
+    /// Cells that the answer to a request about this sale may take.
+    #[inline]
+    pub(super) fn promise(&self, head: &Head, sale: u16) -> u16 {
+        let cells = match head.kind {
+            kind::BUY | kind::CONFIRM | kind::RELEASE if !head.is_full() => 1,
+            kind::STOCK => 1,
+            kind::SALE => self.page().names(sale).map_or(1, |names| 1 + names.items.len()),
+            _ => REPLY_CELLS_MAX,
+        };
+        cells as u16
     }
 
     #[cold]

@@ -9,8 +9,9 @@ use super::Shard;
 use super::connection::{Connection, Wait};
 use super::intake::{Flight, Form, Intake};
 use super::table::Address;
+use crate::directory::Page;
 use crate::limits::{OUT_BYTES_HIGH, REPLY_CELLS_MAX};
-use crate::message::{Cell, kind, outcome};
+use crate::message::{Cell, Reply, kind, outcome};
 use crate::wire::answers::{self, Shown};
 use crate::wire::binary;
 
@@ -39,6 +40,9 @@ impl Shard {
                     for tail in 1..=tails {
                         connection.out.extend_from_slice(&self.replies.get(at + tail).0);
                     }
+                } else if flight.form == Form::Http {
+                    let out = &mut connection.out;
+                    self.intake.tell_http(&flight, &answer, &self.replies, at, out);
                 } else if tails == 0 {
                     write_resp(&self.intake, &flight, &answer, &[], connection);
                 } else {
@@ -114,19 +118,24 @@ fn write_resp(
             answers::stock(answer.stock_reply(), out);
         }
         Form::Order if !outcome::is_refusal(reply.outcome) && !tails.is_empty() => {
-            let head = tails[0].head();
-            let item = usize::from(head.item.to_native());
-            let names = intake.names.page().names(head.sale.to_native());
-            let item_name = names.and_then(|names| names.items.get(item.checked_sub(1)?));
-            let shown = Shown {
-                reply,
-                tails,
-                sale: names.map_or("", |names| names.name.as_str()),
-                item: item_name.map_or("", |name| name.as_str()),
-            };
+            let shown = shown(intake.names.page(), reply, tails);
             answers::order(&shown, connection.session.resp3, out);
         }
         Form::Change => answers::change(reply, out),
         _ => answers::buy(reply, out),
+    }
+}
+
+/// An order with the names behind its numbers; `tails` begin with its own head.
+pub(super) fn shown<'a>(page: &'a Page, reply: &'a Reply, tails: &'a [Cell]) -> Shown<'a> {
+    let head = tails[0].head();
+    let item = usize::from(head.item.to_native());
+    let names = page.names(head.sale.to_native());
+    let item_name = names.and_then(|names| names.items.get(item.checked_sub(1)?));
+    Shown {
+        reply,
+        tails,
+        sale: names.map_or("", |names| names.name.as_str()),
+        item: item_name.map_or("", |name| name.as_str()),
     }
 }

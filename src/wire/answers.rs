@@ -25,7 +25,7 @@ pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
         outcome::EXPIRED => b"*6\r\n$7\r\nexpired\r\n:",
         _ => return refusal(reply, out),
     };
-    let mut line = Scribe::new();
+    let mut line: Scribe = Scribe::new();
     line.text(start).decimal(reply.order.to_native());
     line.text(b"\r\n:").decimal(reply.seq.to_native());
     line.text(b"\r\n:").decimal(u64::from(reply.units.to_native()));
@@ -39,7 +39,7 @@ pub fn change(reply: &Reply, out: &mut Vec<u8>) {
     if outcome::is_refusal(reply.outcome) {
         return refusal(reply, out);
     }
-    let mut line = Scribe::new();
+    let mut line: Scribe = Scribe::new();
     line.text(b"*3\r\n").bulk(outcome::word(reply.outcome).as_bytes());
     line.integer(reply.order.to_native()).integer(reply.seq.to_native()).append_to(out);
 }
@@ -48,7 +48,7 @@ pub fn change(reply: &Reply, out: &mut Vec<u8>) {
 pub fn refusal(reply: &Reply, out: &mut Vec<u8>) {
     let word = outcome::word(reply.outcome).as_bytes();
     let price = reply.price.to_native();
-    let mut line = Scribe::new();
+    let mut line: Scribe = Scribe::new();
     match reply.outcome {
         outcome::SOLD_OUT => line.text(b"*1\r\n$8\r\nsold_out\r\n"),
         outcome::OVERLOADED => line.text(b"-BUSY retry after ").decimal(price).text(b" ms\r\n"),
@@ -62,7 +62,7 @@ pub fn refusal(reply: &Reply, out: &mut Vec<u8>) {
 
 /// Answers `STOCK`: `[stock, free, held, confirmed, waiting]`.
 pub fn stock(reply: &StockReply, out: &mut Vec<u8>) {
-    let mut line = Scribe::new();
+    let mut line: Scribe = Scribe::new();
     line.text(b"*5\r\n").integer(reply.stock.to_native()).integer(reply.free.to_native());
     line.integer(reply.held.to_native()).integer(reply.confirmed.to_native());
     line.integer(reply.waiting.to_native()).append_to(out);

@@ -3,10 +3,11 @@
 //! A [`Scribe`] composes one short answer on the stack, so that the out buffer grows once an answer
 //! and not once a field. It never allocates.
 //!
-//! Invariant: an answer composed here is at most [`SCRIBE_BYTES`] long; more is a bug and stops.
+//! Invariant: what is composed here is at most as long as its Scribe has room; more is a bug and
+//! stops.
 
 /// Room for one composed answer.
-pub(super) const SCRIBE_BYTES: usize = 256;
+const SCRIBE_BYTES: usize = 256;
 const DIGITS_MAX: usize = 20;
 
 /// Two digits at a time.
@@ -21,40 +22,51 @@ const PAIRS: [[u8; 2]; 100] = {
 };
 
 /// A line in the making.
-pub(super) struct Scribe {
-    bytes: [u8; SCRIBE_BYTES],
+pub(super) struct Scribe<const ROOM: usize = SCRIBE_BYTES> {
+    bytes: [u8; ROOM],
     len: usize,
 }
 
-impl Scribe {
+impl<const ROOM: usize> Scribe<ROOM> {
     #[inline]
-    pub(super) fn new() -> Scribe {
-        Scribe { bytes: [0; SCRIBE_BYTES], len: 0 }
+    pub(super) fn new() -> Scribe<ROOM> {
+        Scribe { bytes: [0; ROOM], len: 0 }
     }
 
     #[inline]
-    pub(super) fn text(&mut self, text: &[u8]) -> &mut Scribe {
+    pub(super) fn text(&mut self, text: &[u8]) -> &mut Scribe<ROOM> {
         self.bytes[self.len..self.len + text.len()].copy_from_slice(text);
         self.len += text.len();
         self
     }
 
     #[inline]
-    pub(super) fn decimal(&mut self, value: u64) -> &mut Scribe {
+    pub(super) fn decimal(&mut self, value: u64) -> &mut Scribe<ROOM> {
         self.len += write_decimal(value, &mut self.bytes[self.len..]);
         self
     }
 
     /// A RESP integer.
     #[inline]
-    pub(super) fn integer(&mut self, value: u64) -> &mut Scribe {
+    pub(super) fn integer(&mut self, value: u64) -> &mut Scribe<ROOM> {
         self.text(b":").decimal(value).text(b"\r\n")
     }
 
     /// A RESP bulk string.
     #[inline]
-    pub(super) fn bulk(&mut self, text: &[u8]) -> &mut Scribe {
+    pub(super) fn bulk(&mut self, text: &[u8]) -> &mut Scribe<ROOM> {
         self.text(b"$").decimal(text.len() as u64).text(b"\r\n").text(text).text(b"\r\n")
+    }
+
+    /// Two digits.
+    pub(super) fn pair(&mut self, value: u64) -> &mut Scribe<ROOM> {
+        self.text(&PAIRS[value as usize])
+    }
+
+    /// What it holds.
+    #[inline]
+    pub(super) fn written(&self) -> &[u8] {
+        &self.bytes[..self.len]
     }
 
     #[inline]
@@ -96,31 +108,30 @@ pub fn push_decimal(value: u64, out: &mut Vec<u8>) {
 
 /// Appends a Unix time in ns as `2026-11-27T20:02:00.123Z`.
 ///
-/// The date is found by Howard Hinnant's `civil_from_days`: years begin in March, so that the leap
-/// day is a year's last, and an era of 400 years has a fixed number of days.
 pub fn push_moment(unix_ns: u64, out: &mut Vec<u8>) {
-    const DAYS_PER_ERA: u64 = 146_097;
-    const DAYS_FROM_YEAR_0: u64 = 719_468;
     let ms = unix_ns / 1_000_000;
-    let (days, ms) = (ms / 86_400_000 + DAYS_FROM_YEAR_0, ms % 86_400_000);
-    let (era, day) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + u64::from(month <= 2);
-    let mut line = Scribe::new();
+    let ((year, month, day), ms) = (date(ms / 86_400_000), ms % 86_400_000);
+    let mut line: Scribe = Scribe::new();
     line.decimal(year).text(b"-").pair(month).text(b"-").pair(day).text(b"T");
     line.pair(ms / 3_600_000).text(b":").pair(ms / 60_000 % 60).text(b":").pair(ms / 1000 % 60);
     line.text(b".").text(&[b'0' + (ms % 1000 / 100) as u8]).pair(ms % 100).text(b"Z");
     line.append_to(out);
 }
 
-impl Scribe {
-    fn pair(&mut self, value: u64) -> &mut Scribe {
-        self.text(&PAIRS[value as usize])
-    }
+/// Year, month and day of a day counted from the Unix epoch, by Howard Hinnant's
+/// `civil_from_days`: years begin in March, so that the leap day is a year's last, and an era of
+/// 400 years has a fixed number of days.
+pub(super) fn date(unix_day: u64) -> (u64, u64, u64) {
+    const DAYS_PER_ERA: u64 = 146_097;
+    const DAYS_FROM_YEAR_0: u64 = 719_468;
+    let days = unix_day + DAYS_FROM_YEAR_0;
+    let (era, day) = (days / DAYS_PER_ERA, days % DAYS_PER_ERA);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (era * 400 + year + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -1,0 +1,122 @@
+//! HTTP on a shard: from a request on its way to the matcher, or answered here, to the answer that
+//! came back.
+//!
+//! What an answer has to know of its request travels in its flight's tag: the [`Manner`] in the
+//! lowest byte, and the sale's number in the upper half, because an answer about a sale does not
+//! name it.
+//!
+//! Invariant: a request is answered here only when all the connection's requests before it are.
+
+use super::connection::Connection;
+use super::intake::{Flight, Form, Intake, Stop, push_ask};
+use super::table::Address;
+use super::telling::shown;
+use crate::clock;
+use crate::limits::REPLY_CELLS_MAX;
+use crate::message::{Cell, kind};
+use crate::ring::Reader;
+use crate::wire::http::answers::{CONTINUE, Teller};
+use crate::wire::http::{self, Fault, Manner, Meaning, Read, Scratch};
+
+/// How long a peer is asked to wait while the journal is replayed.
+const LOADING_RETRY_MS: u64 = 1000;
+const SALE_SHIFT: u32 = 16;
+
+/// What a shard keeps to speak HTTP.
+pub(super) struct Http {
+    scratch: Scratch,
+    teller: Teller,
+}
+
+impl Http {
+    pub(super) fn new(seed: u64) -> Http {
+        Http { scratch: Scratch::new(), teller: Teller::new(seed) }
+    }
+
+    /// Once a round.
+    #[inline]
+    pub(super) fn refresh(&mut self, now: u64) {
+        self.teller.refresh(now, clock::unix);
+    }
+}
+
+impl Intake {
+    pub(super) fn http(
+        &mut self,
+        address: Address,
+        connection: &mut Connection,
+        input: &[u8],
+        stamp: u64,
+        loading: bool,
+    ) -> Result<usize, Stop> {
+        let Http { scratch, teller } = &mut self.http;
+        let request = match http::read(input, scratch) {
+            Read::Whole(request) => request,
+            Read::Blank => return Ok(b"\r\n".len()),
+            Read::Partial { expects } if !expects || connection.told_to_continue => {
+                return Err(Stop::Incomplete);
+            }
+            Read::Partial { .. } | Read::Broken(_) if connection.in_flight > 0 => {
+                return Err(Stop::Answers);
+            }
+            Read::Partial { .. } => {
+                connection.told_to_continue = true;
+                connection.out.extend_from_slice(CONTINUE);
+                return Err(Stop::Incomplete);
+            }
+            Read::Broken(fault) => {
+                self.broken += 1;
+                teller.fault(&fault, Manner::CLOSE, &mut connection.out);
+                return Err(Stop::Close);
+            }
+        };
+        let (bytes, manner) = (request.bytes, request.manner);
+        let out = &mut connection.out;
+        match request.meaning {
+            Meaning::Ask(ask) if !loading => {
+                let numbers = self.names.numbers(ask.sale, ask.item);
+                let promised = self.names.promise(&ask.head, numbers.0);
+                push_ask(&mut self.requests, &ask, numbers, stamp);
+                let tag = u32::from(numbers.0) << SALE_SHIFT | u32::from(manner.bits());
+                self.take_off(connection, Flight { address, tag, form: Form::Http, promised });
+            }
+            _ if connection.in_flight > 0 => return Err(Stop::Answers),
+            Meaning::Ask(_) => teller.fault(&Fault::loading(LOADING_RETRY_MS), manner, out),
+            Meaning::Document(text) => teller.document(text, manner, out),
+            Meaning::Options(allow) => teller.options(allow, manner, out),
+            Meaning::Fault(fault) => teller.fault(&fault, manner, out),
+        }
+        connection.told_to_continue = false;
+        if manner.has(Manner::CLOSE) { Err(Stop::Close) } else { Ok(bytes) }
+    }
+
+    /// Writes the answer that lies in the ring at `at` with its tails.
+    pub(super) fn tell_http(
+        &mut self,
+        flight: &Flight,
+        answer: &Cell,
+        replies: &Reader<Cell>,
+        at: usize,
+        out: &mut Vec<u8>,
+    ) {
+        let manner = Manner::from_bits(flight.tag as u8);
+        let (page, teller) = (self.names.page(), &mut self.http.teller);
+        let tails = answer.reply_tails();
+        if answer.kind() == kind::SALE_REPLY {
+            let names = page.names((flight.tag >> SALE_SHIFT) as u16);
+            let skus = names.map_or(&[][..], |names| &names.items);
+            let cells = (1..=tails).map(|tail| replies.get(at + tail));
+            let items = skus.iter().map(|sku| sku.as_str()).zip(cells);
+            let name = names.map_or("", |names| names.name.as_str());
+            return teller.sale(answer.sale_reply(), name, items, manner, out);
+        }
+        let mut cells = [Cell::ZERO; REPLY_CELLS_MAX - 1];
+        for (tail, cell) in cells[..tails].iter_mut().enumerate() {
+            *cell = replies.get(at + 1 + tail);
+        }
+        match &cells[..tails] {
+            [] => teller.refusal(answer.reply(), manner, out),
+            tails => teller.order(&shown(page, answer.reply(), tails), manner, out),
+        }
+    }
+}

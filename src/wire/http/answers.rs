@@ -1,0 +1,440 @@
+//! Answers over HTTP: orders, sales, refusals and faults, in JSON with their heads.
+//!
+//! Each answer is composed once, at the end of the out buffer that it leaves from: the head, room
+//! for the length, the body, and then the length into its room. It decides nothing: what the
+//! outcome is has been decided, and the caller has seen to it that it may be told.
+//!
+//! Invariant: one call, one whole answer, whose length is that of its body.
+
+use super::Manner;
+use super::fault::Fault;
+use super::refusals::{self, Refused};
+use crate::message::{Cell, ItemReply, Reply, SaleReply, join_text, outcome};
+use crate::sale::{Form, Ident, Phase, TEXT_BYTES_MAX, text_len};
+use crate::wire::answers::Shown;
+use crate::wire::scribe::{self, Scribe};
+use crate::wire::{push_decimal, push_moment};
+
+/// Tells a peer that waits for it to send its body.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+const NS_PER_SECOND: u64 = 1_000_000_000;
+const DATE_BYTES: usize = 29;
+/// Room for the length of a body; most have so many digits.
+const LENGTH_ROOM: &[u8] = b"000";
+const JSON: &[u8] = b"Content-Type: application/json\r\n";
+const PROBLEM: &[u8] = b"Content-Type: application/problem+json\r\n";
+
+/// What writes the answers of one thread: it keeps the date as text for as long as it is right, and
+/// spreads the times after which peers shall come back.
+pub struct Teller {
+    date: [u8; DATE_BYTES],
+    /// On the caller's clock, ns.
+    date_until: u64,
+    seed: u64,
+}
+
+/// Where in the out buffer the length and the body of an answer in the making begin.
+struct Begun {
+    length_at: usize,
+    body_at: usize,
+}
+
+impl Teller {
+    /// One that has no date yet.
+    pub fn new(seed: u64) -> Teller {
+        // Xorshift stays at zero for ever.
+        Teller { date: [b' '; DATE_BYTES], date_until: 0, seed: seed | 1 }
+    }
+
+    /// Sees to it that the date is right; `now` is any clock's that goes on, ns, and `unix` gives
+    /// the time of day, ns. Call it often.
+    #[inline]
+    pub fn refresh(&mut self, now: u64, unix: impl FnOnce() -> u64) {
+        if now >= self.date_until {
+            let unix = unix();
+            self.date = date(unix);
+            self.date_until = now + NS_PER_SECOND - unix % NS_PER_SECOND;
+        }
+    }
+
+    /// A time not shorter than this and half as long again at most, so that peers who were turned
+    /// away together do not come back together.
+    fn spread(&mut self, ms: u64) -> u64 {
+        self.seed ^= self.seed << 13;
+        self.seed ^= self.seed >> 7;
+        self.seed ^= self.seed << 17;
+        ms + self.seed % (ms / 2 + 1)
+    }
+
+    /// Answers with an order, or with the refusal that the reply is.
+    pub fn order(&mut self, shown: &Shown<'_>, manner: Manner, out: &mut Vec<u8>) {
+        let Shown { reply, tails, sale, item } = shown;
+        let Some((head, texts)) = tails.split_first() else {
+            return self.refusal(reply, manner, out);
+        };
+        const ANSWER_BYTES_USUAL: usize = 640;
+        out.reserve(ANSWER_BYTES_USUAL);
+        let head = head.head();
+        let is_replayed = reply.replayed != 0;
+        let is_new = manner.has(Manner::CREATE) && !is_replayed;
+        let replayed: &[u8] = if is_replayed { b"Idempotent-Replayed: true\r\n" } else { b"" };
+        let begun = self.begin(if is_new { 201 } else { 200 }, manner, &[JSON, replayed], out);
+        let mut texts = texts.iter();
+        push(out, b"{\"order\":\"");
+        push_decimal(reply.order.to_native(), out);
+        push(out, b"\",\"seq\":");
+        push_decimal(reply.seq.to_native(), out);
+        push(out, b",\"sale\":\"");
+        push(out, sale.as_bytes());
+        push(out, b"\",\"state\":\"");
+        push(out, outcome::word(reply.outcome).as_bytes());
+        push(out, b"\",\"buyer\":\"");
+        push_ident(head.buyer(), &mut texts, out);
+        push(out, b"\",\"key\":\"");
+        push_ident(head.key(), &mut texts, out);
+        push(out, b"\",\"lines\":[{\"item\":\"");
+        push(out, item.as_bytes());
+        push(out, b"\",\"units\":");
+        push_decimal(u64::from(head.units.to_native()), out);
+        push(out, b",\"price\":");
+        push_decimal(head.price.to_native(), out);
+        push(out, b"}],\"expires_at\":");
+        push_moment_or_null(reply.expires_at.to_native(), out);
+        push(out, b",\"expires_in_ms\":");
+        push_decimal(u64::from(reply.expires_in_ms.to_native()), out);
+        push(out, b",\"position\":null,\"replayed\":");
+        push(out, if is_replayed { b"true" } else { b"false" });
+        push(out, b",\"receipt\":null}");
+        end(&begun, manner, out);
+    }
+
+    /// Answers with a sale; `items` are its items with their names, in the order of their numbers.
+    pub fn sale<'a>(
+        &mut self,
+        reply: &SaleReply,
+        name: &str,
+        items: impl Iterator<Item = (&'a str, Cell)>,
+        manner: Manner,
+        out: &mut Vec<u8>,
+    ) {
+        let begun = self.begin(200, manner, &[JSON], out);
+        push(out, b"{\"sale\":\"");
+        push(out, name.as_bytes());
+        push(out, b"\",\"state\":\"");
+        push(out, Phase::from_number(reply.state).map_or("unknown", Phase::word).as_bytes());
+        push(out, b"\",\"opens_at\":");
+        push_moment_or_null(reply.opens_at.to_native(), out);
+        push(out, b",\"closes_at\":");
+        push_moment_or_null(reply.closes_at.to_native(), out);
+        push(out, b",\"currency\":");
+        match &reply.currency {
+            [0, ..] => push(out, b"null"),
+            currency => {
+                push(out, b"\"");
+                push(out, currency);
+                push(out, b"\"");
+            }
+        }
+        push(out, b",\"limit\":");
+        push_limit(reply.limit.to_native(), out);
+        push(out, b",\"hold_ms\":");
+        push_decimal(u64::from(reply.hold_ms.to_native()), out);
+        push(out, b",\"seq\":");
+        push_decimal(reply.after.to_native(), out);
+        push(out, b",\"items\":[");
+        for (index, (sku, cell)) in items.enumerate() {
+            push(out, if index > 0 { b",{\"sku\":\"" } else { b"{\"sku\":\"" });
+            push(out, sku.as_bytes());
+            push_item(cell.item_reply(), out);
+        }
+        push(out, b"]}");
+        end(&begun, manner, out);
+    }
+
+    /// Answers with a refusal.
+    pub fn refusal(&mut self, reply: &Reply, manner: Manner, out: &mut Vec<u8>) {
+        let word = outcome::word(reply.outcome);
+        let value = reply.price.to_native();
+        let Refused { status, detail, value_name, retry_ms } = refusals::of(word);
+        let is_overloaded = value_name == "retry_after_ms";
+        let retry_ms = if is_overloaded && value > 0 { value } else { retry_ms };
+        let retry_ms = if retry_ms > 0 { self.spread(retry_ms) } else { 0 };
+        let begun = self.begin_problem(status, manner, retry_ms, "", out);
+        push_problem(word, status, detail, out);
+        if !value_name.is_empty() && !is_overloaded {
+            push(out, b",\"");
+            push(out, value_name.as_bytes());
+            push(out, b"\":");
+            push_decimal(value, out);
+        }
+        end_problem(&begun, manner, retry_ms, out);
+    }
+
+    /// Answers a request that makes no sense.
+    pub fn fault(&mut self, fault: &Fault, manner: Manner, out: &mut Vec<u8>) {
+        let problem = fault.problem();
+        let retry_ms = problem.retry_after_ms;
+        let retry_ms = if retry_ms > 0 { self.spread(retry_ms) } else { 0 };
+        let begun = self.begin_problem(problem.status, manner, retry_ms, problem.allow, out);
+        push_problem(problem.word, problem.status, &problem.detail, out);
+        end_problem(&begun, manner, retry_ms, out);
+    }
+
+    /// Answers with a JSON text.
+    pub fn document(&mut self, document: &str, manner: Manner, out: &mut Vec<u8>) {
+        let begun = self.begin(200, manner, &[JSON], out);
+        push(out, document.as_bytes());
+        end(&begun, manner, out);
+    }
+
+    /// Answers `OPTIONS`: nothing but the methods.
+    pub fn options(&mut self, allow: &str, manner: Manner, out: &mut Vec<u8>) {
+        self.begin_head(204, manner, out);
+        for part in [b"Allow: ", allow.as_bytes(), b"\r\n\r\n"] {
+            push(out, part);
+        }
+    }
+
+    #[inline]
+    fn begin_head(&mut self, status: u16, manner: Manner, out: &mut Vec<u8>) {
+        push(out, status_line(status));
+        push(out, b"Date: ");
+        push(out, &self.date);
+        push(out, b"\r\nCache-Control: no-store\r\n");
+        if manner.has(Manner::CLOSE) {
+            push(out, b"Connection: close\r\n");
+        } else if manner.has(Manner::KEEP) {
+            push(out, b"Connection: keep-alive\r\n");
+        }
+    }
+
+    #[inline]
+    fn begin(&mut self, status: u16, manner: Manner, lines: &[&[u8]], out: &mut Vec<u8>) -> Begun {
+        self.begin_head(status, manner, out);
+        for line in lines {
+            push(out, line);
+        }
+        push(out, b"Content-Length: ");
+        let length_at = out.len();
+        push(out, LENGTH_ROOM);
+        push(out, b"\r\n\r\n");
+        Begun { length_at, body_at: out.len() }
+    }
+
+    fn begin_problem(
+        &mut self,
+        status: u16,
+        manner: Manner,
+        retry_ms: u64,
+        allow: &str,
+        out: &mut Vec<u8>,
+    ) -> Begun {
+        const LINE_BYTES: usize = 64;
+        let mut line = Scribe::<LINE_BYTES>::new();
+        if retry_ms > 0 {
+            line.text(b"Retry-After: ").decimal(retry_ms.div_ceil(1000)).text(b"\r\n");
+        }
+        if !allow.is_empty() {
+            line.text(b"Allow: ").text(allow.as_bytes()).text(b"\r\n");
+        }
+        self.begin(status, manner, &[PROBLEM, line.written()], out)
+    }
+}
+
+/// Fills in the length, and takes the body back if it is not wanted.
+#[inline]
+fn end(begun: &Begun, manner: Manner, out: &mut Vec<u8>) {
+    let mut line = Scribe::<20>::new();
+    line.decimal((out.len() - begun.body_at) as u64);
+    let digits = line.written();
+    if manner.has(Manner::HEAD) {
+        out.truncate(begun.body_at);
+    }
+    let room = begun.length_at..begun.length_at + LENGTH_ROOM.len();
+    if digits.len() == LENGTH_ROOM.len() {
+        out[room].copy_from_slice(digits);
+    } else {
+        out.splice(room, digits.iter().copied());
+    }
+}
+
+fn end_problem(begun: &Begun, manner: Manner, retry_ms: u64, out: &mut Vec<u8>) {
+    if retry_ms > 0 {
+        push(out, b",\"retry_after_ms\":");
+        push_decimal(retry_ms, out);
+    }
+    push(out, b"}");
+    end(begun, manner, out);
+}
+
+/// Everything of a problem but its numbers and its end.
+fn push_problem(word: &str, status: u16, detail: &str, out: &mut Vec<u8>) {
+    push(out, b"{\"type\":\"urn:doorbuster:");
+    push(out, word.as_bytes());
+    push(out, b"\",\"title\":\"");
+    let title_at = out.len();
+    push(out, word.as_bytes());
+    out[title_at].make_ascii_uppercase();
+    for byte in &mut out[title_at..] {
+        *byte = if *byte == b'_' { b' ' } else { *byte };
+    }
+    push(out, b"\",\"status\":");
+    push_decimal(u64::from(status), out);
+    push(out, b",\"detail\":\"");
+    push_escaped(detail.as_bytes(), out);
+    push(out, b"\"");
+}
+
+fn push_item(item: &ItemReply, out: &mut Vec<u8>) {
+    let numbers: [(&[u8], u64); 6] = [
+        (b"\",\"stock\":", item.stock.to_native()),
+        (b",\"free\":", item.free.to_native()),
+        (b",\"held\":", item.held.to_native()),
+        (b",\"confirmed\":", item.confirmed.to_native()),
+        (b",\"waiting\":", item.waiting.to_native()),
+        (b",\"price\":", item.price.to_native()),
+    ];
+    for (name, number) in numbers {
+        push(out, name);
+        push_decimal(number, out);
+    }
+    push(out, b",\"limit\":");
+    push_limit(item.limit.to_native(), out);
+    push(out, b"}");
+}
+
+#[inline]
+fn push(out: &mut Vec<u8>, text: &[u8]) {
+    out.extend_from_slice(text);
+}
+
+/// Printable ASCII within quotes.
+#[inline]
+fn push_escaped(text: &[u8], out: &mut Vec<u8>) {
+    if !text.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
+        return push(out, text);
+    }
+    for byte in text {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b'\\');
+        }
+        out.push(*byte);
+    }
+}
+
+#[inline]
+fn push_ident<'a>(
+    ident: Option<Ident>,
+    texts: &mut impl Iterator<Item = &'a Cell>,
+    out: &mut Vec<u8>,
+) {
+    let ident = ident.unwrap_or(Ident::NONE);
+    if ident.form == Form::Long
+        && let Some(tail) = texts.next()
+    {
+        let text = join_text(ident.bits, tail);
+        return push_escaped(&text[..text_len(&text)], out);
+    }
+    let mut text = [0; TEXT_BYTES_MAX];
+    let len = ident.write_text(&mut text);
+    push_escaped(&text[..len], out);
+}
+
+fn push_moment_or_null(unix_ns: u64, out: &mut Vec<u8>) {
+    if unix_ns == 0 {
+        return push(out, b"null");
+    }
+    push(out, b"\"");
+    push_moment(unix_ns, out);
+    push(out, b"\"");
+}
+
+fn push_limit(limit: u32, out: &mut Vec<u8>) {
+    match limit {
+        0 => push(out, b"null"),
+        limit => push_decimal(u64::from(limit), out),
+    }
+}
+
+/// The time as HTTP writes it: `Fri, 27 Nov 2026 20:02:00 GMT`.
+fn date(unix_ns: u64) -> [u8; DATE_BYTES] {
+    // The epoch was a Thursday.
+    const DAYS: [&[u8]; 7] = [b"Thu", b"Fri", b"Sat", b"Sun", b"Mon", b"Tue", b"Wed"];
+    const MONTHS: [&[u8]; 12] = [
+        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+        b"Dec",
+    ];
+    let seconds = unix_ns / NS_PER_SECOND;
+    let days = seconds / 86_400;
+    let (year, month, day) = scribe::date(days);
+    let mut line = Scribe::<DATE_BYTES>::new();
+    line.text(DAYS[(days % 7) as usize]).text(b", ").pair(day).text(b" ");
+    line.text(MONTHS[month as usize - 1]).text(b" ").decimal(year).text(b" ");
+    line.pair(seconds / 3600 % 24).text(b":").pair(seconds / 60 % 60).text(b":");
+    line.pair(seconds % 60).text(b" GMT");
+    line.written().try_into().expect("years have four digits until 2554")
+}
+
+fn status_line(status: u16) -> &'static [u8] {
+    match status {
+        200 => b"HTTP/1.1 200 OK\r\n",
+        201 => b"HTTP/1.1 201 Created\r\n",
+        204 => b"HTTP/1.1 204 No Content\r\n",
+        400 => b"HTTP/1.1 400 Bad Request\r\n",
+        401 => b"HTTP/1.1 401 Unauthorized\r\n",
+        403 => b"HTTP/1.1 403 Forbidden\r\n",
+        404 => b"HTTP/1.1 404 Not Found\r\n",
+        405 => b"HTTP/1.1 405 Method Not Allowed\r\n",
+        409 => b"HTTP/1.1 409 Conflict\r\n",
+        410 => b"HTTP/1.1 410 Gone\r\n",
+        413 => b"HTTP/1.1 413 Content Too Large\r\n",
+        414 => b"HTTP/1.1 414 URI Too Long\r\n",
+        415 => b"HTTP/1.1 415 Unsupported Media Type\r\n",
+        417 => b"HTTP/1.1 417 Expectation Failed\r\n",
+        422 => b"HTTP/1.1 422 Unprocessable Content\r\n",
+        425 => b"HTTP/1.1 425 Too Early\r\n",
+        429 => b"HTTP/1.1 429 Too Many Requests\r\n",
+        431 => b"HTTP/1.1 431 Request Header Fields Too Large\r\n",
+        501 => b"HTTP/1.1 501 Not Implemented\r\n",
+        503 => b"HTTP/1.1 503 Service Unavailable\r\n",
+        505 => b"HTTP/1.1 505 HTTP Version Not Supported\r\n",
+        _ => b"HTTP/1.1 500 Internal Server Error\r\n",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_http_has_them() {
+        let shown = |unix_ns| String::from_utf8(date(unix_ns).to_vec()).expect("ASCII");
+        assert_eq!(shown(0), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(shown(784_111_777_000_000_000), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(shown(1_795_809_720_123_456_789), "Fri, 27 Nov 2026 20:02:00 GMT");
+        assert_eq!(shown(u64::MAX), "Sun, 21 Jul 2554 23:34:33 GMT");
+    }
+
+    #[test]
+    fn the_date_is_kept_for_its_second_and_no_longer() {
+        let mut teller = Teller::new(7);
+        teller.refresh(5_000, || 1_400_000_000);
+        assert!(teller.date.ends_with(b"00:00:01 GMT"));
+        teller.refresh(600_004_999, || unreachable!("the second is not over"));
+        teller.refresh(600_005_000, || 2_000_000_000);
+        assert!(teller.date.ends_with(b"00:00:02 GMT"));
+    }
+
+    #[test]
+    fn waits_are_spread_over_half_their_length() {
+        let mut teller = Teller::new(0);
+        let waits: Vec<u64> = (0..1000).map(|_| teller.spread(1000)).collect();
+        assert!(waits.iter().all(|ms| (1000..=1500).contains(ms)));
+        let mut different = waits;
+        different.sort_unstable();
+        different.dedup();
+        assert!(different.len() > 300, "{}", different.len());
+        assert!((1..=2).contains(&teller.spread(1)));
+    }
+}

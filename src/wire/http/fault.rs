@@ -1,0 +1,93 @@
+//! What is wrong with a request, in words that whoever sent it can act on.
+//!
+//! A fault is made away from an order's hot way, so it may allocate; it is written by
+//! [`answers`](super::answers) when it is this request's turn to be answered. What a peer sent is
+//! shown escaped and cut.
+//!
+//! Invariant: the same bytes give the same fault, however they came in.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// How much of what a peer sent is said back, in bytes.
+const SHOWN_BYTES_MAX: usize = 80;
+
+/// A request that cannot be done, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fault(Box<Problem>);
+
+/// What is told of it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Problem {
+    pub(super) status: u16,
+    pub(super) word: &'static str,
+    pub(super) detail: Cow<'static, str>,
+    /// The methods of the path, if the method was wrong.
+    pub(super) allow: &'static str,
+    /// How long to wait, 0 if waiting would not help.
+    pub(super) retry_after_ms: u64,
+}
+
+impl Fault {
+    pub(super) fn new(
+        status: u16,
+        word: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Fault {
+        let detail = detail.into();
+        Fault(Box::new(Problem { status, word, detail, allow: "", retry_after_ms: 0 }))
+    }
+
+    pub(super) fn problem(&self) -> &Problem {
+        &self.0
+    }
+
+    /// The status that it is answered with.
+    pub fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// The bytes are no HTTP request, or one that two readers could read differently.
+    pub(super) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Fault {
+        Fault::new(400, "bad_request", detail)
+    }
+
+    /// A field, header or parameter has a value that it may not have.
+    pub(super) fn bad_field(detail: impl Into<Cow<'static, str>>) -> Fault {
+        Fault::new(400, "bad_field", detail)
+    }
+
+    /// The method is none of the path's.
+    pub(super) fn method(method: &[u8], allow: &'static str) -> Fault {
+        let shown = Shown(method);
+        let detail = format!("this path takes {allow}, got {shown}");
+        let mut fault = Fault::new(405, "method_not_allowed", detail);
+        fault.0.allow = allow;
+        fault
+    }
+
+    /// The journal is still being replayed.
+    pub fn loading(retry_after_ms: u64) -> Fault {
+        let detail = "the server replays its journal and answers soon; nothing is lost";
+        let mut fault = Fault::new(503, "loading", detail);
+        fault.0.retry_after_ms = retry_after_ms;
+        fault
+    }
+}
+
+/// What a peer sent, as it can be shown to it: printable ASCII, not too long, in quotes.
+pub(super) struct Shown<'a>(pub(super) &'a [u8]);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let cut = &self.0[..self.0.len().min(SHOWN_BYTES_MAX)];
+        f.write_char('\'')?;
+        for byte in cut {
+            match byte {
+                b' '..=b'~' => f.write_char(char::from(*byte))?,
+                other => write!(f, "{}", other.escape_ascii())?,
+            }
+        }
+        f.write_str(if cut.len() < self.0.len() { "...'" } else { "'" })
+    }
+}

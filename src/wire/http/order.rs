@@ -1,0 +1,254 @@
+//! The bodies of buyers' requests: what is wanted, and by whom.
+//!
+//! Every field is known and may be there once; whatever else is in a body is refused with the
+//! field's name, what was sent and what is allowed.
+//!
+//! Invariant: an order that comes out of here keeps the bounds of the house.
+
+use super::fault::{Fault, Shown};
+use super::json::{Json, Kind, Number};
+use super::{Span, Text};
+use crate::limits::{BASKET_LINES_MAX, PRICE_MAX, UNITS_MAX};
+use crate::message::NO_MAX_PRICE;
+use crate::sale::{Ident, TEXT_BYTES_MAX};
+
+/// What `POST /v1/sales/{sale}/orders` asks for.
+pub(super) struct Wanted {
+    pub(super) item: Span,
+    pub(super) units: u32,
+    pub(super) buyer: Span,
+    pub(super) buyer_ident: Ident,
+    /// [`NO_MAX_PRICE`] if none is named.
+    pub(super) max_price: u64,
+}
+
+/// Fields as they come.
+#[derive(Default)]
+struct Fields {
+    item: Option<Span>,
+    units: Option<u32>,
+    buyer: Option<(Span, Ident)>,
+    has_lines: bool,
+    max_price: Option<u64>,
+    has_fill: bool,
+    has_wait: bool,
+}
+
+/// Reads the body of a new order.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn wanted(body: &[u8], text: &mut Text) -> Result<Wanted, Fault> {
+    let mut json = begin(body, text)?;
+    let mut fields = Fields::default();
+    json.object(|json, name| match json.bytes(name) {
+        b"item" => item(json, "item", &mut fields.item),
+        b"units" => units(json, "units", &mut fields.units),
+        b"buyer" => buyer(json, &mut fields.buyer),
+        b"max_price" => max_price(json, &mut fields.max_price),
+        b"lines" => lines(json, &mut fields),
+        b"fill" => fill(json, &mut fields.has_fill),
+        b"wait" => wait(json, &mut fields.has_wait),
+        other => Err(unknown(other, "item, units, lines, buyer, max_price, fill and wait")),
+    })?;
+    json.end()?;
+    let Some((buyer, buyer_ident)) = fields.buyer else { return Err(missing("buyer")) };
+    let item = fields.item.ok_or_else(|| missing("item (or lines)"))?;
+    let max_price = fields.max_price.unwrap_or(NO_MAX_PRICE);
+    Ok(Wanted { item, units: fields.units.unwrap_or(1), buyer, buyer_ident, max_price })
+}
+
+/// Reads the body of an order's command: nothing, or who sends it.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn sender(body: &[u8], text: &mut Text) -> Result<Option<(Span, Ident)>, Fault> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let mut json = begin(body, text)?;
+    let mut sender = None;
+    json.object(|json, name| match json.bytes(name) {
+        b"buyer" => buyer(json, &mut sender),
+        other => Err(unknown(other, "buyer")),
+    })?;
+    json.end()?;
+    Ok(sender)
+}
+
+#[inline]
+fn begin<'a, 't>(body: &'a [u8], text: &'t mut Text) -> Result<Json<'a, 't>, Fault> {
+    if let Err(error) = std::str::from_utf8(body) {
+        let at = error.valid_up_to();
+        let detail = format!("the body is no UTF-8 from byte {at} on");
+        return Err(Fault::new(400, "malformed_json", detail));
+    }
+    let mut json = Json::new(body, text);
+    if body.is_empty() {
+        return Err(json.malformed("an object"));
+    }
+    match json.kind()? {
+        Kind::Object => Ok(json),
+        other => Err(wrong("the body", "an object", other)),
+    }
+}
+
+fn item(json: &mut Json<'_, '_>, name: &str, place: &mut Option<Span>) -> Result<(), Fault> {
+    const ALLOWED: &str = "a name of 1 to 64 characters of A-Z a-z 0-9 . _ -";
+    match json.kind()? {
+        Kind::Text => {}
+        other => return Err(wrong(name, ALLOWED, other)),
+    }
+    let span = json.string()?;
+    let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+    let bytes = json.bytes(span);
+    if bytes.is_empty() || bytes.len() > TEXT_BYTES_MAX || !bytes.iter().all(good) {
+        let detail = format!("{name} must be {ALLOWED}, got {}", Shown(bytes));
+        return Err(Fault::bad_field(detail));
+    }
+    once(name, place, span)
+}
+
+fn buyer(json: &mut Json<'_, '_>, place: &mut Option<(Span, Ident)>) -> Result<(), Fault> {
+    match json.kind()? {
+        Kind::Text => {}
+        other => return Err(wrong("buyer", "a string", other)),
+    }
+    let span = json.string()?;
+    let bytes = json.bytes(span);
+    match Ident::parse(bytes) {
+        Ok(ident) => once("buyer", place, (span, ident)),
+        Err(why) => Err(Fault::bad_field(format!("buyer {why}, got {}", Shown(bytes)))),
+    }
+}
+
+fn units(json: &mut Json<'_, '_>, name: &str, place: &mut Option<u32>) -> Result<(), Fault> {
+    let units = integer(json, name, 1, u64::from(UNITS_MAX))?;
+    once(name, place, u32::try_from(units).expect("UNITS_MAX fits"))
+}
+
+fn max_price(json: &mut Json<'_, '_>, place: &mut Option<u64>) -> Result<(), Fault> {
+    let price = integer(json, "max_price", 0, PRICE_MAX)?;
+    once("max_price", place, price)
+}
+
+/// The lines of a basket, of which there can be one only for now; it fills `item` and `units`.
+fn lines(json: &mut Json<'_, '_>, fields: &mut Fields) -> Result<(), Fault> {
+    let allowed = format!("an array of 1 to {BASKET_LINES_MAX} lines");
+    match json.kind()? {
+        Kind::Array => {}
+        other => return Err(wrong("lines", &allowed, other)),
+    }
+    if std::mem::replace(&mut fields.has_lines, true) {
+        return Err(twice("lines"));
+    }
+    let mut line = (None, None);
+    let count = json.array(|json, index| {
+        if index >= BASKET_LINES_MAX {
+            let detail = format!("lines must be {allowed}, got more");
+            return Err(Fault::bad_field(detail));
+        }
+        match json.kind()? {
+            Kind::Object => {}
+            other => {
+                let name = format!("lines[{index}]");
+                return Err(wrong(&name, "an object with item and units", other));
+            }
+        }
+        line = (None, None);
+        json.object(|json, name| match json.bytes(name) {
+            b"item" => item(json, &format!("lines[{index}].item"), &mut line.0),
+            b"units" => units(json, &format!("lines[{index}].units"), &mut line.1),
+            other => Err(unknown(other, "item and units in a line")),
+        })?;
+        if line.0.is_none() { Err(missing(&format!("lines[{index}].item"))) } else { Ok(()) }
+    })?;
+    match count {
+        0 => Err(Fault::bad_field(format!("lines must be {allowed}, got none"))),
+        1 if fields.item.is_some() || fields.units.is_some() => {
+            Err(Fault::bad_field("an order has either lines or item and units, got both"))
+        }
+        1 => {
+            (fields.item, fields.units) = (line.0, line.1.or(Some(1)));
+            Ok(())
+        }
+        more => Err(Fault::bad_field(format!(
+            "lines may have one line only: baskets are not possible yet, got {more} lines"
+        ))),
+    }
+}
+
+fn fill(json: &mut Json<'_, '_>, seen: &mut bool) -> Result<(), Fault> {
+    const ALLOWED: &str = "\"all\" (\"up_to\" is not possible yet)";
+    match json.kind()? {
+        Kind::Text => {}
+        other => return Err(wrong("fill", ALLOWED, other)),
+    }
+    let span = json.string()?;
+    match json.bytes(span) {
+        b"all" => {}
+        other => {
+            let detail = format!("fill must be {ALLOWED}, got {}", Shown(other));
+            return Err(Fault::bad_field(detail));
+        }
+    }
+    if std::mem::replace(seen, true) { Err(twice("fill")) } else { Ok(()) }
+}
+
+fn wait(json: &mut Json<'_, '_>, seen: &mut bool) -> Result<(), Fault> {
+    match json.kind()? {
+        Kind::True | Kind::False => {}
+        other => return Err(wrong("wait", "true or false", other)),
+    }
+    if json.boolean()? {
+        let detail = "wait must be false: waiting lists are not possible yet, got true";
+        return Err(Fault::bad_field(detail));
+    }
+    if std::mem::replace(seen, true) { Err(twice("wait")) } else { Ok(()) }
+}
+
+#[inline]
+fn integer(json: &mut Json<'_, '_>, name: &str, min: u64, max: u64) -> Result<u64, Fault> {
+    let allowed = || format!("an integer from {min} to {max}");
+    match json.kind()? {
+        Kind::Number => {}
+        other => return Err(wrong(name, &allowed(), other)),
+    }
+    let detail = match json.number()? {
+        Number::Whole(value) if (min..=max).contains(&value) => return Ok(value),
+        Number::Whole(value) => format!("{name} must be {}, got {value}", allowed()),
+        Number::Other(span) => {
+            format!("{name} must be {}, got {}", allowed(), Shown(json.bytes(span)))
+        }
+    };
+    Err(Fault::bad_field(detail))
+}
+
+#[inline]
+fn once<T>(name: &str, place: &mut Option<T>, value: T) -> Result<(), Fault> {
+    if place.replace(value).is_some() { Err(twice(name)) } else { Ok(()) }
+}
+
+#[cold]
+fn twice(name: &str) -> Fault {
+    let what = match name {
+        "item" | "units" => " (or in lines as well)",
+        _ => "",
+    };
+    Fault::bad_field(format!("{name} is there more than once{what}"))
+}
+
+#[cold]
+fn missing(name: &str) -> Fault {
+    Fault::bad_field(format!("{name} is missing"))
+}
+
+#[cold]
+fn unknown(name: &[u8], allowed: &str) -> Fault {
+    Fault::bad_field(format!("{} is no field; there are {allowed}", Shown(name)))
+}
+
+#[cold]
+fn wrong(name: &str, allowed: &str, got: Kind) -> Fault {
+    Fault::bad_field(format!("{name} must be {allowed}, got {}", got.word()))
+}
