@@ -38,7 +38,7 @@ use crate::journal::{
 use crate::limits::{RECORD_RING_CELLS, REPLY_RING_CELLS, REQUEST_RING_CELLS};
 use crate::matcher::{Door, Matcher, MatcherParts};
 use crate::message::Cell;
-use crate::metrics::Metrics;
+use crate::metrics::{Fixed, Metrics};
 use crate::operator::Operator;
 use crate::options::Options;
 use crate::record::Replay;
@@ -110,7 +110,14 @@ impl Pipeline {
 
         // Doors.
         let shares = options.shares_thread();
-        let metrics = Metrics::new(options.shards);
+        let metrics = Metrics {
+            fixed: Fixed {
+                started_at: clock::monotonic(),
+                orders_max: options.orders_max,
+                buyers_max: options.buyers_max,
+            },
+            ..Metrics::new(options.shards)
+        };
         let watermark = Watermark::default();
         let loading = Arc::new(AtomicBool::new(true));
         let directory = DirectoryWriter::default();
@@ -172,7 +179,7 @@ impl Pipeline {
         // The journal wakes it too: it may wait for room in their ring.
         bells.push(Arc::clone(&matcher_bell));
         let stop = Arc::new(AtomicBool::new(false));
-        let mut crew = Crew::new(options, Arc::clone(&stop));
+        let mut crew = Crew::new(options, Arc::clone(&stop), metrics.threads.clone());
         let (matcher_in, matcher_out) = bounded(1);
         let mut shards = shards.into_iter();
         if shares {

@@ -23,8 +23,8 @@ const ROWS: [&[&str]; 9] = [
     &["pipeline"],
     &["crew"],
     &["shard", "matcher", "journal", "sink", "admin", "operator", "options"],
-    &["wire", "ring", "metrics", "bell", "directory", "client", "clock", "record", "sale_file"],
-    &["message"],
+    &["wire", "ring", "metrics", "bell", "directory", "client", "record", "sale_file"],
+    &["message", "clock"],
     &["limits"],
     &["sale"],
 ];

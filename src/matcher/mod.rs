@@ -86,7 +86,7 @@ impl Matcher {
     /// A matcher that goes on from the state it is given.
     pub fn new(parts: MatcherParts) -> Matcher {
         parts.counters.seq.set(parts.shop.seq());
-        Matcher {
+        let matcher = Matcher {
             time: parts.shop.now(),
             read_at: (parts.monotonic)(),
             shop: parts.shop,
@@ -101,14 +101,18 @@ impl Matcher {
             passed_on: parts.journal_counters.cells.value(),
             journal_counters: parts.journal_counters,
             newest_arrival: 0,
-        }
+        };
+        matcher.show(0, 0);
+        matcher
     }
 
     /// Decides what is there, up to a batch. Returns how much that was.
     pub fn work(&mut self) -> usize {
         let now = self.read_time();
-        let mut done = self.expire(now);
+        let expired = self.expire(now);
+        let mut done = expired;
         self.watch_room();
+        let oldest = self.look_ahead();
         while done < MATCHER_BATCH_MAX && self.records.free(TAILS_MAX + 1) > TAILS_MAX {
             let Some((door, until)) = self.oldest() else { break };
             // All holds that have ended are back before the next command is decided.
@@ -118,7 +122,38 @@ impl Matcher {
             done += self.run(door, until, now, MATCHER_BATCH_MAX - done);
         }
         self.pass_on();
+        if done > 0 {
+            self.show(oldest, done - expired);
+        }
         done
+    }
+
+    /// Shows how much waits, and since when. Returns the oldest arrival stamp, 0 if none waits.
+    fn look_ahead(&mut self) -> u64 {
+        let (mut oldest, mut cells) = (u64::MAX, 0);
+        for door in &mut self.doors {
+            let waiting = door.requests.available(usize::MAX);
+            if waiting > 0 {
+                cells += waiting as u64;
+                oldest = oldest.min(door.requests.get(0).head().time.to_native());
+            }
+        }
+        let oldest = if cells == 0 { 0 } else { oldest };
+        self.counters.queued_cells.set(cells);
+        self.counters.oldest_arrival.set(oldest);
+        oldest
+    }
+
+    /// Shows what the round was, of which the oldest request arrived at `oldest`.
+    fn show(&self, oldest: u64, decided: usize) {
+        if decided > 0 {
+            // What came in after the look has not waited.
+            let waited = if oldest == 0 { 0 } else { self.read_at.saturating_sub(oldest) };
+            self.counters.matched_time.record(waited, decided as u64);
+        }
+        self.counters.held.set(self.shop.held());
+        self.counters.orders.set(self.shop.orders_len() as u64);
+        self.counters.buyers.set(self.shop.buyers_len() as u64);
     }
 
     /// Whether there is something to decide, and room for what is decided.

@@ -18,7 +18,7 @@ use super::names::Names;
 use super::table::{Address, Buffers};
 use crate::limits::{REQUEST_TAILS_MAX, SHARD_IN_FLIGHT_MAX};
 use crate::message::{Cell, Head, kind, outcome, text_tail};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::ring::Writer;
 use crate::wire::answers;
 use crate::wire::binary::{self, What};
@@ -57,6 +57,16 @@ pub(super) enum Form {
     Change,
     Order,
     Stock,
+}
+
+impl Form {
+    #[inline]
+    pub(super) fn protocol(self) -> metrics::Protocol {
+        match self {
+            Form::Binary => metrics::Protocol::Binary,
+            _ => metrics::Protocol::Resp,
+        }
+    }
 }
 
 /// A request on its way.

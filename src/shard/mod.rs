@@ -34,6 +34,7 @@ pub use acceptor::Door;
 use connection::Connection;
 use intake::Intake;
 use names::Names;
+use reading::Unshown;
 use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
 
@@ -131,6 +132,7 @@ pub struct Shard {
     index: usize,
     metrics: Metrics,
     sweep: Sweep,
+    unshown: Unshown,
     /// Bytes in the connections' buffers.
     held: usize,
     rounds: u64,
@@ -183,6 +185,7 @@ impl Shard {
             index: parts.index,
             metrics: parts.metrics,
             sweep: Sweep::new((parts.clock)()),
+            unshown: Unshown::default(),
             held: 0,
             rounds: 0,
             connections: 0,
@@ -224,9 +227,12 @@ impl Shard {
         }
         let now = (self.clock)();
         done += self.admit(now);
-        done += self.tell();
+        let told = self.tell();
         self.flush(now);
-        done += self.read();
+        if told.count > 0 {
+            self.show(&told);
+        }
+        done += told.count + self.read();
         self.flush(now);
         self.sweep(now);
         done
