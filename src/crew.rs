@@ -31,16 +31,41 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// What is called when the journal fails: it must end the process, and nothing is answered before.
 pub type OnFailure = Arc<dyn Fn(JournalError) + Send + Sync>;
 
+/// How a stop is asked for.
+#[derive(Debug, Default)]
+pub struct Stop {
+    /// Set by whoever stops (Release), read by all threads (Acquire).
+    is_asked: AtomicBool,
+    /// Peers that take no answers are not waited for.
+    is_urgent: AtomicBool,
+}
+
+impl Stop {
+    pub(crate) fn ask(&self) {
+        self.is_asked.store(true, Ordering::Release);
+    }
+
+    fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Acquire)
+    }
+
+    /// Ends the wait for peers that take their answers slowly. What was read is still decided,
+    /// synced and told to those who listen.
+    pub fn hurry(&self) {
+        self.is_urgent.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Starts threads, each with its name, its core if wanted, and its way of waiting.
 pub(crate) struct Crew {
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     cores: Vec<core_affinity::CoreId>,
     shown: Threads,
     pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
 impl Crew {
-    pub(crate) fn new(options: &Options, stop: Arc<AtomicBool>, shown: Threads) -> Crew {
+    pub(crate) fn new(options: &Options, stop: Arc<Stop>, shown: Threads) -> Crew {
         let cores = if options.pin { core_affinity::get_core_ids() } else { None };
         Crew { stop, cores: cores.unwrap_or_default(), shown, threads: Vec::new() }
     }
@@ -117,7 +142,7 @@ impl Crew {
         self.start("matcher", move |mut pulse| {
             // Without a matcher the start failed.
             let Ok(mut matcher) = incoming.recv() else { return };
-            while !stop.load(Ordering::Acquire) {
+            while !stop.is_asked() {
                 pulse.before();
                 let done = matcher.work();
                 pulse.after(done);
@@ -171,15 +196,17 @@ fn last_decisions(mut matcher: Matcher, mut rest: impl FnMut()) {
 }
 
 /// Tells the shard to drain when it is time to stop, and whether it has done so.
-fn is_drained(shard: &mut Shard, stop: &AtomicBool, deadline: &mut Option<Instant>) -> bool {
-    if !stop.load(Ordering::Acquire) {
+fn is_drained(shard: &mut Shard, stop: &Stop, deadline: &mut Option<Instant>) -> bool {
+    if !stop.is_asked() {
         return false;
     }
     let deadline = *deadline.get_or_insert_with(|| {
         shard.drain();
         Instant::now() + DRAIN
     });
-    shard.is_drained() || Instant::now() >= deadline
+    shard.is_drained()
+        || stop.is_urgent.load(Ordering::Relaxed) && shard.is_told()
+        || Instant::now() >= deadline
 }
 
 /// How a thread waits: yields its core for a while, then sleeps. A yield costs nothing where others

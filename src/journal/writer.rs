@@ -150,6 +150,7 @@ impl<S: Storage> Journal<S> {
         }
         let Gathered { cells, records, .. } = gathered;
         if cells == 0 {
+            self.show_room();
             return Ok(0);
         }
         // The matcher may go on while the disk works.

@@ -16,6 +16,7 @@ use crossbeam::utils::CachePadded;
 use crate::bell::Bell;
 use crate::journal::Room;
 use crate::limits::{MATCHER_BATCH_MAX, TAILS_MAX};
+use crate::live::Follower;
 use crate::message::{CELL_BYTES, Cell, kind};
 use crate::metrics::{JournalCounters, MatcherCounters};
 use crate::record;
@@ -47,6 +48,7 @@ pub struct Matcher {
     clock: fn() -> Stamp,
     monotonic: fn() -> u64,
     shed_after_ns: u64,
+    live: Follower,
     counters: Arc<CachePadded<MatcherCounters>>,
     journal_counters: Arc<CachePadded<JournalCounters>>,
     /// Cells passed on to the journal.
@@ -97,6 +99,7 @@ impl Matcher {
             clock: parts.clock,
             monotonic: parts.monotonic,
             shed_after_ns: parts.shed_after_ns,
+            live: Follower::default(),
             counters: parts.counters,
             passed_on: parts.journal_counters.cells.value(),
             journal_counters: parts.journal_counters,
@@ -106,8 +109,16 @@ impl Matcher {
         matcher
     }
 
+    /// Takes its changing options from here.
+    pub fn follow(&mut self, live: Follower) {
+        self.live = live;
+    }
+
     /// Decides what is there, up to a batch. Returns how much that was.
     pub fn work(&mut self) -> usize {
+        if let Some(values) = self.live.news() {
+            self.shed_after_ns = values.shed_after_ms.saturating_mul(1_000_000);
+        }
         let now = self.read_time();
         let expired = self.expire(now);
         let mut done = expired;

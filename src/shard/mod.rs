@@ -16,6 +16,7 @@ mod reading;
 mod sweep;
 mod table;
 mod telling;
+mod tuning;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -45,6 +46,7 @@ use crate::limits::{
     CONNECTION_IN_FLIGHT_MAX, READ_BYTES_MAX, RESP_REQUEST_BYTES_MAX, SHARD_IN_FLIGHT_MAX,
     SHARDS_MAX,
 };
+use crate::live::Follower;
 use crate::message::Cell;
 use crate::metrics::{Metrics, ShardCounters};
 use crate::ring::{Reader, Writer};
@@ -133,6 +135,7 @@ pub struct Shard {
     metrics: Metrics,
     sweep: Sweep,
     unshown: Unshown,
+    live: Follower,
     /// Bytes in the connections' buffers.
     held: usize,
     rounds: u64,
@@ -186,6 +189,7 @@ impl Shard {
             metrics: parts.metrics,
             sweep: Sweep::new((parts.clock)()),
             unshown: Unshown::default(),
+            live: Follower::default(),
             held: 0,
             rounds: 0,
             connections: 0,
@@ -221,6 +225,7 @@ impl Shard {
     /// Does what can be done without waiting. Returns how much that was.
     pub fn work(&mut self) -> usize {
         let mut done = 0;
+        self.hear_of_changes();
         self.rounds += 1;
         if self.agenda.ready.is_empty() || self.rounds.is_multiple_of(ROUNDS_PER_POLL) {
             done += self.look(Duration::ZERO);

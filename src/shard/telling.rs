@@ -92,6 +92,14 @@ impl Shard {
         }
     }
 
+    /// Whether, after [`drain`](Self::drain), all that was read is answered as far as this house
+    /// goes: only peers that take no answers may be left.
+    pub fn is_told(&self) -> bool {
+        self.draining
+            && self.intake.flights.is_empty()
+            && self.table.iter().all(|peer| !peer.backlog)
+    }
+
     /// Writes to every connection that has something to be told, and closes those that are over.
     pub(super) fn flush(&mut self, now: u64) {
         let mut written = 0;
