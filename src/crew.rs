@@ -19,6 +19,7 @@ use crossbeam::sync::Parker;
 use crate::bell::Bell;
 use crate::journal::{Disk, Journal, JournalError};
 use crate::matcher::Matcher;
+use crate::metrics::{Pulse, Threads};
 use crate::options::Options;
 use crate::shard::Shard;
 
@@ -30,29 +31,56 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// What is called when the journal fails: it must end the process, and nothing is answered before.
 pub type OnFailure = Arc<dyn Fn(JournalError) + Send + Sync>;
 
+/// How a stop is asked for.
+#[derive(Debug, Default)]
+pub struct Stop {
+    /// Set by whoever stops (Release), read by all threads (Acquire).
+    is_asked: AtomicBool,
+    /// Peers that take no answers are not waited for.
+    is_urgent: AtomicBool,
+}
+
+impl Stop {
+    pub(crate) fn ask(&self) {
+        self.is_asked.store(true, Ordering::Release);
+    }
+
+    fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Acquire)
+    }
+
+    /// Ends the wait for peers that take their answers slowly. What was read is still decided,
+    /// synced and told to those who listen.
+    pub fn hurry(&self) {
+        self.is_urgent.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Starts threads, each with its name, its core if wanted, and its way of waiting.
 pub(crate) struct Crew {
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
     cores: Vec<core_affinity::CoreId>,
+    shown: Threads,
     pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
 impl Crew {
-    pub(crate) fn new(options: &Options, stop: Arc<AtomicBool>) -> Crew {
+    pub(crate) fn new(options: &Options, stop: Arc<Stop>, shown: Threads) -> Crew {
         let cores = if options.pin { core_affinity::get_core_ids() } else { None };
-        Crew { stop, cores: cores.unwrap_or_default(), threads: Vec::new() }
+        Crew { stop, cores: cores.unwrap_or_default(), shown, threads: Vec::new() }
     }
 
-    fn start(&mut self, name: String, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    fn start(&mut self, name: &str, run: impl FnOnce(Pulse) + Send + 'static) -> io::Result<()> {
+        let pulse = self.shown.add(name);
         let core = match self.cores.len() {
             0 => None,
             count => Some(self.cores[self.threads.len() % count]),
         };
-        let thread = thread::Builder::new().name(name).spawn(move || {
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
             if let Some(core) = core {
                 core_affinity::set_for_current(core);
             }
-            run();
+            run(pulse);
         })?;
         self.threads.push(thread);
         Ok(())
@@ -60,10 +88,12 @@ impl Crew {
 
     pub(crate) fn shard(&mut self, index: usize, mut shard: Shard) -> io::Result<()> {
         let (stop, mut patience) = (Arc::clone(&self.stop), Patience::default());
-        self.start(format!("shard-{index}"), move || {
+        self.start(&format!("shard-{index}"), move |mut pulse| {
             let mut deadline = None;
             while !is_drained(&mut shard, &stop, &mut deadline) {
+                pulse.before();
                 let done = shard.work();
+                pulse.after(done);
                 patience.after(done, || shard.doze(NAP, || false));
             }
         })
@@ -76,18 +106,20 @@ impl Crew {
         incoming: Receiver<Matcher>,
     ) -> io::Result<()> {
         let (stop, mut patience) = (Arc::clone(&self.stop), Patience::default());
-        self.start("matcher".to_owned(), move || {
+        self.start("matcher", move |mut pulse| {
             let (mut matcher, mut deadline) = (None, None);
             while !is_drained(&mut shard, &stop, &mut deadline) {
                 if matcher.is_none() {
                     matcher = incoming.try_recv().ok();
                 }
+                pulse.before();
                 let mut done = shard.work();
                 let mut nap = NAP;
                 if let Some(matcher) = &mut matcher {
                     done += matcher.work();
                     nap = nap.min(Duration::from_nanos(matcher.sleep_ns_max()));
                 }
+                pulse.after(done);
                 patience.after(done, || {
                     shard.doze(nap, || matcher.as_mut().is_some_and(Matcher::busy));
                 });
@@ -107,11 +139,13 @@ impl Crew {
         bell: Arc<Bell>,
     ) -> io::Result<()> {
         let (stop, mut patience) = (Arc::clone(&self.stop), Patience::default());
-        self.start("matcher".to_owned(), move || {
+        self.start("matcher", move |mut pulse| {
             // Without a matcher the start failed.
             let Ok(mut matcher) = incoming.recv() else { return };
-            while !stop.load(Ordering::Acquire) {
+            while !stop.is_asked() {
+                pulse.before();
                 let done = matcher.work();
+                pulse.after(done);
                 let nap = NAP.min(Duration::from_nanos(matcher.sleep_ns_max()));
                 patience.after(done, || bell.doze(|| matcher.busy(), || parker.park_timeout(nap)));
             }
@@ -127,9 +161,12 @@ impl Crew {
         on_failure: OnFailure,
     ) -> io::Result<()> {
         let mut patience = Patience::default();
-        self.start("journal".to_owned(), move || {
+        self.start("journal", move |mut pulse| {
             let result = loop {
-                match journal.work() {
+                pulse.before();
+                let worked = journal.work();
+                pulse.after(*worked.as_ref().unwrap_or(&0));
+                match worked {
                     Err(why) => break Err(why),
                     Ok(0) if journal.is_drained() => break journal.finish(),
                     Ok(done) => patience.after(done, || {
@@ -159,15 +196,17 @@ fn last_decisions(mut matcher: Matcher, mut rest: impl FnMut()) {
 }
 
 /// Tells the shard to drain when it is time to stop, and whether it has done so.
-fn is_drained(shard: &mut Shard, stop: &AtomicBool, deadline: &mut Option<Instant>) -> bool {
-    if !stop.load(Ordering::Acquire) {
+fn is_drained(shard: &mut Shard, stop: &Stop, deadline: &mut Option<Instant>) -> bool {
+    if !stop.is_asked() {
         return false;
     }
     let deadline = *deadline.get_or_insert_with(|| {
         shard.drain();
         Instant::now() + DRAIN
     });
-    shard.is_drained() || Instant::now() >= deadline
+    shard.is_drained()
+        || stop.is_urgent.load(Ordering::Relaxed) && shard.is_told()
+        || Instant::now() >= deadline
 }
 
 /// How a thread waits: yields its core for a while, then sleeps. A yield costs nothing where others

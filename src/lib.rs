@@ -27,6 +27,7 @@
 pub mod crew;
 pub mod options;
 pub mod pipeline;
+pub mod reload;
 pub mod sale_file;
 
 // The rooms, in the order in which an order walks through them.
@@ -46,6 +47,7 @@ pub mod board;
 pub mod clock;
 pub mod directory;
 pub mod limits;
+pub mod live;
 pub mod message;
 pub mod metrics;
 pub mod ring;

@@ -30,18 +30,20 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::bell::Bell;
 use crate::clock;
-use crate::crew::{Crew, OnFailure};
+use crate::crew::{Crew, OnFailure, Stop};
 use crate::directory::DirectoryWriter;
 use crate::journal::{
     self, Disk, FolderLock, Gate, JournalError, JournalOptions, Report, Watermark,
 };
 use crate::limits::{RECORD_RING_CELLS, REPLY_RING_CELLS, REQUEST_RING_CELLS};
+use crate::live::Live;
 use crate::matcher::{Door, Matcher, MatcherParts};
 use crate::message::Cell;
-use crate::metrics::Metrics;
+use crate::metrics::{Fixed, Metrics};
 use crate::operator::Operator;
 use crate::options::Options;
 use crate::record::Replay;
+use crate::reload::{self, Reload};
 use crate::ring::ring;
 use crate::sale::{Seed, Shop, Terms};
 use crate::shard::{Shard, ShardOptions, ShardParts};
@@ -80,7 +82,8 @@ pub struct Pipeline {
     report: Report,
     metrics: Metrics,
     operator: Option<Operator>,
-    stop: Arc<AtomicBool>,
+    stop: Arc<Stop>,
+    reload: Reload,
     bells: Vec<Arc<Bell>>,
     /// In the order in which they end.
     threads: Vec<JoinHandle<()>>,
@@ -93,6 +96,19 @@ impl Pipeline {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(options: &Options, on_failure: OnFailure) -> Result<Pipeline, StartError> {
+        Pipeline::start_counted(options, Metrics::new(options.shards), on_failure)
+    }
+
+    /// As [`start`](Self::start), with counters that the caller can look at meanwhile: during the
+    /// replay the journal's seq moves.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing runs then.
+    pub fn start_counted(
+        options: &Options,
+        metrics: Metrics,
+        on_failure: OnFailure,
+    ) -> Result<Pipeline, StartError> {
         let journal_options = JournalOptions::new(
             options.segment_bytes(),
             options.segments_ahead,
@@ -110,7 +126,8 @@ impl Pipeline {
 
         // Doors.
         let shares = options.shares_thread();
-        let metrics = Metrics::new(options.shards);
+        let metrics = Metrics { fixed: fixed(options), ..metrics };
+        let live = Live::new(reload::live_values(options));
         let watermark = Watermark::default();
         let loading = Arc::new(AtomicBool::new(true));
         let directory = DirectoryWriter::default();
@@ -120,7 +137,7 @@ impl Pipeline {
         for index in 0..options.shards {
             let (requests, requests_reader) = ring(REQUEST_RING_CELLS, Cell::ZERO);
             let (replies_writer, replies) = ring(REPLY_RING_CELLS, Cell::ZERO);
-            let shard = Shard::new(ShardParts {
+            let mut shard = Shard::new(ShardParts {
                 index,
                 requests,
                 replies,
@@ -132,6 +149,7 @@ impl Pipeline {
                 loading: Arc::clone(&loading),
                 options: shard_options(options),
             })?;
+            shard.follow(live.follow());
             doors.push(Door {
                 requests: requests_reader,
                 replies: replies_writer,
@@ -171,8 +189,8 @@ impl Pipeline {
         bells.push(Arc::clone(&operator.bell));
         // The journal wakes it too: it may wait for room in their ring.
         bells.push(Arc::clone(&matcher_bell));
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut crew = Crew::new(options, Arc::clone(&stop));
+        let stop = Arc::new(Stop::default());
+        let mut crew = Crew::new(options, Arc::clone(&stop), metrics.threads.clone());
         let (matcher_in, matcher_out) = bounded(1);
         let mut shards = shards.into_iter();
         if shares {
@@ -193,8 +211,10 @@ impl Pipeline {
             let shop = Shop::new(options.bounds(), seed());
             let mut replay = Replay::new(shop, false);
             let disk = Disk::new(options.data.join("journal"));
-            let recovered =
-                journal::open(disk, &journal_options, |first, cells| replay.apply(first, cells));
+            let recovered = journal::open(disk, &journal_options, |first, cells| {
+                metrics.journal.seq.set(first);
+                replay.apply(first, cells)
+            });
             let recovered = match recovered {
                 Err(why) if replay.is_too_small() => {
                     return Err(StartError::Options(why.to_string()));
@@ -216,7 +236,7 @@ impl Pipeline {
             let (journal, room) = recovered.start(watermark, records_reader, bells, counters)?;
             let journal_parker = Parker::new();
             let journal_bell = bell_of(&journal_parker);
-            let matcher = Matcher::new(MatcherParts {
+            let mut matcher = Matcher::new(MatcherParts {
                 shop,
                 doors,
                 records,
@@ -228,6 +248,7 @@ impl Pipeline {
                 counters: Arc::clone(&metrics.matcher),
                 journal_counters: Arc::clone(&metrics.journal),
             });
+            matcher.follow(live.follow());
             Ok((matcher, journal, journal_parker, journal_bell, report))
         };
         let started = start();
@@ -251,6 +272,7 @@ impl Pipeline {
             metrics,
             operator: None,
             stop,
+            reload: Reload::new(live),
             bells,
             threads: crew.threads,
             _lock: lock,
@@ -281,6 +303,16 @@ impl Pipeline {
         &self.metrics
     }
 
+    /// What brings changed options into force; whoever else follows them adds itself there.
+    pub fn reload(&mut self) -> &mut Reload {
+        &mut self.reload
+    }
+
+    /// How the stop under way can be hurried.
+    pub fn stop_signal(&self) -> Arc<Stop> {
+        Arc::clone(&self.stop)
+    }
+
     /// Creates sales and opens them.
     ///
     /// # Panics
@@ -297,8 +329,8 @@ impl Pipeline {
     }
 }
 
-fn end(stop: &AtomicBool, bells: &[Arc<Bell>], threads: Vec<JoinHandle<()>>) {
-    stop.store(true, Ordering::Release);
+fn end(stop: &Stop, bells: &[Arc<Bell>], threads: Vec<JoinHandle<()>>) {
+    stop.ask();
     for thread in threads {
         bells.iter().for_each(|bell| bell.ring());
         if let Err(panic) = thread.join() {
@@ -322,6 +354,14 @@ fn create_sales(operator: &mut Operator, sales: &[Terms]) -> Result<(), StartErr
         }
     }
     Ok(())
+}
+
+fn fixed(options: &Options) -> Fixed {
+    Fixed {
+        started_at: clock::monotonic(),
+        orders_max: options.orders_max,
+        buyers_max: options.buyers_max,
+    }
 }
 
 fn shard_options(options: &Options) -> ShardOptions {

@@ -21,10 +21,10 @@ const ROWS: [&[&str]; 9] = [
     &["main"],
     &["cli", "demo"],
     &["pipeline"],
-    &["crew"],
+    &["crew", "reload"],
     &["shard", "matcher", "journal", "sink", "admin", "operator", "options", "client"],
-    &["wire", "ring", "metrics", "bell", "board", "directory", "clock", "record", "sale_file"],
-    &["message"],
+    &["wire", "ring", "metrics", "live", "bell", "board", "directory", "record", "sale_file"],
+    &["message", "clock"],
     &["limits"],
     &["sale"],
 ];

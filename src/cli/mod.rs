@@ -3,7 +3,9 @@
 mod audit;
 mod demo;
 mod flags;
+mod guard;
 mod log;
+mod logging;
 mod serve;
 mod words;
 

@@ -4,13 +4,19 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use doorbuster::options::{Layer, Options};
+use doorbuster::crew::Stop;
+use doorbuster::metrics::Metrics;
+use doorbuster::options::{Change, Layer, Options};
 use doorbuster::pipeline::Pipeline;
 use doorbuster::sale_file;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tracing::{error, info, warn};
 
+use super::guard::{Guard, notify};
+use super::logging;
 use super::words::{count, duration};
 use super::{CONFIGURATION, DISK, FINE, Serve, delivered, failed, journal_code, start_code, talk};
 
@@ -42,32 +48,96 @@ pub(super) fn run(arguments: Serve) -> i32 {
         return check(&options);
     }
     // Before any thread starts, so that a signal that comes early is not lost.
-    let mut signals = match Signals::new([SIGTERM, SIGINT]) {
+    let mut signals = match Signals::new([SIGTERM, SIGINT, SIGHUP]) {
         Ok(signals) => signals,
         Err(why) => return failed(DISK, &format_args!("could not listen for signals: {why}")),
     };
+    let level = match logging::start(options.log, options.log_level) {
+        Ok(level) => level,
+        Err(why) => return failed(DISK, &format_args!("could not begin to log: {why}")),
+    };
     share_descriptors(&mut options);
+    let version = env!("CARGO_PKG_VERSION");
+    info!(version, data = %options.data.display(), "doorbuster {version} starts");
     let start = Instant::now();
     // The journal's thread calls this: no answer leaves after it, so it ends the process at once.
     let on_failure = Arc::new(|why| {
-        let code = failed(journal_code(&why), &format_args!("stopped without answering: {why}"));
+        let code = ended(journal_code(&why), &format_args!("stopped without answering: {why}"));
         std::process::exit(code);
     });
-    let pipeline = match Pipeline::start(&options, on_failure) {
+    let metrics = Metrics::new(options.shards);
+    let guard = match Guard::start(metrics.clone()) {
+        Ok(guard) => guard,
+        Err(why) => return ended(DISK, &format_args!("could not start a thread: {why}")),
+    };
+    let mut pipeline = match Pipeline::start_counted(&options, metrics.clone(), on_failure) {
         Ok(pipeline) => pipeline,
-        Err(why) => return failed(start_code(&why), &why),
+        Err(why) => return ended(start_code(&why), &why),
     };
     greet(&pipeline, &options, start);
-    if let Some(signal) = signals.forever().next() {
-        let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
-        talk(&format_args!("{name}: answering what was read, then stopping"));
+    guard.ready();
+    let status = format!("listening on {}", pipeline.address());
+    notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    for signal in signals.forever() {
+        if signal != SIGHUP {
+            let signal = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
+            info!(signal, "{signal}: answering what was read, then stopping");
+            break;
+        }
+        let reloading = NotifyState::monotonic_usec_now();
+        notify(&[NotifyState::Reloading, reloading.unwrap_or(NotifyState::Status("reloading"))]);
+        match reload(&arguments, &options, &mut pipeline) {
+            Ok(newer) => {
+                level.set(newer.log_level);
+                options = newer;
+            }
+            Err(why) => error!("SIGHUP: nothing changed: {why}"),
+        }
+        notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
     }
-    let metrics = pipeline.metrics().clone();
+    notify(&[NotifyState::Stopping, NotifyState::Status("answering what was read")]);
+    hurry_at_the_next(signals, pipeline.stop_signal());
     pipeline.stop();
-    let decided = count(metrics.matcher.decided.value());
-    let seq = count(metrics.journal.seq.value());
-    talk(&format_args!("stopped after {decided} decisions; the journal ends at seq {seq}"));
+    drop(guard);
+    let (decided, seq) = (metrics.matcher.decided.value(), metrics.journal.seq.value());
+    let (decisions, end) = (count(decided), count(seq));
+    info!(decided, seq, "stopped after {decisions} decisions; the journal ends at seq {end}");
     FINE
+}
+
+/// Says what ends the server. Returns the exit code.
+fn ended(code: i32, what: &impl std::fmt::Display) -> i32 {
+    error!(code, "{what}");
+    code
+}
+
+/// Reads the options again and brings into force what can change. Returns what is in force now.
+fn reload(arguments: &Serve, old: &Options, pipeline: &mut Pipeline) -> Result<Options, String> {
+    let mut newer = layer(arguments)?.options()?;
+    share_descriptors(&mut newer);
+    let changes = old.changes(&newer);
+    let in_force = old.reloaded(&newer);
+    pipeline.reload().apply(&in_force)?;
+    for changed in &changes {
+        let (option, before, after) = (changed.name, &changed.before, &changed.after);
+        match changed.change {
+            Change::Reload => info!(option, before, after, "SIGHUP: {changed}"),
+            Change::Restart => warn!(option, before, after, "SIGHUP: {changed}"),
+        }
+    }
+    info!(changes = changes.len(), "SIGHUP: options read again");
+    Ok(in_force)
+}
+
+/// A second signal ends the wait for peers that take no answers.
+fn hurry_at_the_next(mut signals: Signals, stop: Arc<Stop>) {
+    // Without the thread the wait ends by itself.
+    let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        if signals.forever().any(|signal| signal != SIGHUP) {
+            warn!("a second signal: no more waiting for peers that take no answers");
+            stop.hurry();
+        }
+    });
 }
 
 /// Lets the process have as many descriptors as the system allows it, for the soft limit of most
@@ -82,9 +152,10 @@ fn share_descriptors(options: &mut Options) {
     let for_buyers = descriptors - DESCRIPTORS_KEPT.min(descriptors / 2);
     let connections_max = usize::try_from(for_buyers).unwrap_or(usize::MAX).max(1);
     if connections_max < options.connections_max {
-        eprintln!(
-            "doorbuster: connections_max lowered from {} to {connections_max}: the system allows \
-             this process {descriptors} descriptors (ulimit -n)",
+        warn!(
+            descriptors,
+            "connections_max lowered from {} to {connections_max}: the system allows this process \
+             {descriptors} descriptors (ulimit -n)",
             options.connections_max
         );
         options.connections_max = connections_max;
@@ -130,24 +201,29 @@ fn check(options: &Options) -> i32 {
 
 fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {
     let report = pipeline.report();
-    let mut talk = std::io::stderr().lock();
     if let Some(torn) = &report.torn {
-        let _ = writeln!(
-            talk,
-            "doorbuster: cut a torn end: segment {}, offset {}, {} bytes from seq {} on; \
-             nothing of it had been answered if it was written with durability fsync",
-            torn.segment,
-            count(torn.offset),
-            count(torn.bytes),
-            count(torn.seq),
+        let (segment, offset, bytes, seq) = (torn.segment, torn.offset, torn.bytes, torn.seq);
+        warn!(
+            segment,
+            offset,
+            bytes,
+            seq,
+            "cut a torn end: segment {segment}, offset {}, {} bytes from seq {} on; nothing of it \
+             had been answered if it was written with durability fsync",
+            count(offset),
+            count(bytes),
+            count(seq),
         );
     }
-    let _ = writeln!(
-        talk,
-        "doorbuster: journal {} holds {} records, replayed in {}",
+    let (records, took) = (report.seq, start.elapsed());
+    info!(
+        records,
+        seconds = took.as_secs_f64(),
+        "journal {} holds {} records, replayed in {}",
         options.data.display(),
-        count(report.seq),
-        duration(start.elapsed()),
+        count(records),
+        duration(took),
     );
-    let _ = writeln!(talk, "doorbuster: listening on {}", pipeline.address());
+    let address = pipeline.address();
+    info!(%address, "listening on {address}");
 }

@@ -48,6 +48,12 @@ impl Room {
         if !self.0.is_refused.load(Acquire) {
             return u64::MAX;
         }
+        self.bytes_made()
+    }
+
+    /// Bytes of the segments that were made and not yet written, whether the disk refuses another
+    /// one or not.
+    pub fn bytes_made(&self) -> u64 {
         // `used` first: it never passes `made`, so the difference cannot be below zero.
         let used = self.0.used.load(Acquire);
         self.0.made.load(Acquire) - used

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     bell::Bell,
+    clock,
     message::{CELL_BYTES, Cell},
     metrics::JournalCounters,
     ring::Reader,
@@ -92,6 +93,7 @@ impl<S: Storage> Journal<S> {
             is_stopped: false,
         };
         journal.order_ahead();
+        journal.show_room();
         journal
     }
 
@@ -148,6 +150,7 @@ impl<S: Storage> Journal<S> {
         }
         let Gathered { cells, records, .. } = gathered;
         if cells == 0 {
+            self.show_room();
             return Ok(0);
         }
         // The matcher may go on while the disk works.
@@ -164,6 +167,10 @@ impl<S: Storage> Journal<S> {
         if self.durability != Durability::None {
             self.tell(last_seq);
         }
+        // The first record is the oldest. Its time is the wall clock's, which may have stepped.
+        let decided_at = self.buffer[1].head().time.to_native();
+        let waited = clock::unix().saturating_sub(decided_at);
+        self.counters.durable_time.record(waited, u64::from(records));
         Ok(cells)
     }
 
@@ -219,6 +226,9 @@ impl<S: Storage> Journal<S> {
         self.counters.batches.add(1);
         self.counters.cells.add(cells as u64);
         self.counters.bytes.add(batch_bytes(cells));
+        self.counters.batch_records.record(u64::from(records), 1);
+        self.counters.batch_bytes.record(batch_bytes(cells), 1);
+        self.show_room();
         Ok(())
     }
 
@@ -229,11 +239,18 @@ impl<S: Storage> Journal<S> {
         let ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.counters.sync_ns.add(ns);
         self.counters.sync_ns_max.raise(ns);
+        self.counters.sync_time.record(ns, 1);
         Ok(())
+    }
+
+    fn show_room(&self) {
+        self.counters.room_bytes.set(self.room.bytes_made());
+        self.counters.refused.set(u64::from(self.room.is_refused()));
     }
 
     /// Lets the answers go.
     fn tell(&self, seq: u64) {
+        self.counters.durable_at.set(clock::monotonic());
         self.watermark.raise(seq);
         self.counters.seq.set(seq);
         for bell in &self.bells {

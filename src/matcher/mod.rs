@@ -17,6 +17,7 @@ use crossbeam::utils::CachePadded;
 use crate::bell::Bell;
 use crate::journal::Room;
 use crate::limits::{MATCHER_BATCH_MAX, TAILS_MAX};
+use crate::live::Follower;
 use crate::message::{CELL_BYTES, Cell, kind};
 use crate::metrics::{JournalCounters, MatcherCounters};
 use crate::record;
@@ -48,6 +49,7 @@ pub struct Matcher {
     clock: fn() -> Stamp,
     monotonic: fn() -> u64,
     shed_after_ns: u64,
+    live: Follower,
     counters: Arc<CachePadded<MatcherCounters>>,
     journal_counters: Arc<CachePadded<JournalCounters>>,
     /// Cells passed on to the journal.
@@ -87,7 +89,7 @@ impl Matcher {
     /// A matcher that goes on from the state it is given.
     pub fn new(parts: MatcherParts) -> Matcher {
         parts.counters.seq.set(parts.shop.seq());
-        Matcher {
+        let matcher = Matcher {
             time: parts.shop.now(),
             read_at: (parts.monotonic)(),
             shop: parts.shop,
@@ -98,18 +100,31 @@ impl Matcher {
             clock: parts.clock,
             monotonic: parts.monotonic,
             shed_after_ns: parts.shed_after_ns,
+            live: Follower::default(),
             counters: parts.counters,
             passed_on: parts.journal_counters.cells.value(),
             journal_counters: parts.journal_counters,
             newest_arrival: 0,
-        }
+        };
+        matcher.show(0, 0);
+        matcher
+    }
+
+    /// Takes its changing options from here.
+    pub fn follow(&mut self, live: Follower) {
+        self.live = live;
     }
 
     /// Decides what is there, up to a batch. Returns how much that was.
     pub fn work(&mut self) -> usize {
+        if let Some(values) = self.live.news() {
+            self.shed_after_ns = values.shed_after_ms.saturating_mul(1_000_000);
+        }
         let now = self.read_time();
-        let mut done = self.expire(now);
+        let expired = self.expire(now);
+        let mut done = expired;
         self.watch_room();
+        let oldest = self.look_ahead();
         while done < MATCHER_BATCH_MAX && self.records.free(TAILS_MAX + 1) > TAILS_MAX {
             let Some((door, until)) = self.oldest() else { break };
             // All holds that have ended are back before the next command is decided.
@@ -119,7 +134,38 @@ impl Matcher {
             done += self.run(door, until, now, MATCHER_BATCH_MAX - done);
         }
         self.pass_on();
+        if done > 0 {
+            self.show(oldest, done - expired);
+        }
         done
+    }
+
+    /// Shows how much waits, and since when. Returns the oldest arrival stamp, 0 if none waits.
+    fn look_ahead(&mut self) -> u64 {
+        let (mut oldest, mut cells) = (u64::MAX, 0);
+        for door in &mut self.doors {
+            let waiting = door.requests.available(usize::MAX);
+            if waiting > 0 {
+                cells += waiting as u64;
+                oldest = oldest.min(door.requests.get(0).head().time.to_native());
+            }
+        }
+        let oldest = if cells == 0 { 0 } else { oldest };
+        self.counters.queued_cells.set(cells);
+        self.counters.oldest_arrival.set(oldest);
+        oldest
+    }
+
+    /// Shows what the round was, of which the oldest request arrived at `oldest`.
+    fn show(&self, oldest: u64, decided: usize) {
+        if decided > 0 {
+            // What came in after the look has not waited.
+            let waited = if oldest == 0 { 0 } else { self.read_at.saturating_sub(oldest) };
+            self.counters.matched_time.record(waited, decided as u64);
+        }
+        self.counters.held.set(self.shop.held());
+        self.counters.orders.set(self.shop.orders_len() as u64);
+        self.counters.buyers.set(self.shop.buyers_len() as u64);
     }
 
     /// Whether there is something to decide, and room for what is decided.

@@ -52,6 +52,7 @@ pub struct Setting {
     pub(super) set: fn(&mut Layer, Said<'_>) -> Result<(), String>,
     pub(super) is_said: fn(&Layer) -> bool,
     pub(super) to_toml: fn(&Options) -> Option<String>,
+    pub(super) adopt: fn(&mut Options, &Options),
 }
 
 impl Setting {
@@ -174,6 +175,7 @@ macro_rules! options {
                     Ok(())
                 },
                 is_said: |layer| layer.$name.is_some(),
+                adopt: |options, newer| options.$name = newer.$name.clone(),
                 to_toml: |options| $crate::options::value::Value::to_toml(&options.$name),
             },
         )*];

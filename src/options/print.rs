@@ -58,6 +58,15 @@ impl Options {
         });
         pairs.filter(|changed| changed.before != changed.after).collect()
     }
+
+    /// What is in force once these options have taken from `newer` what a reload may change.
+    pub fn reloaded(&self, newer: &Options) -> Options {
+        let mut options = self.clone();
+        for setting in SETTINGS.iter().filter(|setting| setting.change == Change::Reload) {
+            (setting.adopt)(&mut options, newer);
+        }
+        options
+    }
 }
 
 impl Layer {

@@ -52,6 +52,10 @@ impl Buyers {
         Buyers { seed, entries: table(len_max), len: 0, index: Index::new(len_max) }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     pub(super) fn bytes(&self) -> usize {
         size_of_val(&*self.entries) + self.index.bytes()
     }

@@ -31,6 +31,11 @@ impl Shop {
         self.orders.len()
     }
 
+    /// Entries in the table of buyers: one for a buyer and sale, one more for each limited item.
+    pub fn buyers_len(&self) -> usize {
+        self.buyers.len()
+    }
+
     /// Bytes that the tables of orders and buyers of a shop with these bounds take.
     pub fn bytes_needed(bounds: &Bounds) -> u128 {
         bounds.orders_max as u128 * 90 + bounds.buyers_max as u128 * 45

@@ -33,17 +33,19 @@ pub struct Door {
     pub(super) bell: Arc<Bell>,
     /// Its connections, those in the inbox included. Only the acceptor adds to it.
     pub(super) taken: Arc<AtomicUsize>,
-    connections_max: usize,
+    /// Written by its shard alone.
+    pub(super) connections_max: Arc<AtomicUsize>,
 }
 
 impl Door {
     pub(super) fn new(bell: Arc<Bell>, connections_max: usize) -> Door {
         let inbox = Arc::new(ArrayQueue::new(INBOX_SOCKETS_MAX));
+        let connections_max = Arc::new(AtomicUsize::new(connections_max));
         Door { inbox, bell, taken: Arc::default(), connections_max }
     }
 
     fn is_full(&self) -> bool {
-        self.taken.load(Relaxed) >= self.connections_max
+        self.taken.load(Relaxed) >= self.connections_max.load(Relaxed)
     }
 }
 

@@ -20,7 +20,7 @@ use super::names::Names;
 use super::table::{Address, Buffers};
 use crate::limits::{REPLY_RING_CELLS, REQUEST_TAILS_MAX, SALE_CELLS_MAX, SHARD_IN_FLIGHT_MAX};
 use crate::message::{Cell, Head, kind, outcome, text_tail};
-use crate::metrics::Metrics;
+use crate::metrics::{self, Metrics};
 use crate::ring::Writer;
 use crate::wire::answers;
 use crate::wire::binary::{self, What};
@@ -58,6 +58,17 @@ pub(super) enum Form {
     Order,
     Stock,
     Http,
+}
+
+impl Form {
+    #[inline]
+    pub(super) fn protocol(self) -> metrics::Protocol {
+        match self {
+            Form::Binary => metrics::Protocol::Binary,
+            Form::Http => metrics::Protocol::Http,
+            _ => metrics::Protocol::Resp,
+        }
+    }
 }
 
 /// A request on its way.

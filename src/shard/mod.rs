@@ -17,6 +17,7 @@ mod reading;
 mod sweep;
 mod table;
 mod telling;
+mod tuning;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -36,6 +37,7 @@ use connection::Connection;
 use http::Http;
 use intake::Intake;
 use names::Names;
+use reading::Unshown;
 use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
 
@@ -46,6 +48,7 @@ use crate::limits::{
     CONNECTION_IN_FLIGHT_MAX, READ_BYTES_MAX, RESP_REQUEST_BYTES_MAX, SHARD_IN_FLIGHT_MAX,
     SHARDS_MAX,
 };
+use crate::live::Follower;
 use crate::message::Cell;
 use crate::metrics::{Metrics, ShardCounters};
 use crate::ring::{Reader, Writer};
@@ -133,6 +136,8 @@ pub struct Shard {
     index: usize,
     metrics: Metrics,
     sweep: Sweep,
+    unshown: Unshown,
+    live: Follower,
     /// Bytes in the connections' buffers.
     held: usize,
     rounds: u64,
@@ -187,6 +192,8 @@ impl Shard {
             index: parts.index,
             metrics: parts.metrics,
             sweep: Sweep::new((parts.clock)()),
+            unshown: Unshown::default(),
+            live: Follower::default(),
             held: 0,
             rounds: 0,
             connections: 0,
@@ -222,6 +229,7 @@ impl Shard {
     /// Does what can be done without waiting. Returns how much that was.
     pub fn work(&mut self) -> usize {
         let mut done = 0;
+        self.hear_of_changes();
         self.rounds += 1;
         if self.agenda.ready.is_empty() || self.rounds.is_multiple_of(ROUNDS_PER_POLL) {
             done += self.look(Duration::ZERO);
@@ -229,9 +237,12 @@ impl Shard {
         let now = (self.clock)();
         self.intake.http.refresh(now);
         done += self.admit(now);
-        done += self.tell();
+        let told = self.tell();
         self.flush(now);
-        done += self.read();
+        if told.count > 0 {
+            self.show(&told);
+        }
+        done += told.count + self.read();
         self.flush(now);
         self.sweep(now);
         done

@@ -19,6 +19,24 @@ const TURNS_MAX: usize = 64;
 /// Requests that are shown to the matcher before the round is over.
 const EARLY_PUBLISH: usize = 512;
 
+/// What was read and not yet shown to the matcher.
+#[derive(Default)]
+pub(super) struct Unshown {
+    /// Stamp of its first read; 0 if there is none.
+    since: u64,
+    /// Requests pushed before it.
+    pushed: u64,
+}
+
+impl Unshown {
+    #[inline]
+    fn read(&mut self, stamp: u64) {
+        if self.since == 0 {
+            self.since = stamp;
+        }
+    }
+}
+
 impl Shard {
     /// Gives the connections that are ready their turns and shows the matcher what came of it.
     /// Returns the number of turns. While it drains, only what was read before is taken up.
@@ -49,7 +67,11 @@ impl Shard {
     fn publish(&mut self) {
         if self.intake.requests.publish() {
             self.matcher_bell.ring();
+            let took = (self.clock)().saturating_sub(self.unshown.since);
+            let count = self.intake.pushed - self.unshown.pushed;
+            self.counters().ring_time.record(took, count);
         }
+        self.unshown = Unshown { since: 0, pushed: self.intake.pushed };
     }
 
     /// One connection's turn. Returns the bytes read.
@@ -65,6 +87,7 @@ impl Shard {
         if connection.backlog {
             let mut rest = std::mem::take(&mut connection.rest);
             let stamp = (self.clock)();
+            self.unshown.read(stamp);
             let read = Read { input: &rest[connection.rest_at..], stamp, out_high };
             let (used, stop) = self.intake.take(address, connection, &mut self.buffers, &read);
             connection.rest_at += used;
@@ -106,6 +129,7 @@ impl Shard {
             return self.after(address, Stop::Incomplete);
         };
         let stamp = (self.clock)();
+        self.unshown.read(stamp);
         connection.active_at = stamp;
         let input = &self.input[..kept + bytes];
         let read = Read { input, stamp, out_high };

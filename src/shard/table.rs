@@ -33,6 +33,11 @@ impl Table {
         Table { slots: Vec::new(), free: Vec::new(), max }
     }
 
+    /// Allows so many connections from now on.
+    pub(super) fn allow(&mut self, max: usize) {
+        self.max = max;
+    }
+
     /// Slots ever used.
     pub(super) fn slots(&self) -> u32 {
         self.slots.len() as u32

@@ -18,14 +18,24 @@ use crate::wire::binary;
 /// Answers told before the shard writes them out.
 const ANSWERS_MAX: usize = 4096;
 
+/// The answers of a round.
+pub(super) struct Told {
+    pub(super) count: usize,
+    /// Arrival stamp of the first, which is the oldest.
+    arrived: u64,
+}
+
 impl Shard {
-    /// Takes the answers that may be told. Returns how many.
-    pub(super) fn tell(&mut self) -> usize {
+    /// Takes the answers that may be told.
+    pub(super) fn tell(&mut self) -> Told {
         let mut there = self.replies.available(1);
-        let (mut at, mut told) = (0, 0);
+        let (mut at, mut told, mut arrived) = (0, 0, 0);
         while at < there && told < ANSWERS_MAX {
             let Some(answer) = self.gate.pass(self.replies.get(at)) else { break };
             let answer = answer.into_inner();
+            if told == 0 {
+                arrived = answer.reply().arrived.to_native();
+            }
             let tails = answer.reply_tails();
             if at + 1 + tails > there {
                 there = self.replies.available(at + 1 + tails);
@@ -33,6 +43,8 @@ impl Shard {
             }
             let flight = self.intake.land();
             assert!(tails < usize::from(flight.promised), "an answer of {tails} tails");
+            let counters = &self.metrics.shards[self.index];
+            counters.answers.count(flight.form.protocol(), answer.reply().outcome);
             if let Some(connection) = self.table.at(flight.address) {
                 self.buffers.lend(&mut connection.out);
                 if flight.form == Form::Binary {
@@ -70,7 +82,26 @@ impl Shard {
         if at > 0 {
             self.replies.release(at);
         }
-        told
+        Told { count: told, arrived }
+    }
+
+    /// Shows how long those took whose answers are written now.
+    pub(super) fn show(&self, told: &Told) {
+        let (now, count) = ((self.clock)(), told.count as u64);
+        let counters = self.counters();
+        counters.answer_time.record(now.saturating_sub(told.arrived), count);
+        let durable_at = self.metrics.journal.durable_at.value();
+        if durable_at > 0 {
+            counters.written_time.record(now.saturating_sub(durable_at), count);
+        }
+    }
+
+    /// Whether, after [`drain`](Self::drain), all that was read is answered as far as this house
+    /// goes: only peers that take no answers may be left.
+    pub fn is_told(&self) -> bool {
+        self.draining
+            && self.intake.flights.is_empty()
+            && self.table.iter().all(|peer| !peer.backlog)
     }
 
     /// Writes to every connection that has something to be told, and closes those that are over.

@@ -243,7 +243,7 @@ impl Server {
                 Err(RecvTimeoutError::Timeout) => continue,
             };
             self.heard += &format!("{line}\n");
-            if let Some(address) = line.strip_prefix("doorbuster: listening on ") {
+            if let Some((_, address)) = line.rsplit_once("listening on ") {
                 self.address = address.parse().expect("an address");
                 return true;
             }

@@ -1,10 +1,24 @@
 //! What each thread counts. Every counter has one writer, which stores without a lock prefix;
 //! whoever shows them reads all and adds up.
+//!
+//! Times are recorded for a batch and not for an order: a shard's read and publish, the matcher's
+//! round, the journal's batch, a shard's round of telling. The time of a batch is that of its
+//! oldest order, and counts for all of them: what is shown is never better than what was.
+
+mod answers;
+mod histogram;
+mod render;
+mod threads;
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
 };
+
+pub use answers::{Answers, OUTCOMES, Protocol};
+pub use histogram::{Histogram, Tally};
+pub use render::CONTENT_TYPE;
+pub use threads::{Pulse, ThreadCounters, Threads};
 
 use crossbeam::utils::CachePadded;
 
@@ -40,7 +54,7 @@ impl Counter {
 }
 
 /// What one shard counts.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct ShardCounters {
     /// Connections taken.
     pub accepted: Counter,
@@ -56,10 +70,36 @@ pub struct ShardCounters {
     pub bytes_out: Counter,
     /// Peers that broke their protocol.
     pub protocol_errors: Counter,
+    /// Answers told.
+    pub answers: Answers,
+    /// From the read of a request to its place in the ring; per publish.
+    pub ring_time: Histogram,
+    /// From durable to written; per round of telling, from the newest watermark.
+    pub written_time: Histogram,
+    /// From the read of a request to its written answer; per round of telling.
+    pub answer_time: Histogram,
+}
+
+impl Default for ShardCounters {
+    fn default() -> ShardCounters {
+        ShardCounters {
+            accepted: Counter::default(),
+            closed: Counter::default(),
+            turned_away: Counter::default(),
+            requests: Counter::default(),
+            bytes_in: Counter::default(),
+            bytes_out: Counter::default(),
+            protocol_errors: Counter::default(),
+            answers: Answers::default(),
+            ring_time: Histogram::of_times(),
+            written_time: Histogram::of_times(),
+            answer_time: Histogram::of_times(),
+        }
+    }
 }
 
 /// What the matcher counts.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct MatcherCounters {
     /// Requests decided.
     pub decided: Counter,
@@ -81,10 +121,45 @@ pub struct MatcherCounters {
     pub inversion_ns_max: Counter,
     /// The newest seq decided.
     pub seq: Counter,
+    /// From the read of a request to its decision; per round, as of the round's beginning.
+    pub matched_time: Histogram,
+    /// Cells of requests in the rings at the beginning of the last round.
+    pub queued_cells: Counter,
+    /// Arrival stamp of the oldest request then, monotonic ns; 0 if there was none.
+    pub oldest_arrival: Counter,
+    /// Orders in state `held`.
+    pub held: Counter,
+    /// Orders remembered.
+    pub orders: Counter,
+    /// Entries in the table of buyers.
+    pub buyers: Counter,
+}
+
+impl Default for MatcherCounters {
+    fn default() -> MatcherCounters {
+        MatcherCounters {
+            decided: Counter::default(),
+            given: Counter::default(),
+            refused: Counter::default(),
+            shed: Counter::default(),
+            confirmed: Counter::default(),
+            released: Counter::default(),
+            expired: Counter::default(),
+            inversions: Counter::default(),
+            inversion_ns_max: Counter::default(),
+            seq: Counter::default(),
+            matched_time: Histogram::of_times(),
+            queued_cells: Counter::default(),
+            oldest_arrival: Counter::default(),
+            held: Counter::default(),
+            orders: Counter::default(),
+            buyers: Counter::default(),
+        }
+    }
 }
 
 /// What the journal counts.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct JournalCounters {
     /// Batches written.
     pub batches: Counter,
@@ -100,6 +175,41 @@ pub struct JournalCounters {
     pub seq: Counter,
     /// Segments begun.
     pub segments: Counter,
+    /// When it last became durable, monotonic ns.
+    pub durable_at: Counter,
+    /// From the decision to durable; per batch, by the clock of the records.
+    pub durable_time: Histogram,
+    /// Time of a sync.
+    pub sync_time: Histogram,
+    /// Records of a batch.
+    pub batch_records: Histogram,
+    /// Bytes of a batch.
+    pub batch_bytes: Histogram,
+    /// Bytes left in the segments that are made.
+    pub room_bytes: Counter,
+    /// 1 while the disk refuses another segment.
+    pub refused: Counter,
+}
+
+impl Default for JournalCounters {
+    fn default() -> JournalCounters {
+        JournalCounters {
+            batches: Counter::default(),
+            cells: Counter::default(),
+            bytes: Counter::default(),
+            sync_ns: Counter::default(),
+            sync_ns_max: Counter::default(),
+            seq: Counter::default(),
+            segments: Counter::default(),
+            durable_at: Counter::default(),
+            durable_time: Histogram::of_times(),
+            sync_time: Histogram::of_times(),
+            batch_records: Histogram::of_sizes(),
+            batch_bytes: Histogram::of_bytes(),
+            room_bytes: Counter::default(),
+            refused: Counter::default(),
+        }
+    }
 }
 
 /// All of them.
@@ -111,6 +221,21 @@ pub struct Metrics {
     pub matcher: Arc<CachePadded<MatcherCounters>>,
     /// The journal's.
     pub journal: Arc<CachePadded<JournalCounters>>,
+    /// Each thread's.
+    pub threads: Threads,
+    /// What does not change while the server runs.
+    pub fixed: Fixed,
+}
+
+/// What is known at the start.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Fixed {
+    /// When the server began, monotonic ns; 0 if it did not.
+    pub started_at: u64,
+    /// See the option.
+    pub orders_max: usize,
+    /// See the option.
+    pub buyers_max: usize,
 }
 
 impl Metrics {
