@@ -42,6 +42,7 @@ pub mod journal;
 
 // What lies between them.
 pub mod bell;
+pub mod certificates;
 pub mod clock;
 pub mod directory;
 pub mod limits;

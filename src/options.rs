@@ -57,6 +57,19 @@ pub struct Options {
     pub segments_ahead: usize,
     /// Files of sales to create at the start.
     pub sales: Vec<PathBuf>,
+    /// What TLS is spoken with; `None`: it is not.
+    pub tls: Option<TlsFiles>,
+    /// Whether buyers without TLS are turned away.
+    pub tls_required: bool,
+}
+
+/// Where the server's certificate is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The chain in PEM, the server's own certificate first.
+    pub cert: PathBuf,
+    /// Its private key in PEM.
+    pub key: PathBuf,
 }
 
 /// One layer: what the file, the environment or the flags say.
@@ -97,6 +110,12 @@ pub struct Layer {
     pub segments_ahead: Option<usize>,
     /// See [`Options::sales`].
     pub sale: Option<Vec<PathBuf>>,
+    /// See [`TlsFiles::cert`].
+    pub tls_cert: Option<PathBuf>,
+    /// See [`TlsFiles::key`].
+    pub tls_key: Option<PathBuf>,
+    /// See [`Options::tls_required`].
+    pub tls_required: Option<bool>,
 }
 
 /// [`Durability`] as a word.
@@ -177,6 +196,9 @@ impl Layer {
             segment_mib: self.segment_mib.or(below.segment_mib),
             segments_ahead: self.segments_ahead.or(below.segments_ahead),
             sale: self.sale.or(below.sale),
+            tls_cert: self.tls_cert.or(below.tls_cert),
+            tls_key: self.tls_key.or(below.tls_key),
+            tls_required: self.tls_required.or(below.tls_required),
         }
     }
 
@@ -196,6 +218,16 @@ impl Layer {
             within("orders_max", self.orders_max.unwrap_or(2_000_000), 1, 1_000_000_000)?;
         // Room for one order's two entries is kept free.
         let buyers_max = self.buyers_max.unwrap_or(orders_max.saturating_add(2));
+        let tls_required = self.tls_required.unwrap_or(false);
+        let tls = match (self.tls_cert, self.tls_key) {
+            (Some(cert), Some(key)) => Some(TlsFiles { cert, key }),
+            (Some(_), None) => return Err("tls_key: wanted with tls_cert: both or neither".into()),
+            (None, Some(_)) => return Err("tls_cert: wanted with tls_key: both or neither".into()),
+            (None, None) if tls_required => {
+                return Err("tls_required: wants tls_cert and tls_key".into());
+            }
+            (None, None) => None,
+        };
         let segment_mib = self.segment_mib.unwrap_or(64) as usize;
         Ok(Options {
             data: self.data.unwrap_or_else(|| PathBuf::from("doorbuster-data")),
@@ -247,6 +279,8 @@ impl Layer {
             segment_bytes: (within("segment_mib", segment_mib, 4, 4096)? as u64) << 20,
             segments_ahead: within("segments_ahead", self.segments_ahead.unwrap_or(2), 1, 64)?,
             sales: self.sale.unwrap_or_default(),
+            tls,
+            tls_required,
         })
     }
 }
@@ -338,5 +372,21 @@ mod tests {
     fn a_value_out_of_range_is_refused_with_what_is_allowed() {
         let why = Layer { shards: Some(0), ..Layer::default() }.options().expect_err("none");
         assert_eq!(why, "shards: 0 is not between 1 and 64");
+    }
+
+    #[test]
+    fn certificate_and_key_come_together() {
+        let path = || Some(PathBuf::from("x.pem"));
+        let cert = Layer { tls_cert: path(), ..Layer::default() };
+        let why = cert.clone().options().expect_err("no key");
+        assert_eq!(why, "tls_key: wanted with tls_cert: both or neither");
+        let key = Layer { tls_key: path(), ..Layer::default() };
+        let why = key.clone().options().expect_err("no certificate");
+        assert_eq!(why, "tls_cert: wanted with tls_key: both or neither");
+        let required = Layer { tls_required: Some(true), ..Layer::default() };
+        let why = required.clone().options().expect_err("neither");
+        assert_eq!(why, "tls_required: wants tls_cert and tls_key");
+        let options = cert.over(key).over(required).options().expect("both");
+        assert!(options.tls.is_some() && options.tls_required);
     }
 }

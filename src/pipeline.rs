@@ -29,6 +29,7 @@ use crossbeam::sync::Parker;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::bell::Bell;
+use crate::certificates::Certificates;
 use crate::clock;
 use crate::crew::{Crew, OnFailure};
 use crate::directory::DirectoryWriter;
@@ -79,6 +80,7 @@ pub struct Pipeline {
     address: SocketAddr,
     report: Report,
     metrics: Metrics,
+    certificates: Option<Arc<Certificates>>,
     operator: Option<Operator>,
     stop: Arc<AtomicBool>,
     bells: Vec<Arc<Bell>>,
@@ -101,6 +103,12 @@ impl Pipeline {
         let sales: Result<Vec<Terms>, String> =
             options.sales.iter().map(|path| crate::sale_file::read(path)).collect();
         let sales = sales.map_err(StartError::Sale)?;
+        let certificates = options
+            .tls
+            .as_ref()
+            .map(|files| Certificates::load(&files.cert, &files.key).map(Arc::new))
+            .transpose()
+            .map_err(StartError::Options)?;
         let lock = FolderLock::take(&options.data)?;
         let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
@@ -127,6 +135,7 @@ impl Pipeline {
                 metrics: metrics.clone(),
                 clock: clock::monotonic,
                 loading: Arc::clone(&loading),
+                certificates: certificates.clone(),
                 options: shard_options(options),
             })?;
             doors.push(Door {
@@ -246,6 +255,7 @@ impl Pipeline {
             address,
             report,
             metrics,
+            certificates,
             operator: None,
             stop,
             bells,
@@ -276,6 +286,11 @@ impl Pipeline {
     /// What it counts.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What TLS is spoken with; `None`: it is not. Reloaded through it while the server runs.
+    pub fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.certificates.as_ref()
     }
 
     /// Creates sales and opens them.
@@ -327,6 +342,7 @@ fn shard_options(options: &Options) -> ShardOptions {
         idle_ms: options.idle_ms,
         request_ms: options.request_ms,
         write_stall_ms: options.write_stall_ms,
+        tls_required: options.tls_required,
         ..ShardOptions::default()
     }
 }

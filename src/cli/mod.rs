@@ -84,6 +84,15 @@ struct Serve {
     /// Create this sale if it is not there yet, and open it if it has no opening time.
     #[arg(long, value_name = "FILE")]
     sale: Vec<PathBuf>,
+    /// Speak TLS too, with this certificate chain (PEM); needs --tls-key.
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM).
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
+    /// Turn away buyers without TLS.
+    #[arg(long)]
+    tls_required: bool,
     /// End when the process that started this one ends, however that ends.
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -101,6 +110,9 @@ impl Serve {
             orders_max: self.orders_max,
             buyers_max: self.buyers_max,
             sale: (!self.sale.is_empty()).then_some(self.sale),
+            tls_cert: self.tls_cert,
+            tls_key: self.tls_key,
+            tls_required: self.tls_required.then_some(true),
             ..Layer::default()
         }
     }

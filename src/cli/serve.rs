@@ -113,5 +113,8 @@ fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {
         count(report.seq),
         duration(start.elapsed()),
     );
+    if let Some(warning) = pipeline.certificates().and_then(|certificates| certificates.warning()) {
+        let _ = writeln!(talk, "doorbuster: {warning}");
+    }
     let _ = writeln!(talk, "doorbuster: listening on {}", pipeline.address());
 }

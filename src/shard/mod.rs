@@ -13,9 +13,11 @@ mod connection;
 mod intake;
 mod names;
 mod reading;
+mod stream;
 mod sweep;
 mod table;
 mod telling;
+mod tls;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -34,15 +36,17 @@ pub use acceptor::Door;
 use connection::Connection;
 use intake::Intake;
 use names::Names;
+use stream::Desk;
 use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
 
 use crate::bell::Bell;
+use crate::certificates::Certificates;
 use crate::directory::Directory;
 use crate::journal::Gate;
 use crate::limits::{
     CONNECTION_IN_FLIGHT_MAX, READ_BYTES_MAX, RESP_REQUEST_BYTES_MAX, SHARD_IN_FLIGHT_MAX,
-    SHARDS_MAX,
+    SHARDS_MAX, TLS_RECORD_BYTES_MAX,
 };
 use crate::message::Cell;
 use crate::metrics::{Metrics, ShardCounters};
@@ -52,6 +56,7 @@ use crate::wire::resp::Args;
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 const EVENTS_MAX: usize = 1024;
+const INPUT_BYTES: usize = READ_BYTES_MAX + 2 * RESP_REQUEST_BYTES_MAX + TLS_RECORD_BYTES_MAX;
 /// While connections wait for their turn, the kernel is asked for news in every so many rounds.
 const ROUNDS_PER_POLL: u64 = 4;
 
@@ -71,6 +76,8 @@ pub struct ShardOptions {
     pub request_ms: u64,
     /// A peer that takes nothing of its answers for so long is closed, ms; 0 for never.
     pub write_stall_ms: u64,
+    /// Whether peers without TLS are turned away.
+    pub tls_required: bool,
 }
 
 impl Default for ShardOptions {
@@ -82,6 +89,7 @@ impl Default for ShardOptions {
             idle_ms: 300_000,
             request_ms: 10_000,
             write_stall_ms: 30_000,
+            tls_required: false,
         }
     }
 }
@@ -107,6 +115,8 @@ pub struct ShardParts {
     pub clock: fn() -> u64,
     /// Whether the journal is still being replayed.
     pub loading: Arc<AtomicBool>,
+    /// For TLS; `None`: none is spoken.
+    pub certificates: Option<Arc<Certificates>>,
     /// How it treats its peers.
     pub options: ShardOptions,
 }
@@ -122,6 +132,7 @@ pub struct Shard {
     buffers: Buffers,
     /// What every read goes into: the unheard rest of its connection, then the new bytes.
     input: Box<[u8]>,
+    desk: Desk,
     intake: Intake,
     replies: Reader<Cell>,
     gate: Gate,
@@ -146,7 +157,8 @@ impl Shard {
     /// When the kernel gives no epoll instance or waker.
     ///
     /// # Panics
-    /// If the options allow no request on its way, or more than a shard may have.
+    /// If the options allow no request on its way, or more than a shard may have, or if they
+    /// require TLS and there is no certificate.
     pub fn new(parts: ShardParts) -> io::Result<Shard> {
         let options = parts.options;
         assert!((1..=SHARD_IN_FLIGHT_MAX).contains(&(options.connection_in_flight_max as usize)));
@@ -173,7 +185,8 @@ impl Shard {
             table: Table::new(options.connections_max),
             agenda: Agenda::default(),
             buffers: Buffers::default(),
-            input: vec![0; READ_BYTES_MAX + 2 * RESP_REQUEST_BYTES_MAX].into_boxed_slice(),
+            input: vec![0; INPUT_BYTES].into_boxed_slice(),
+            desk: Desk::new(parts.certificates, options.tls_required),
             intake,
             replies: parts.replies,
             gate: parts.gate,
@@ -248,6 +261,7 @@ impl Shard {
         answers
             || !self.door.inbox.is_empty()
             || !self.agenda.dirty.is_empty()
+            || !self.agenda.handshakes.is_empty()
             || (!self.agenda.ready.is_empty() && self.intake.has_room())
             || acceptor.is_some_and(|acceptor| acceptor.is_ready((self.clock)()))
     }

@@ -122,6 +122,7 @@ pub(crate) const QUICK: ShardOptions = ShardOptions {
     idle_ms: 0,
     request_ms: 0,
     write_stall_ms: 0,
+    tls_required: false,
 };
 
 /// A shard and the matcher's ends of its rings.
@@ -146,6 +147,7 @@ pub(crate) fn make(
         metrics: metrics.clone(),
         clock,
         loading: Arc::clone(loading),
+        certificates: None,
         options,
     });
     (shard.expect("epoll"), request_reader, reply_writer)
