@@ -1,7 +1,7 @@
 //! TLS around one connection: rustls' buffers, filled from its socket and emptied into it.
 //!
-//! It never waits and knows nothing of requests. What goes wrong inside TLS is told to the peer as
-//! an alert, and after that nothing else is.
+//! It never waits and knows nothing of requests. What goes wrong inside TLS is told to the peer by
+//! the alert that rustls has for it, and after that nothing else is.
 //!
 //! Invariants: after [`Tls::receive`] no plaintext is left in rustls, for no more is read from the
 //! socket than fits when it is opened; [`Tls::write`] returns when all is written or the kernel
