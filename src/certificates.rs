@@ -3,7 +3,8 @@
 //! It never speaks TLS itself and never hands out a key. A connection keeps what it began with; who
 //! begins a handshake asks for [`Certificates::current`].
 //!
-//! Invariant: what is in force was read and checked whole; files that cannot be used change nothing.
+//! Invariant: what is in force was read and checked whole; files that cannot be used change
+//! nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -131,7 +132,9 @@ fn read(cert: &Path, key: &Path) -> Result<(Arc<ServerConfig>, CertificateDer<'s
 fn sentence(why: &PemError) -> String {
     let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
     match why {
-        PemError::MissingSectionEnd { end_marker } => format!("no line `{}`", text(end_marker)),
+        PemError::MissingSectionEnd { end_marker } => {
+            format!("no line with `END {}`", text(end_marker))
+        }
         PemError::IllegalSectionStart { line } => {
             format!("a section begins with `{}`", text(&line[..line.len().min(40)]))
         }
