@@ -44,6 +44,7 @@ pub mod journal;
 // What lies between them.
 pub mod bell;
 pub mod board;
+pub mod certificates;
 pub mod clock;
 pub mod directory;
 pub mod limits;

@@ -71,6 +71,10 @@ pub const HTTP_CHUNKED_BYTES_MAX: usize = 32 * 1024;
 pub const READ_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a shard takes in one turn when its buffers hold as much as they may.
 pub const READ_BYTES_TIGHT: usize = 2 * 1024;
+/// A TLS record with its header, in bytes, as RFC 5246 bounds it.
+pub const TLS_RECORD_BYTES_MAX: usize = 5 + (1 << 14) + 2048;
+/// What a TLS handshake may hold of a peer's messages, in bytes.
+pub const TLS_HELLO_BYTES_MAX: usize = 64 * 1024;
 /// Bytes waiting to go out above which a connection is not read any more.
 pub const OUT_BYTES_HIGH: usize = 64 * 1024;
 /// Accepted sockets on their way to one shard.

@@ -29,6 +29,7 @@ use crossbeam::sync::Parker;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::bell::Bell;
+use crate::certificates::Certificates;
 use crate::clock;
 use crate::crew::{Crew, OnFailure, Stop};
 use crate::directory::DirectoryWriter;
@@ -81,6 +82,7 @@ pub struct Pipeline {
     address: SocketAddr,
     report: Report,
     metrics: Metrics,
+    certificates: Option<Arc<Certificates>>,
     operator: Option<Operator>,
     stop: Arc<Stop>,
     reload: Reload,
@@ -120,6 +122,11 @@ impl Pipeline {
         let sales: Result<Vec<Terms>, String> =
             options.sale.iter().map(|path| crate::sale_file::read(path)).collect();
         let sales = sales.map_err(StartError::Sale)?;
+        let certificates = options
+            .tls_files()
+            .map(|(cert, key)| Certificates::load(cert, key).map(Arc::new))
+            .transpose()
+            .map_err(StartError::Options)?;
         let lock = FolderLock::take(&options.data)?;
         let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
@@ -147,6 +154,7 @@ impl Pipeline {
                 metrics: metrics.clone(),
                 clock: clock::monotonic,
                 loading: Arc::clone(&loading),
+                certificates: certificates.clone(),
                 options: shard_options(options),
             })?;
             shard.follow(live.follow());
@@ -266,13 +274,22 @@ impl Pipeline {
         loading.store(false, Ordering::Release);
         bells.iter().for_each(|bell| bell.ring());
 
+        let mut reload = Reload::new(live);
+        if let Some(certificates) = &certificates {
+            let certificates = Arc::clone(certificates);
+            reload.follow(Box::new(move |_| {
+                let apply = certificates.prepare()?;
+                Ok(Box::new(apply))
+            }));
+        }
         let mut pipeline = Pipeline {
             address,
             report,
             metrics,
+            certificates,
             operator: None,
             stop,
-            reload: Reload::new(live),
+            reload,
             bells,
             threads: crew.threads,
             _lock: lock,
@@ -311,6 +328,11 @@ impl Pipeline {
     /// How the stop under way can be hurried.
     pub fn stop_signal(&self) -> Arc<Stop> {
         Arc::clone(&self.stop)
+    }
+
+    /// What TLS is spoken with; `None`: it is not. Reloaded through it while the server runs.
+    pub fn certificates(&self) -> Option<&Arc<Certificates>> {
+        self.certificates.as_ref()
     }
 
     /// Creates sales and opens them.
@@ -370,6 +392,7 @@ fn shard_options(options: &Options) -> ShardOptions {
         idle_ms: options.idle_ms,
         request_ms: options.request_ms,
         write_stall_ms: options.write_stall_ms,
+        tls_required: options.tls_required,
         ..ShardOptions::default()
     }
 }

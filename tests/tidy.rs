@@ -24,7 +24,7 @@ const ROWS: [&[&str]; 9] = [
     &["crew", "reload"],
     &["shard", "matcher", "journal", "sink", "admin", "operator", "options", "client"],
     &["wire", "ring", "metrics", "live", "bell", "board", "directory", "record", "sale_file"],
-    &["message", "clock"],
+    &["message", "clock", "certificates"],
     &["limits"],
     &["sale"],
 ];

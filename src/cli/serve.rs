@@ -224,6 +224,9 @@ fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {
         count(records),
         duration(took),
     );
+    if let Some(warning) = pipeline.certificates().and_then(|certificates| certificates.warning()) {
+        warn!("{warning}");
+    }
     let address = pipeline.address();
     info!(%address, "listening on {address}");
 }

@@ -148,7 +148,7 @@ macro_rules! options {
                             .map_err(|why| format!("{}: {why}", stringify!($name)))?;
                     )?
                 )*
-                Ok(Options { $($name,)* })
+                Options { $($name,)* }.agree()
             }
         }
 

@@ -11,7 +11,7 @@ mod sources;
 mod value;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub use declare::{Change, Said, Setting};
 pub use print::{Changed, example, table};
@@ -93,6 +93,12 @@ declare::options! {
     [Restart] segment_mib: u64 = 64, within 4..=4096;
     /// Journal segments made ahead of need.
     [Restart] segments_ahead: usize = 2, within 1..=SEGMENTS_AHEAD_MAX;
+    /// Speak TLS too, with this certificate chain (PEM, the server's own first); needs tls_key.
+    [Restart] tls_cert: Option<PathBuf> = None;
+    /// The certificate's private key (PEM).
+    [Restart] tls_key: Option<PathBuf> = None;
+    /// Turn away buyers without TLS.
+    [Restart] tls_required: bool = false;
     /// The form of what is said on stderr: lines for people, or one JSON object a line.
     [Restart] log: LogForm = LogForm::Text;
     /// What is said at all: this and what is graver.
@@ -100,6 +106,24 @@ declare::options! {
 }
 
 impl Options {
+    /// Checks what no option can check alone.
+    fn agree(self) -> Result<Options, String> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => return Err("tls_key: wanted with tls_cert: both or neither".into()),
+            (None, Some(_)) => return Err("tls_cert: wanted with tls_key: both or neither".into()),
+            (None, None) if self.tls_required => {
+                return Err("tls_required: wants tls_cert and tls_key".into());
+            }
+            _ => {}
+        }
+        Ok(self)
+    }
+
+    /// The files of certificate chain and key, if TLS is spoken.
+    pub fn tls_files(&self) -> Option<(&Path, &Path)> {
+        Some((self.tls_cert.as_deref()?, self.tls_key.as_deref()?))
+    }
+
     /// What the tables hold.
     pub fn bounds(&self) -> Bounds {
         Bounds {

@@ -116,3 +116,19 @@ fn a_change_is_in_force_by_a_reload_or_says_that_it_needs_a_restart() {
     );
     assert_eq!(before.changes(&before), []);
 }
+
+#[test]
+fn certificate_and_key_come_together() {
+    let path = || Some(Some(std::path::PathBuf::from("x.pem")));
+    let cert = Layer { tls_cert: path(), ..Layer::default() };
+    let why = cert.clone().options().expect_err("no key");
+    assert_eq!(why, "tls_key: wanted with tls_cert: both or neither");
+    let key = Layer { tls_key: path(), ..Layer::default() };
+    let why = key.clone().options().expect_err("no certificate");
+    assert_eq!(why, "tls_cert: wanted with tls_key: both or neither");
+    let required = Layer { tls_required: Some(true), ..Layer::default() };
+    let why = required.clone().options().expect_err("neither");
+    assert_eq!(why, "tls_required: wants tls_cert and tls_key");
+    let options = cert.over(key).over(required).options().expect("both");
+    assert!(options.tls_files().is_some() && options.tls_required);
+}

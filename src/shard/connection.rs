@@ -6,11 +6,12 @@
 //! Invariant: `rest[rest_at..]` is unheard and `out[out_at..]` untold; both vectors are empty, not
 //! merely used up, when nothing is.
 
-use std::io::{ErrorKind, Write};
 use std::net::Shutdown;
 
 use mio::net::TcpStream;
 
+use super::stream::{self, Handshake};
+use super::tls::Tls;
 use crate::wire::local::Session;
 
 /// What a connection speaks.
@@ -40,6 +41,9 @@ pub(super) enum Wait {
 
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
+    /// What lies around the stream, if the peer wanted it.
+    pub(super) tls: Option<Box<Tls>>,
+    pub(super) handshake: Handshake,
     pub(super) protocol: Protocol,
     pub(super) session: Session,
     /// Its HTTP request that is not whole yet was told to go on.
@@ -50,6 +54,10 @@ pub(super) struct Connection {
     pub(super) backlog: bool,
     pub(super) out: Vec<u8>,
     pub(super) out_at: usize,
+    /// Bytes for the peer that only TLS still holds; 0 without it.
+    pub(super) sealed: usize,
+    /// What TLS takes of the memory besides; 0 without it.
+    pub(super) veiled: usize,
     pub(super) in_flight: u32,
     pub(super) wait: Wait,
     /// The kernel may hold more bytes from the peer.
@@ -82,6 +90,8 @@ impl Connection {
     pub(super) fn new(stream: TcpStream, id: u64, now: u64) -> Connection {
         Connection {
             stream,
+            tls: None,
+            handshake: Handshake::No,
             protocol: Protocol::Fresh,
             session: Session::new(id),
             told_to_continue: false,
@@ -90,6 +100,8 @@ impl Connection {
             backlog: false,
             out: Vec::new(),
             out_at: 0,
+            sealed: 0,
+            veiled: 0,
             in_flight: 0,
             wait: Wait::No,
             readable: false,
@@ -110,34 +122,26 @@ impl Connection {
     /// What its buffers take of the memory, used or not.
     #[inline]
     pub(super) fn bytes_held(&self) -> usize {
-        self.rest.capacity() + self.out.capacity()
+        self.rest.capacity() + self.out.capacity() + self.sealed + self.veiled
     }
 
     /// Bytes that it has not yet been told.
     #[inline]
     pub(super) fn untold(&self) -> usize {
-        self.out.len() - self.out_at
+        self.out.len() - self.out_at + self.sealed
     }
 
     /// Writes once. Returns the bytes written.
     pub(super) fn flush(&mut self, now: u64) -> usize {
-        let written = loop {
-            match self.stream.write(&self.out[self.out_at..]) {
-                Ok(0) => break Err(()),
-                Ok(written) => break Ok(written),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break Ok(0),
-                Err(_) => break Err(()),
-            }
-        };
-        let Ok(written) = written else {
+        let Ok(written) = stream::write(self) else {
             self.gone = true;
             return 0;
         };
+        self.out_at += written.taken;
+        let written = written.sent;
         if written > 0 {
             self.active_at = now;
         }
-        self.out_at += written;
         if self.untold() == 0 {
             (self.write_blocked, self.stalled_since) = (false, 0);
             self.out.clear();
@@ -167,7 +171,13 @@ impl Connection {
     /// the kernel reset the connection.
     pub(super) fn part(mut self, scratch: &mut [u8]) {
         const READS_MAX: usize = 16;
-        if self.gone || self.stream.shutdown(Shutdown::Write).is_err() {
+        if self.gone {
+            return;
+        }
+        if let Some(tls) = &mut self.tls {
+            tls.part(&mut self.stream);
+        }
+        if self.stream.shutdown(Shutdown::Write).is_err() {
             return;
         }
         for _ in 0..READS_MAX {

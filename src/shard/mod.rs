@@ -13,19 +13,19 @@ mod connection;
 mod http;
 mod intake;
 mod names;
+mod parts;
 mod reading;
+mod stream;
 mod sweep;
 mod table;
 mod telling;
+mod tls;
 mod tuning;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
-};
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 use std::time::Duration;
 
 use mio::net::{TcpListener, TcpStream};
@@ -37,84 +37,29 @@ use connection::Connection;
 use http::Http;
 use intake::Intake;
 use names::Names;
+pub use parts::{ShardOptions, ShardParts};
 use reading::Unshown;
+use stream::Desk;
 use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
 
 use crate::bell::Bell;
-use crate::directory::Directory;
 use crate::journal::Gate;
 use crate::limits::{
-    CONNECTION_IN_FLIGHT_MAX, READ_BYTES_MAX, RESP_REQUEST_BYTES_MAX, SHARD_IN_FLIGHT_MAX,
-    SHARDS_MAX,
+    READ_BYTES_MAX, RESP_REQUEST_BYTES_MAX, SHARD_IN_FLIGHT_MAX, SHARDS_MAX, TLS_RECORD_BYTES_MAX,
 };
 use crate::live::Follower;
 use crate::message::Cell;
 use crate::metrics::{Metrics, ShardCounters};
-use crate::ring::{Reader, Writer};
+use crate::ring::Reader;
 use crate::wire::resp::Args;
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 const EVENTS_MAX: usize = 1024;
+const INPUT_BYTES: usize = READ_BYTES_MAX + 2 * RESP_REQUEST_BYTES_MAX + TLS_RECORD_BYTES_MAX;
 /// While connections wait for their turn, the kernel is asked for news in every so many rounds.
 const ROUNDS_PER_POLL: u64 = 4;
-
-/// How a shard treats its peers.
-#[derive(Clone, Copy, Debug)]
-pub struct ShardOptions {
-    /// Connections of this shard; more are told so and closed.
-    pub connections_max: usize,
-    /// Requests that one connection may have on their way.
-    pub connection_in_flight_max: u32,
-    /// Bytes in the buffers of all connections above which only little is read, and only from
-    /// connections that have taken all their answers.
-    pub buffers_bytes_max: usize,
-    /// A connection that says nothing for so long is closed, ms; 0 for never.
-    pub idle_ms: u64,
-    /// A request that is not whole after so long ends its connection, ms; 0 for never.
-    pub request_ms: u64,
-    /// A peer that takes nothing of its answers for so long is closed, ms; 0 for never.
-    pub write_stall_ms: u64,
-}
-
-impl Default for ShardOptions {
-    fn default() -> ShardOptions {
-        ShardOptions {
-            connections_max: 16_384,
-            connection_in_flight_max: CONNECTION_IN_FLIGHT_MAX as u32,
-            buffers_bytes_max: 256 << 20,
-            idle_ms: 300_000,
-            request_ms: 10_000,
-            write_stall_ms: 30_000,
-        }
-    }
-}
-
-/// What a shard is made of.
-pub struct ShardParts {
-    /// Which one it is, from 0.
-    pub index: usize,
-    /// To the matcher.
-    pub requests: Writer<Cell>,
-    /// From the matcher: for every request one answer, in the same order, its head and tails
-    /// published at once.
-    pub replies: Reader<Cell>,
-    /// What lets answers out.
-    pub gate: Gate,
-    /// Rung when there are requests.
-    pub matcher_bell: Arc<Bell>,
-    /// The names of sales and items.
-    pub directory: Directory,
-    /// Where it counts, at `shards[index]`; the others are read for `INFO`.
-    pub metrics: Metrics,
-    /// Monotonic ns.
-    pub clock: fn() -> u64,
-    /// Whether the journal is still being replayed.
-    pub loading: Arc<AtomicBool>,
-    /// How it treats its peers.
-    pub options: ShardOptions,
-}
 
 /// One thread's share of the connections.
 pub struct Shard {
@@ -127,6 +72,7 @@ pub struct Shard {
     buffers: Buffers,
     /// What every read goes into: the unheard rest of its connection, then the new bytes.
     input: Box<[u8]>,
+    desk: Desk,
     intake: Intake,
     replies: Reader<Cell>,
     gate: Gate,
@@ -153,7 +99,8 @@ impl Shard {
     /// When the kernel gives no epoll instance or waker.
     ///
     /// # Panics
-    /// If the options allow no request on its way, or more than a shard may have.
+    /// If the options allow no request on its way, or more than a shard may have, or if they
+    /// require TLS and there is no certificate.
     pub fn new(parts: ShardParts) -> io::Result<Shard> {
         let options = parts.options;
         assert!((1..=SHARD_IN_FLIGHT_MAX).contains(&(options.connection_in_flight_max as usize)));
@@ -182,7 +129,8 @@ impl Shard {
             table: Table::new(options.connections_max),
             agenda: Agenda::default(),
             buffers: Buffers::default(),
-            input: vec![0; READ_BYTES_MAX + 2 * RESP_REQUEST_BYTES_MAX].into_boxed_slice(),
+            input: vec![0; INPUT_BYTES].into_boxed_slice(),
+            desk: Desk::new(parts.certificates, options.tls_required),
             intake,
             replies: parts.replies,
             gate: parts.gate,
@@ -264,6 +212,7 @@ impl Shard {
         answers
             || !self.door.inbox.is_empty()
             || !self.agenda.dirty.is_empty()
+            || !self.agenda.handshakes.is_empty()
             || (!self.agenda.ready.is_empty() && self.intake.has_room())
             || acceptor.is_some_and(|acceptor| acceptor.is_ready((self.clock)()))
     }

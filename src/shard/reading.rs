@@ -6,13 +6,12 @@
 //! Invariant: arrival stamps never go down within a shard. Bytes that back-pressure left lying are
 //! stamped when they are taken up again, as if they had lain in the kernel.
 
-use std::io::{ErrorKind, Read as _};
-
 use super::Shard;
 use super::connection::{Connection, Wait};
 use super::intake::{Read, Stop};
+use super::stream::{Handshake, receive};
 use super::table::{Address, Agenda};
-use crate::limits::{OUT_BYTES_HIGH, READ_BYTES_MAX, READ_BYTES_TIGHT};
+use crate::limits::{OUT_BYTES_HIGH, READ_BYTES_MAX, READ_BYTES_TIGHT, TLS_RECORD_BYTES_MAX};
 
 /// Turns taken before the shard looks at the answers again.
 const TURNS_MAX: usize = 64;
@@ -42,7 +41,7 @@ impl Shard {
     /// Returns the number of turns. While it drains, only what was read before is taken up.
     pub(super) fn read(&mut self) -> usize {
         let (pushed, broken) = (self.intake.pushed, self.intake.broken);
-        let (mut turns, mut bytes) = (0, 0);
+        let (mut turns, mut bytes) = self.shake_hands();
         for _ in 0..self.agenda.ready.len().min(TURNS_MAX) {
             if !self.intake.has_room() {
                 break;
@@ -75,7 +74,7 @@ impl Shard {
     }
 
     /// One connection's turn. Returns the bytes read.
-    fn turn(&mut self, slot: u32) -> usize {
+    pub(super) fn turn(&mut self, slot: u32) -> usize {
         let Some((address, connection)) = self.table.in_slot(slot) else { return 0 };
         connection.queued = false;
         if connection.gone || connection.closing {
@@ -122,15 +121,32 @@ impl Shard {
             self.agenda.soil(slot, connection);
             return 0;
         }
+        if let Handshake::Waits(_) = connection.handshake {
+            self.agenda.wait_to_shake(slot, connection, (self.clock)());
+            return 0;
+        }
         let kept = connection.rest.len() - connection.rest_at;
         self.input[..kept].copy_from_slice(&connection.rest[connection.rest_at..]);
         let room = if tight { READ_BYTES_TIGHT } else { READ_BYTES_MAX };
-        let Some(bytes) = receive(connection, &mut self.input[kept..kept + room]) else {
+        let into = &mut self.input[kept..kept + room + TLS_RECORD_BYTES_MAX];
+        let received = receive(connection, &mut self.desk, into, room);
+        self.intake.broken += u64::from(connection.closing);
+        let stamp = (self.clock)();
+        let Some(bytes) = received else {
+            if connection.partial_since == 0
+                && connection.tls.as_ref().is_some_and(|tls| tls.is_amid())
+            {
+                connection.partial_since = stamp;
+            }
             return self.after(address, Stop::Incomplete);
         };
-        let stamp = (self.clock)();
         self.unshown.read(stamp);
         connection.active_at = stamp;
+        if self.desk.refuses(connection, self.input[kept]) {
+            self.intake.broken += 1;
+            self.after(address, Stop::Close);
+            return bytes;
+        }
         let input = &self.input[..kept + bytes];
         let read = Read { input, stamp, out_high };
         let (used, stop) = self.intake.take(address, connection, &mut self.buffers, &read);
@@ -171,32 +187,6 @@ fn soil_if_needed(agenda: &mut Agenda, slot: u32, connection: &mut Connection) {
     if connection.bytes_held() != connection.held || connection.untold() > 0 || connection.is_over()
     {
         agenda.soil(slot, connection);
-    }
-}
-
-/// Reads once. `None` if nothing came; then the connection knows why.
-fn receive(connection: &mut Connection, into: &mut [u8]) -> Option<usize> {
-    loop {
-        match connection.stream.read(into) {
-            Ok(0) => {
-                (connection.ended, connection.readable) = (true, false);
-                return None;
-            }
-            Ok(bytes) => {
-                // A short read means that the kernel has no more, unless the end is still to come.
-                connection.readable = bytes == into.len() || connection.read_closed;
-                return Some(bytes);
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                connection.readable = false;
-                return None;
-            }
-            Err(_) => {
-                connection.gone = true;
-                return None;
-            }
-        }
     }
 }
 

@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 
 use super::connection::{Connection, Wait};
+use super::stream::Handshake;
 
 /// Where an answer goes.
 #[derive(Clone, Copy)]
@@ -103,6 +104,8 @@ impl Table {
 pub(super) struct Agenda {
     /// Those to be read, in turn.
     pub(super) ready: VecDeque<u32>,
+    /// Those whose handshake has a next step, in turn.
+    pub(super) handshakes: VecDeque<u32>,
     /// Those to be written to.
     pub(super) dirty: Vec<u32>,
 }
@@ -116,6 +119,13 @@ impl Agenda {
             connection.queued = true;
             self.ready.push_back(slot);
         }
+    }
+
+    /// Gives a connection a turn among the handshakes, as it has no other.
+    pub(super) fn wait_to_shake(&mut self, slot: u32, connection: &mut Connection, now: u64) {
+        connection.handshake = Handshake::Waits(now);
+        connection.queued = true;
+        self.handshakes.push_back(slot);
     }
 
     /// Notes that there is something to write, or nothing left to wait for.

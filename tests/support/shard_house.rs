@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bytemuck::Zeroable;
 use doorbuster::bell::Bell;
+use doorbuster::certificates::Certificates;
 use doorbuster::directory::DirectoryWriter;
 use doorbuster::journal::{Gate, Watermark};
 use doorbuster::limits::{REPLY_RING_CELLS, REQUEST_RING_CELLS};
@@ -122,14 +123,25 @@ pub(crate) const QUICK: ShardOptions = ShardOptions {
     idle_ms: 0,
     request_ms: 0,
     write_stall_ms: 0,
+    tls_required: false,
 };
 
-/// A shard and the matcher's ends of its rings.
+/// A shard without TLS and the matcher's ends of its rings.
 pub(crate) fn make(
     index: usize,
     options: ShardOptions,
     metrics: &Metrics,
     loading: &Arc<AtomicBool>,
+) -> (Shard, Reader<Cell>, Writer<Cell>) {
+    make_with(index, options, metrics, loading, None)
+}
+
+fn make_with(
+    index: usize,
+    options: ShardOptions,
+    metrics: &Metrics,
+    loading: &Arc<AtomicBool>,
+    certificates: Option<Arc<Certificates>>,
 ) -> (Shard, Reader<Cell>, Writer<Cell>) {
     let (request_writer, request_reader) = ring(REQUEST_RING_CELLS, Cell::ZERO);
     let (reply_writer, reply_reader) = ring(REPLY_RING_CELLS, Cell::ZERO);
@@ -146,6 +158,7 @@ pub(crate) fn make(
         metrics: metrics.clone(),
         clock,
         loading: Arc::clone(loading),
+        certificates,
         options,
     });
     (shard.expect("epoll"), request_reader, reply_writer)
@@ -157,9 +170,22 @@ impl House {
     }
 
     pub(crate) fn open_after(options: ShardOptions, after_from: u64) -> House {
+        House::open_with(options, after_from, None)
+    }
+
+    pub(crate) fn open_tls(options: ShardOptions, certificates: &Arc<Certificates>) -> House {
+        House::open_with(options, u64::MAX, Some(Arc::clone(certificates)))
+    }
+
+    fn open_with(
+        options: ShardOptions,
+        after_from: u64,
+        certificates: Option<Arc<Certificates>>,
+    ) -> House {
         let metrics = Metrics::new(1);
         let loading = Arc::new(AtomicBool::new(false));
-        let (mut shard, requests, replies) = make(0, options, &metrics, &loading);
+        let (mut shard, requests, replies) =
+            make_with(0, options, &metrics, &loading, certificates);
         let any = "127.0.0.1:0".parse().expect("an address");
         let listener = mio::net::TcpListener::bind(any).expect("a free port");
         let address = listener.local_addr().expect("bound");
@@ -230,12 +256,12 @@ pub(crate) fn resp(line: &str) -> Vec<u8> {
 }
 
 /// Sends and compares what comes back, line ends shown as blanks.
-pub(crate) fn ask(stream: &mut TcpStream, line: &str, expected: &str) {
+pub(crate) fn ask(stream: &mut (impl Read + Write), line: &str, expected: &str) {
     stream.write_all(&resp(line)).expect("sent");
     expect(stream, expected);
 }
 
-pub(crate) fn expect(stream: &mut TcpStream, expected: &str) {
+pub(crate) fn expect(stream: &mut impl Read, expected: &str) {
     let expected = expected.replace(' ', "\r\n");
     let mut got = vec![0; expected.len()];
     if let Err(error) = stream.read_exact(&mut got) {
@@ -245,14 +271,14 @@ pub(crate) fn expect(stream: &mut TcpStream, expected: &str) {
 }
 
 /// All until the peer closes.
-pub(crate) fn last_words(stream: &mut TcpStream) -> String {
+pub(crate) fn last_words(stream: &mut impl Read) -> String {
     let mut words = Vec::new();
     let end = stream.read_to_end(&mut words);
     assert!(end.is_ok(), "{end:?} after {:?}", String::from_utf8_lossy(&words));
     String::from_utf8(words).expect("ASCII")
 }
 
-pub(crate) fn cell(stream: &mut TcpStream) -> Cell {
+pub(crate) fn cell(stream: &mut impl Read) -> Cell {
     let mut cell = Cell::ZERO;
     stream.read_exact(&mut cell.0).expect("a cell");
     cell
@@ -269,7 +295,7 @@ pub(crate) fn buy(tag: u32) -> Head {
     head
 }
 
-pub(crate) fn send(stream: &mut TcpStream, head: Head) {
+pub(crate) fn send(stream: &mut impl Write, head: Head) {
     stream.write_all(&Cell::from(head).0).expect("sent");
 }
 
