@@ -209,7 +209,7 @@ mod tests {
             std::fs::write(&key, &pair.1).expect("written");
         };
         put(&made((2020, 2120)));
-        let certificates = Certificates::load(&cert, &key).expect("good");
+        let certificates = Arc::new(Certificates::load(&cert, &key).expect("good"));
         let first = certificates.current();
         std::fs::write(&key, made((2020, 2120)).1).expect("written");
         let why = certificates.reload().expect_err("not its key");
