@@ -33,8 +33,8 @@ pub const CELL_BYTES: usize = 64;
 #[repr(C, align(64))]
 pub struct Cell(pub [u8; CELL_BYTES]);
 
-/// The bit of [`Head::options`] by which a purchase, confirm or release asks to be answered with the
-/// order in full, as [`kind::ORDER`] is. Rings only: never on the wire, never in a record.
+/// The bit of [`Head::options`] by which a purchase, confirm or release asks to be answered with
+/// the order in full, as [`kind::ORDER`] is. Rings only: never on the wire, never in a record.
 pub const FULL: u8 = 1 << 6;
 
 /// `max_price` of a request that names none.
