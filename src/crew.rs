@@ -20,6 +20,7 @@ use crate::bell::Bell;
 use crate::journal::{Disk, Journal, JournalError};
 use crate::matcher::Matcher;
 use crate::metrics::{Pulse, Threads};
+use crate::operator::Operator;
 use crate::options::Options;
 use crate::shard::Shard;
 
@@ -176,6 +177,33 @@ impl Crew {
             };
             if let Err(why) = result {
                 on_failure(why);
+            }
+        })
+    }
+
+    pub(crate) fn operator(
+        &mut self,
+        mut operator: Operator,
+        parker: Parker,
+        bell: Arc<Bell>,
+    ) -> io::Result<()> {
+        let (stop, mut patience) = (Arc::clone(&self.stop), Patience::default());
+        self.start("operator", move |mut pulse| {
+            let mut deadline = None;
+            loop {
+                if stop.is_asked() {
+                    let deadline = *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
+                    operator.drain();
+                    if operator.is_drained() || Instant::now() >= deadline {
+                        break;
+                    }
+                }
+                pulse.before();
+                let done = operator.work();
+                pulse.after(done);
+                patience.after(done, || {
+                    bell.doze(|| operator.busy(), || parker.park_timeout(NAP));
+                });
             }
         })
     }

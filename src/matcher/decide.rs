@@ -1,9 +1,9 @@
 //! One request, decided: from its cells to a command, from the sale's answer to a record for the
-//! journal and a reply for the shard. What a kind of command needs stands here and nowhere else;
-//! questions are answered next door, in `show`.
+//! journal and a reply for the shard. What a kind of buyer's command needs stands here and nowhere
+//! else; the operator's are decided next door in `rule`, questions answered in `show`.
 
 use super::Matcher;
-use crate::message::{Cell, Head, Reply, decode_terms, encode_terms, join_text, kind, outcome};
+use crate::message::{Head, Reply, join_text, kind, outcome};
 use crate::record;
 use crate::sale::{About, Buy, Command, Form, Given, Refusal, Stamp, State, condition};
 
@@ -22,7 +22,7 @@ impl Matcher {
             kind::ORDER_BY_KEY => self.show_order_of_key(door, at, head, now),
             kind::SALE => self.show_sale(door, head, now),
             kind::CREATE => self.create(door, at, head, now),
-            kind::OPEN => self.open(door, head, now),
+            kind::OPEN..=kind::PRICE => self.rule(door, head, now),
             other => unreachable!("the wire lets no kind {other} through"),
         }
     }
@@ -129,6 +129,7 @@ impl Matcher {
             Refusal::UnknownItem => (outcome::UNKNOWN_ITEM, 0),
             Refusal::KeyReused => (outcome::KEY_REUSED, 0),
             Refusal::NotOpen => (outcome::NOT_OPEN, 0),
+            Refusal::Paused => (outcome::PAUSED, 0),
             Refusal::Closed => (outcome::CLOSED, 0),
             Refusal::PriceChanged(price) => (outcome::PRICE_CHANGED, price),
             Refusal::LimitReached(limit) => (outcome::LIMIT_REACHED, u64::from(limit)),
@@ -138,45 +139,12 @@ impl Matcher {
             Refusal::HoldExpired => (outcome::HOLD_EXPIRED, 0),
             Refusal::AlreadyConfirmed => (outcome::ALREADY_CONFIRMED, 0),
             Refusal::AlreadyReleased => (outcome::ALREADY_RELEASED, 0),
+            Refusal::NotFree(free) => (outcome::SOLD_OUT, free),
+            Refusal::NotClosed => (outcome::NOT_CLOSED, 0),
+            Refusal::HoldsLive(units) => (outcome::HOLDS_LIVE, units),
+            Refusal::TooMuch(most) => (outcome::TOO_MUCH, most),
             Refusal::Overloaded => (outcome::OVERLOADED, RETRY_AFTER_MS),
         };
         Reply { outcome, price: value.into(), ..self.blank(head) }
-    }
-
-    fn create(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
-        let cells: Vec<Cell> =
-            (0..head.cells()).map(|index| self.doors[door].requests.get(at + index)).collect();
-        let terms = decode_terms(&cells).expect("the operator's terms were checked");
-        let reply = match self.shop.create(now, &terms) {
-            Ok((number, seq)) => {
-                for cell in encode_terms(number, &terms, now) {
-                    self.records.push(cell);
-                }
-                let blank = self.blank(head);
-                Reply { order: u64::from(number).into(), seq: seq.into(), ..blank }
-            }
-            Err(_) if self.shop.sale_number(&terms.name).is_some() => {
-                // The number is what the operator needs to go on.
-                let number = self.shop.sale_number(&terms.name).unwrap_or(0);
-                let order = u64::from(number).into();
-                Reply { outcome: outcome::KEY_REUSED, order, ..self.blank(head) }
-            }
-            Err(_) => self.refusal(&Refusal::Overloaded, head),
-        };
-        self.doors[door].replies.push(reply.into());
-    }
-
-    fn open(&mut self, door: usize, head: &Head, now: Stamp) {
-        let sale = head.sale.to_native();
-        let reply = match self.shop.open(now, sale) {
-            Ok(seq) => {
-                if seq > 0 {
-                    self.records.push(record::open(sale, now).into());
-                }
-                Reply { seq: seq.into(), ..self.blank(head) }
-            }
-            Err(refusal) => self.refusal(&refusal, head),
-        };
-        self.doors[door].replies.push(reply.into());
     }
 }

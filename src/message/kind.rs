@@ -1,5 +1,5 @@
 //! What a message is; the first byte of its head. Numbers stay for ever; the gaps are for commands
-//! to come (4 extend, 5 cancel, 6 basket, 18-23 the operator's).
+//! to come (4 extend, 5 cancel, 6 basket).
 
 /// Units for a buyer. Request and record.
 pub const BUY: u8 = 1;
@@ -11,8 +11,22 @@ pub const RELEASE: u8 = 3;
 pub const EXPIRE: u8 = 7;
 /// A new sale. From the operator; record.
 pub const CREATE: u8 = 16;
-/// A sale without opening time opens. From the operator; record.
+/// A sale opens now. From the operator, as all up to [`PRICE`]; record.
 pub const OPEN: u8 = 17;
+/// A sale takes no purchases for a while.
+pub const PAUSE: u8 = 18;
+/// A paused sale goes on.
+pub const RESUME: u8 = 19;
+/// A sale ends for ever.
+pub const CLOSE: u8 = 20;
+/// A closed sale is forgotten, and its name free again.
+pub const REMOVE: u8 = 21;
+/// An item gets more units; how many stands in `price`.
+pub const ADD: u8 = 22;
+/// Free units of an item are taken away; how many stands in `price`.
+pub const WITHDRAW: u8 = 23;
+/// An item gets another price; it stands in `price`.
+pub const PRICE: u8 = 24;
 /// The state hash at a clean stop. Record only.
 pub const SEAL: u8 = 32;
 /// Asks for an order. Request only.

@@ -33,8 +33,8 @@ pub const CELL_BYTES: usize = 64;
 #[repr(C, align(64))]
 pub struct Cell(pub [u8; CELL_BYTES]);
 
-/// The bit of [`Head::options`] by which a purchase, confirm or release asks to be answered with the
-/// order in full, as [`kind::ORDER`] is. Rings only: never on the wire, never in a record.
+/// The bit of [`Head::options`] by which a purchase, confirm or release asks to be answered with
+/// the order in full, as [`kind::ORDER`] is. Rings only: never on the wire, never in a record.
 pub const FULL: u8 = 1 << 6;
 
 /// `max_price` of a request that names none.
@@ -54,6 +54,7 @@ pub const NO_MAX_PRICE: u64 = u64::MAX;
 /// | 16 | 16 | buyer | bits of the ident | same |
 /// | 32 | 16 | key | bits of the ident; for an order's commands its id in the first 8 | same |
 /// | 48 | 8 | price | highest acceptable, [`NO_MAX_PRICE`] if any | in force |
+/// | | | | a ruling's units or price | same |
 /// | 56 | 8 | time | ring: arrival stamp, monotonic ns; wire: zero | matcher's time, Unix ns |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
 #[bytecheck(crate = rkyv::bytecheck)]

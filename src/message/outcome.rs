@@ -19,14 +19,15 @@ pub const UNKNOWN_ITEM: u8 = 33;
 pub const KEY_REUSED: u8 = 34;
 /// The sale has not opened yet.
 pub const NOT_OPEN: u8 = 35;
-// 36 paused: later.
+/// The operator has paused the sale.
+pub const PAUSED: u8 = 36;
 /// The sale is over.
 pub const CLOSED: u8 = 37;
 /// The price in force is above `max_price`; `price` tells it.
 pub const PRICE_CHANGED: u8 = 38;
 /// The buyer's limit would be passed; `price` holds the limit, in units.
 pub const LIMIT_REACHED: u8 = 39;
-/// Not enough units are free.
+/// Not enough units are free; to the operator `price` tells how many are.
 pub const SOLD_OUT: u8 = 40;
 /// No such order in the sale.
 pub const UNKNOWN_ORDER: u8 = 48;
@@ -39,6 +40,12 @@ pub const ALREADY_CONFIRMED: u8 = 51;
 /// The order was released already.
 pub const ALREADY_RELEASED: u8 = 52;
 // 53 extend_refused: later.
+/// To the operator: only a closed sale can be removed.
+pub const NOT_CLOSED: u8 = 56;
+/// To the operator: the sale still has units in holds; `price` tells how many.
+pub const HOLDS_LIVE: u8 = 57;
+/// To the operator: above what is allowed; `price` tells the highest number that would do.
+pub const TOO_MUCH: u8 = 58;
 /// A table or queue is full; `price` holds the time after which to try again, in ms.
 pub const OVERLOADED: u8 = 64;
 /// The request makes no sense (binary protocol only).
@@ -56,6 +63,7 @@ pub fn word(number: u8) -> &'static str {
         UNKNOWN_ITEM => "unknown_item",
         KEY_REUSED => "key_reused",
         NOT_OPEN => "not_open",
+        PAUSED => "paused",
         CLOSED => "closed",
         PRICE_CHANGED => "price_changed",
         LIMIT_REACHED => "limit_reached",
@@ -65,6 +73,9 @@ pub fn word(number: u8) -> &'static str {
         HOLD_EXPIRED => "hold_expired",
         ALREADY_CONFIRMED => "already_confirmed",
         ALREADY_RELEASED => "already_released",
+        NOT_CLOSED => "not_closed",
+        HOLDS_LIVE => "holds_live",
+        TOO_MUCH => "too_much",
         OVERLOADED => "overloaded",
         MALFORMED => "malformed",
         _ => "unknown_outcome",

@@ -4,8 +4,21 @@ use super::command::{About, OrderView, Party, Refusal, Seq, Stamp, Stock};
 use super::ident::{Form, Ident};
 use super::orders::Order;
 use super::shop::{Bounds, Shop, given, number};
-use super::stock::{Item, Phase};
+use super::stock::{Item, Phase, Sale};
 use super::terms::{Name, Terms};
+
+/// What is kept of a sale, also after it was removed.
+#[derive(Clone, Debug)]
+pub struct Kept<'a> {
+    /// Its number.
+    pub number: u16,
+    /// As it was created.
+    pub terms: &'a Terms,
+    /// Whether nothing is known to be in it any more, and its name is free.
+    pub is_removed: bool,
+    /// Units of its items, in the order of their numbers.
+    pub stocks: Vec<Stock>,
+}
 
 impl Shop {
     /// The newest seq.
@@ -46,20 +59,26 @@ impl Shop {
         (self.orders.bytes(), self.buyers.bytes())
     }
 
-    /// The number of a sale's name.
+    /// The number of the sale that has this name now.
     pub fn sale_number(&self, name: &Name) -> Option<u16> {
-        let index = self.sales.iter().position(|sale| sale.terms.name == *name)?;
+        let is_named = |sale: &Sale| !sale.is_removed && sale.terms.name == *name;
+        let index = self.sales.iter().position(is_named)?;
         Some(number(index))
     }
 
-    /// The terms under which a sale was created.
+    /// The terms under which a sale was created; stock and prices may have changed since.
     pub fn terms(&self, sale: u16) -> Option<&Terms> {
         self.sale(sale).ok().map(|sale| &sale.terms)
     }
 
-    /// Sales created so far; their numbers are 1 to this.
-    pub fn sales_len(&self) -> usize {
-        self.sales.len()
+    /// All sales ever created, in the order of their numbers, which are dense from 1.
+    pub fn kept(&self) -> impl ExactSizeIterator<Item = Kept<'_>> {
+        self.sales.iter().enumerate().map(|(index, sale)| Kept {
+            number: number(index),
+            terms: &sale.terms,
+            is_removed: sale.is_removed,
+            stocks: sale.items.iter().map(Item::shown).collect(),
+        })
     }
 
     /// An order as it now stands.

@@ -294,6 +294,12 @@ impl Intake {
         self.flights.push_back(flight);
     }
 
+    /// Whether no request is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        assert!(!self.flights.is_empty() || self.promised == 0, "a promise without a flight");
+        self.flights.is_empty()
+    }
+
     /// Takes out the flight whose answer is there.
     #[inline]
     pub(super) fn land(&mut self) -> Flight {

@@ -238,7 +238,7 @@ impl Shard {
     /// Whether, after [`drain`](Self::drain), all that was read is answered or its peer gone.
     pub fn is_drained(&self) -> bool {
         self.draining
-            && self.intake.flights.is_empty()
+            && self.intake.is_idle()
             && self.table.iter().all(|peer| peer.untold() == 0 && !peer.backlog)
     }
 
