@@ -55,8 +55,9 @@ fn a_conversation_one_byte_at_a_time_is_the_same_conversation() {
     let server = house.serve();
     let mut shop = Peer::of(&server);
     let chunked = "POST /v1/sales/crowd/orders HTTP/1.1\r\nHost: x\r\nIdempotency-Key: c\r\n\
-        Transfer-Encoding: chunked\r\n\r\n5\r\n{\"ite\r\n16;x=y\r\nm\":\"tee\",\"buyer\":\"u1\"}\r\n0\r\n\
-        Checksum: none\r\n\r\n";
+        Transfer-Encoding: chunked\r\n\r\n5\r\n{\"ite\r\n\
+        16;x=y\r\nm\":\"tee\",\"buyer\":\"u1\"}\r\n\
+        0\r\nChecksum: none\r\n\r\n";
     let all = [
         tee(1),
         chunked.to_owned(),
@@ -155,6 +156,34 @@ fn a_connection_ends_when_either_side_says_so() {
     assert!(shop.is_closed());
     let orders = Peer::of(&server).get("/v1/sales/crowd").json()["items"][0]["held"].clone();
     assert_eq!(orders, 3);
+}
+
+#[test]
+fn large_answers_to_a_peer_that_does_not_read_are_made_one_at_a_time() {
+    const LOOKS: usize = 300;
+    let items: Vec<String> = (0..1000)
+        .map(|number| format!("{{ sku = \"item-{number}\", stock = 1000000, price = 2500 }}"))
+        .collect();
+    let large = format!("name = \"large\"\nitems = [\n{}\n]\n", items.join(",\n"));
+    let house = House::new(&[&large]);
+    let server = house.serve();
+    let look = request("GET /v1/sales/large", "", "");
+    let mut reader = Peer::of(&server);
+    // The rings have been all around before it counts.
+    for _ in 0..150 {
+        reader.ask(&look);
+    }
+    let before = server.resident_bytes();
+    let mut shop = Peer::of(&server);
+    shop.send(look.repeat(LOOKS));
+    let whole = reader.ask(&look);
+    assert!(whole.body.len() > 100_000, "{}", whole.body.len());
+    assert_eq!(whole.json()["items"][999]["sku"], "item-999");
+    let grown = server.resident_bytes().saturating_sub(before);
+    assert!(grown < 4 << 20, "{grown} bytes for one peer");
+    for _ in 0..LOOKS {
+        assert_eq!(shop.receive().body.len(), whole.body.len());
+    }
 }
 
 #[test]

@@ -346,8 +346,8 @@ fn garbage_of_every_kind_leaves_the_server_standing() {
         match round % 5 {
             0 => bytes.insert(0, b'*'),
             1 => bytes.splice(0..0, HELLO).for_each(drop),
-            3 => bytes.splice(0..0, *b"POST / HTTP/1.1\r\nHost: x\r\nA: ").for_each(drop),
             2 => bytes.splice(0..0, *b"*5\r\n$3\r\nBUY\r\n$").for_each(drop),
+            3 => bytes.splice(0..0, *b"POST / HTTP/1.1\r\nHost: x\r\nA: ").for_each(drop),
             _ => {}
         }
         // It may close while we still speak.

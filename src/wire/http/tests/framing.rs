@@ -11,7 +11,8 @@ const BUY: &str = "BUY drop/tee x1 for u1 key k";
 /// A new order with these lines in place of its length, and this behind its head.
 fn with(lines: &str, behind: &str) -> String {
     format!(
-        "POST /v1/sales/drop/orders HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\n{lines}\r\n{behind}"
+        "POST /v1/sales/drop/orders HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\n\
+         {lines}\r\n{behind}"
     )
 }
 

@@ -1,5 +1,6 @@
 //! HTTP requests as bytes, and what is made of them, in one line each.
 
+mod answers;
 mod framing;
 mod orders;
 mod routes;

@@ -42,7 +42,14 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
     let item = "item must be a name of 1 to 64 characters of A-Z a-z 0-9 . _ -, got";
     let lines = "lines must be an array of 1 to 16 lines, got";
     let fields = "there are item, units, lines, buyer, max_price, fill and wait";
+    let fill = "fill must be \"all\" (\"up_to\" is not possible yet), got";
+    let buyer = "buyer may hold printable ASCII characters without spaces only, got";
+    let twice = "is there more than once";
+    let both = format!("{twice} (or in lines as well)");
+    let waits = "wait must be false: waiting lists are not possible yet, got true";
+    let baskets = "lines may have one line only: baskets are not possible yet, got 2 lines";
     let long = "x".repeat(65);
+    let many = format!("{{\"lines\":[{}{{}}],\"buyer\":\"u\"}}", "{\"item\":\"t\"},".repeat(16));
     for (body, detail) in [
         (r#"{}"#, "buyer is missing".to_owned()),
         (r#"{"item":"t"}"#, "buyer is missing".into()),
@@ -54,45 +61,72 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
         (r#"{"item":"a\u0000","buyer":"u"}"#, format!(r"{item} 'a\x00'")),
         (r#"{"item":"é","buyer":"u"}"#, format!(r"{item} '\xc3\xa9'")),
         (&format!(r#"{{"item":"{long}","buyer":"u"}}"#), format!("{item} '{long}'")),
-        (r#"{"item":"t","item":"t","buyer":"u"}"#, "item is there more than once (or in lines as well)".into()),
+        (r#"{"item":"t","item":"t","buyer":"u"}"#, format!("item {both}")),
         (r#"{"item":"t","buyer":["u"]}"#, "buyer must be a string, got an array".into()),
         (r#"{"item":"t","buyer":true}"#, "buyer must be a string, got true".into()),
-        (r#"{"item":"t","buyer":""}"#, "buyer is empty: 1 to 64 printable ASCII characters without spaces, got ''".into()),
-        (&format!(r#"{{"item":"t","buyer":"{long}"}}"#), format!("buyer is longer than 64 characters, got '{long}'")),
-        (r#"{"item":"t","buyer":"a b"}"#, "buyer may hold printable ASCII characters without spaces only, got 'a b'".into()),
-        (r#"{"item":"t","buyer":"a\n"}"#, r"buyer may hold printable ASCII characters without spaces only, got 'a\n'".into()),
-        (r#"{"item":"t","buyer":"\ud83d\ude00"}"#, r"buyer may hold printable ASCII characters without spaces only, got '\xf0\x9f\x98\x80'".into()),
-        (r#"{"item":"t","buyer":"u","buyer":"v"}"#, "buyer is there more than once".into()),
+        (
+            r#"{"item":"t","buyer":""}"#,
+            "buyer is empty: 1 to 64 printable ASCII characters without spaces, got ''".into(),
+        ),
+        (
+            &format!(r#"{{"item":"t","buyer":"{long}"}}"#),
+            format!("buyer is longer than 64 characters, got '{long}'"),
+        ),
+        (r#"{"item":"t","buyer":"a b"}"#, format!(r"{buyer} 'a b'")),
+        (r#"{"item":"t","buyer":"a\n"}"#, format!(r"{buyer} 'a\n'")),
+        (r#"{"item":"t","buyer":"\ud83d\ude00"}"#, format!(r"{buyer} '\xf0\x9f\x98\x80'")),
+        (r#"{"item":"t","buyer":"u","buyer":"v"}"#, format!("buyer {twice}")),
         (r#"{"item":"t","buyer":"u","units":0}"#, format!("{units} 0")),
         (r#"{"item":"t","buyer":"u","units":1000001}"#, format!("{units} 1000001")),
         (r#"{"item":"t","buyer":"u","units":-1}"#, format!("{units} '-1'")),
         (r#"{"item":"t","buyer":"u","units":1.0}"#, format!("{units} '1.0'")),
         (r#"{"item":"t","buyer":"u","units":1e2}"#, format!("{units} '1e2'")),
-        (r#"{"item":"t","buyer":"u","units":99999999999999999999999}"#, format!("{units} '99999999999999999999999'")),
+        (
+            r#"{"item":"t","buyer":"u","units":99999999999999999999999}"#,
+            format!("{units} '99999999999999999999999'"),
+        ),
         (r#"{"item":"t","buyer":"u","units":"1"}"#, format!("{units} a string")),
         (r#"{"item":"t","buyer":"u","units":null}"#, format!("{units} null")),
-        (r#"{"item":"t","buyer":"u","units":1,"units":1}"#, "units is there more than once (or in lines as well)".into()),
-        (r#"{"item":"t","buyer":"u","max_price":9007199254740993}"#, format!("{price} 9007199254740993")),
+        (r#"{"item":"t","buyer":"u","units":1,"units":1}"#, format!("units {both}")),
+        (
+            r#"{"item":"t","buyer":"u","max_price":9007199254740993}"#,
+            format!("{price} 9007199254740993"),
+        ),
         (r#"{"item":"t","buyer":"u","max_price":{}}"#, format!("{price} an object")),
-        (r#"{"item":"t","buyer":"u","max_price":1,"max_price":1}"#, "max_price is there more than once".into()),
-        (r#"{"item":"t","buyer":"u","fill":"up_to"}"#, r#"fill must be "all" ("up_to" is not possible yet), got 'up_to'"#.into()),
-        (r#"{"item":"t","buyer":"u","fill":false}"#, r#"fill must be "all" ("up_to" is not possible yet), got false"#.into()),
-        (r#"{"item":"t","buyer":"u","fill":"all","fill":"all"}"#, "fill is there more than once".into()),
-        (r#"{"item":"t","buyer":"u","wait":true}"#, "wait must be false: waiting lists are not possible yet, got true".into()),
+        (r#"{"item":"t","buyer":"u","max_price":1,"max_price":1}"#, format!("max_price {twice}")),
+        (r#"{"item":"t","buyer":"u","fill":"up_to"}"#, format!("{fill} 'up_to'")),
+        (r#"{"item":"t","buyer":"u","fill":false}"#, format!("{fill} false")),
+        (r#"{"item":"t","buyer":"u","fill":"all","fill":"all"}"#, format!("fill {twice}")),
+        (r#"{"item":"t","buyer":"u","wait":true}"#, waits.into()),
         (r#"{"item":"t","buyer":"u","wait":0}"#, "wait must be true or false, got a number".into()),
-        (r#"{"item":"t","buyer":"u","wait":false,"wait":false}"#, "wait is there more than once".into()),
+        (r#"{"item":"t","buyer":"u","wait":false,"wait":false}"#, format!("wait {twice}")),
         (r#"{"lines":[],"buyer":"u"}"#, format!("{lines} none")),
         (r#"{"lines":{},"buyer":"u"}"#, format!("{lines} an object")),
-        (&format!(r#"{{"lines":[{}{{}}],"buyer":"u"}}"#, r#"{"item":"t"},"#.repeat(16)), "lines must be an array of 1 to 16 lines, got more".into()),
-        (r#"{"lines":[{"item":"a"},{"item":"b"}],"buyer":"u"}"#, "lines may have one line only: baskets are not possible yet, got 2 lines".into()),
-        (r#"{"lines":[1],"buyer":"u"}"#, "lines[0] must be an object with item and units, got a number".into()),
+        (&many, format!("{lines} more")),
+        (r#"{"lines":[{"item":"a"},{"item":"b"}],"buyer":"u"}"#, baskets.into()),
+        (
+            r#"{"lines":[1],"buyer":"u"}"#,
+            "lines[0] must be an object with item and units, got a number".into(),
+        ),
         (r#"{"lines":[{"units":1}],"buyer":"u"}"#, "lines[0].item is missing".into()),
-        (r#"{"lines":[{"item":"t","units":0}],"buyer":"u"}"#, "lines[0].units must be an integer from 1 to 1000000, got 0".into()),
-        (r#"{"lines":[{"item":"t","price":0}],"buyer":"u"}"#, "'price' is no field; there are item and units in a line".into()),
-        (r#"{"lines":[{"item":"t"}],"lines":[{"item":"t"}],"buyer":"u"}"#, "lines is there more than once".into()),
-        (r#"{"item":"t","lines":[{"item":"t"}],"buyer":"u"}"#, "an order has either lines or item and units, got both".into()),
-        (r#"{"lines":[{"item":"t"}],"item":"t","buyer":"u"}"#, "item is there more than once (or in lines as well)".into()),
-        (r#"{"lines":[{"item":"t"}],"units":1,"buyer":"u"}"#, "units is there more than once (or in lines as well)".into()),
+        (
+            r#"{"lines":[{"item":"t","units":0}],"buyer":"u"}"#,
+            "lines[0].units must be an integer from 1 to 1000000, got 0".into(),
+        ),
+        (
+            r#"{"lines":[{"item":"t","price":0}],"buyer":"u"}"#,
+            "'price' is no field; there are item and units in a line".into(),
+        ),
+        (
+            r#"{"lines":[{"item":"t"}],"lines":[{"item":"t"}],"buyer":"u"}"#,
+            format!("lines {twice}"),
+        ),
+        (
+            r#"{"item":"t","lines":[{"item":"t"}],"buyer":"u"}"#,
+            "an order has either lines or item and units, got both".into(),
+        ),
+        (r#"{"lines":[{"item":"t"}],"item":"t","buyer":"u"}"#, format!("item {both}")),
+        (r#"{"lines":[{"item":"t"}],"units":1,"buyer":"u"}"#, format!("units {both}")),
         (r#"{"Item":"t","buyer":"u"}"#, format!("'Item' is no field; {fields}")),
         (r#"{"item":"t","buyer":"u","":1}"#, format!("'' is no field; {fields}")),
         (r#"[]"#, "the body must be an object, got an array".into()),
@@ -161,7 +195,8 @@ fn what_is_no_json_is_refused_with_the_place() {
 fn a_command_may_say_who_sends_it() {
     let command = |body: &str| {
         seen(format!(
-            "POST /v1/sales/drop/orders/7/release HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /v1/sales/drop/orders/7/release HTTP/1.1\r\nHost: x\r\n\
+             Content-Length: {}\r\n\r\n{body}",
             body.len()
         ))
     };

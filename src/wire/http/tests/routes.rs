@@ -1,6 +1,6 @@
 //! Paths, methods, queries and the headers that a route asks for.
 
-use super::{asked, post, seen};
+use super::{OPENAPI, asked, post, seen};
 
 #[test]
 fn each_path_and_method_asks_for_its_own() {
@@ -132,4 +132,13 @@ fn a_new_order_wants_its_key_and_json() {
     let coded = with(content, "Content-Encoding: gzip\r\n");
     assert!(coded.starts_with("415 unsupported_media_type") && coded.contains("gzip"), "{coded}");
     assert_eq!(with(content, "Content-Encoding: identity\r\n"), buy);
+}
+
+#[test]
+fn the_description_of_the_routes_is_served_once_there_is_one() {
+    let seen = asked("GET /openapi.json");
+    match OPENAPI {
+        Some(text) => assert_eq!(seen, format!("document of {}", text.len())),
+        None => assert!(seen.starts_with("404 not_found"), "{seen}"),
+    }
 }
