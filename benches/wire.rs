@@ -7,8 +7,11 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use doorbuster::message::{Cell, Head, NO_MAX_PRICE, Reply, kind, outcome};
 use doorbuster::sale::Ident;
 use doorbuster::wire::answers;
+use doorbuster::wire::answers::Shown;
 use doorbuster::wire::binary::{self, What};
 use doorbuster::wire::commands::{self, Command};
+use doorbuster::wire::http::answers::Teller;
+use doorbuster::wire::http::{self, Manner, Meaning, Read, Scratch};
 use doorbuster::wire::resp::{self, Args};
 
 const REQUESTS: u64 = 1024;
@@ -22,6 +25,25 @@ fn resp_buys() -> Vec<u8> {
                 "*5\r\n$3\r\nBUY\r\n$4\r\ndrop\r\n$3\r\ntee\r\n${}\r\n{buyer}\r\n${}\r\n{key}\r\n",
                 buyer.len(),
                 key.len()
+            )
+            .as_bytes(),
+        );
+    }
+    stream
+}
+
+/// As a load generator or a client library sends them.
+fn http_buys() -> Vec<u8> {
+    let mut stream = Vec::new();
+    for number in 0..REQUESTS {
+        let body = format!("{{\"item\":\"tee\",\"units\":1,\"buyer\":\"buyer-{number}\"}}");
+        stream.extend_from_slice(
+            format!(
+                "POST /v1/sales/drop/orders HTTP/1.1\r\nHost: 127.0.0.1:7400\r\n\
+                 User-Agent: shop/1.0\r\nAccept: */*\r\nContent-Type: application/json\r\n\
+                 Idempotency-Key: {}\r\nContent-Length: {}\r\n\r\n{body}",
+                900_000_000 + number,
+                body.len()
             )
             .as_bytes(),
         );
@@ -58,6 +80,21 @@ fn parsing(criterion: &mut Criterion) {
                     _ => panic!("it is a BUY"),
                 }
                 at += bytes;
+            }
+            assert_eq!(units, REQUESTS);
+        });
+    });
+    let stream = http_buys();
+    let mut scratch = Scratch::new();
+    group.bench_function("http POST", |bencher| {
+        bencher.iter(|| {
+            let (mut at, mut units) = (0, 0);
+            while let Read::Whole(request) = http::read(&black_box(&stream)[at..], &mut scratch) {
+                match request.meaning {
+                    Meaning::Ask(ask) => units += u64::from(black_box(ask.head).units.to_native()),
+                    _ => panic!("it is an order"),
+                }
+                at += request.bytes;
             }
             assert_eq!(units, REQUESTS);
         });
@@ -108,6 +145,24 @@ fn formatting(criterion: &mut Criterion) {
             assert_eq!(&out[..text.len()], text);
         });
     }
+    let mut order = Head::new(kind::BUY);
+    (order.units, order.price) = (1.into(), 2500.into());
+    order.set_buyer(Ident::parse(b"buyer-77").expect("good"));
+    order.set_key(Ident::parse(b"900000077").expect("good"));
+    let tails = [Cell::from(order)];
+    let mut teller = Teller::new(1);
+    teller.refresh(0, || 0);
+    group.bench_function("http held", |bencher| {
+        bencher.iter(|| {
+            out.clear();
+            for _ in 0..REQUESTS {
+                let shown =
+                    Shown { reply: black_box(&held), tails: &tails, sale: "drop", item: "tee" };
+                teller.order(&shown, Manner::CREATE, &mut out);
+            }
+            assert!(out.starts_with(b"HTTP/1.1 201 Created\r\n") && out.ends_with(b"null}"));
+        });
+    });
     let cell = Cell::from(held);
     group.bench_function("binary held", |bencher| {
         bencher.iter(|| {

@@ -21,6 +21,9 @@ use crate::wire::http::{self, Fault, Manner, Meaning, Read, Scratch};
 /// How long a peer is asked to wait while the journal is replayed.
 const LOADING_RETRY_MS: u64 = 1000;
 const SALE_SHIFT: u32 = 16;
+/// An answer of more cells is asked for only when nothing else of its connection is on its way:
+/// many of them for a short request each would fill the memory of a peer that does not read.
+const CELLS_AMONG_OTHERS_MAX: u16 = 8;
 
 /// What a shard keeps to speak HTTP.
 pub(super) struct Http {
@@ -76,6 +79,9 @@ impl Intake {
             Meaning::Ask(ask) if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);
                 let promised = self.names.promise(&ask.head, numbers.0);
+                if promised > CELLS_AMONG_OTHERS_MAX && connection.in_flight > 0 {
+                    return Err(Stop::Answers);
+                }
                 push_ask(&mut self.requests, &ask, numbers, stamp);
                 let tag = u32::from(numbers.0) << SALE_SHIFT | u32::from(manner.bits());
                 self.take_off(connection, Flight { address, tag, form: Form::Http, promised });

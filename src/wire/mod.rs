@@ -1,4 +1,5 @@
-//! Bytes and what they mean: RESP, the binary protocol and HTTP, requests one way and answers the other.
+//! Bytes and what they mean: RESP, the binary protocol and HTTP, requests one way and answers the
+//! other.
 //!
 //! It knows no socket, no clock, no ring and no connection table, and it never allocates for a
 //! request: requests are read where they lie, answers are appended to a buffer that the caller

@@ -106,8 +106,10 @@ fn unreadable(error: httparse::Error, head: &[u8]) -> Fault {
     match error {
         Error::Version => {
             let version = line.rsplit(|byte| *byte == b' ').next().unwrap_or(line);
-            let named = |digits: &[u8]| matches!(digits, [a, b'.', b] if a.is_ascii_digit() && b.is_ascii_digit());
-            if version.strip_prefix(b"HTTP/").is_some_and(named) {
+            if let Some([major, b'.', minor]) = version.strip_prefix(b"HTTP/")
+                && major.is_ascii_digit()
+                && minor.is_ascii_digit()
+            {
                 let detail = format!("HTTP/1.1 and HTTP/1.0 are spoken, got {}", Shown(version));
                 return Fault::new(505, "version_not_supported", detail);
             }

@@ -14,10 +14,13 @@ mod chunks;
 mod fault;
 mod head;
 mod json;
+mod opening;
 mod order;
 mod refusals;
 mod routes;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 

@@ -1,0 +1,37 @@
+//! Buyers over HTTP, from socket to disk: the life of an order, each status, and every way in which
+//! a peer may send its requests, on the port that RESP is spoken on too.
+
+#[path = "support/resp.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod resp;
+#[path = "support/server.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod server;
+
+#[path = "http/life.rs"]
+mod life;
+#[path = "http/manners.rs"]
+mod manners;
+#[path = "http/peer.rs"]
+mod peer;
+#[path = "http/statuses.rs"]
+mod statuses;
+
+/// Ten tees, two for each buyer; one cap; four units in all for each buyer. Holds last.
+const DROP: &str = r#"
+name = "drop"
+currency = "EUR"
+limit = 4
+hold_ms = 3600000
+items = [
+    { sku = "tee", stock = 10, price = 2500, limit = 2 },
+    { sku = "cap", stock = 1, price = 900 },
+]
+"#;
+
+/// Enough for everyone, and no limits.
+const CROWD: &str = r#"
+name = "crowd"
+hold_ms = 3600000
+items = [{ sku = "tee", stock = 1000000, price = 2500 }]
+"#;

@@ -1,0 +1,170 @@
+//! HTTP by hand: requests as bytes, answers taken apart and checked for what every answer has.
+//!
+//! It never waits longer than its socket's timeout.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use crate::server::Server;
+
+/// One answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The value of a header that is there at most once.
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        let mut values = lines.filter(|line| line.0.eq_ignore_ascii_case(name));
+        let value = values.next().map(|line| line.1);
+        assert!(values.next().is_none(), "{name} twice in {self:?}");
+        value
+    }
+
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|why| panic!("{why}: {self:?}"))
+    }
+
+    /// The word of a problem, which says what its head says.
+    #[track_caller]
+    pub(crate) fn problem(&self) -> String {
+        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        let problem = self.json();
+        assert_eq!(problem["status"], self.status, "{self:?}");
+        assert!(problem["title"].as_str().is_some_and(|title| !title.is_empty()), "{self:?}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{self:?}");
+        let kind = problem["type"].as_str().and_then(|kind| kind.strip_prefix("urn:doorbuster:"));
+        kind.unwrap_or_else(|| panic!("{self:?}")).to_owned()
+    }
+}
+
+/// One connection.
+pub(crate) struct Peer {
+    pub(crate) stream: TcpStream,
+    unread: Vec<u8>,
+}
+
+/// A request with a body or none, and these further lines.
+pub(crate) fn request(line: &str, lines: &str, body: &str) -> String {
+    let length = if body.is_empty() && !line.starts_with("POST") {
+        String::new()
+    } else {
+        format!("Content-Length: {}\r\n", body.len())
+    };
+    format!("{line} HTTP/1.1\r\nHost: shop.example\r\n{lines}{length}\r\n{body}")
+}
+
+/// A request for a new order.
+pub(crate) fn order(sale: &str, key: &str, body: &str) -> String {
+    let lines = format!("Content-Type: application/json\r\nIdempotency-Key: {key}\r\n");
+    request(&format!("POST /v1/sales/{sale}/orders"), &lines, body)
+}
+
+impl Peer {
+    pub(crate) fn of(server: &Server) -> Peer {
+        Peer { stream: server.connect(), unread: Vec::new() }
+    }
+
+    pub(crate) fn send(&mut self, request: impl AsRef<[u8]>) {
+        self.stream.write_all(request.as_ref()).expect("sent");
+    }
+
+    /// Another writer on the same connection.
+    pub(crate) fn writer(&self) -> TcpStream {
+        self.stream.try_clone().expect("a socket")
+    }
+
+    fn read(&mut self) -> io::Result<usize> {
+        let mut bytes = [0; 16 * 1024];
+        let read = self.stream.read(&mut bytes)?;
+        self.unread.extend_from_slice(&bytes[..read]);
+        Ok(read)
+    }
+
+    /// The next answer's head.
+    #[track_caller]
+    fn receive_head(&mut self) -> String {
+        loop {
+            if let Some(end) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
+                let head = self.unread.drain(..end + 4).collect();
+                return String::from_utf8(head).expect("ASCII");
+            }
+            let read = self.read().expect("an answer");
+            assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&self.unread));
+        }
+    }
+
+    /// The next answer, which has a body unless it may not have one.
+    #[track_caller]
+    pub(crate) fn receive(&mut self) -> Answer {
+        self.receive_answer(true)
+    }
+
+    /// The next answer, to a request that wants no body.
+    #[track_caller]
+    pub(crate) fn receive_without_body(&mut self) -> Answer {
+        self.receive_answer(false)
+    }
+
+    #[track_caller]
+    fn receive_answer(&mut self, with_body: bool) -> Answer {
+        let head = self.receive_head();
+        let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest[..3].parse().ok());
+        let status = status.unwrap_or_else(|| panic!("no status in {head:?}"));
+        let mut answer = Answer { status, head, body: String::new() };
+        if status == 100 {
+            return answer;
+        }
+        let date = answer.header("date").expect("a date");
+        assert!(date.len() == 29 && date.ends_with(" GMT"), "{date}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        if status == 204 {
+            assert_eq!(answer.header("content-length"), None);
+            return answer;
+        }
+        let length: usize =
+            answer.header("content-length").and_then(|text| text.parse().ok()).expect("a length");
+        if with_body {
+            while self.unread.len() < length {
+                assert!(self.read().expect("a body") > 0, "closed within a body");
+            }
+            let body = self.unread.drain(..length).collect();
+            answer.body = String::from_utf8(body).expect("JSON is UTF-8");
+        }
+        answer
+    }
+
+    #[track_caller]
+    pub(crate) fn ask(&mut self, request: impl AsRef<[u8]>) -> Answer {
+        self.send(request);
+        self.receive()
+    }
+
+    #[track_caller]
+    pub(crate) fn get(&mut self, target: &str) -> Answer {
+        self.ask(request(&format!("GET {target}"), "", ""))
+    }
+
+    #[track_caller]
+    pub(crate) fn post(&mut self, target: &str, body: &str) -> Answer {
+        self.ask(request(&format!("POST {target}"), "", body))
+    }
+
+    #[track_caller]
+    pub(crate) fn order(&mut self, sale: &str, key: &str, body: &str) -> Answer {
+        self.ask(order(sale, key, body))
+    }
+
+    /// Whether the server closes, with nothing more to say.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.unread.is_empty() && matches!(self.read(), Ok(0))
+    }
+}
