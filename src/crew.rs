@@ -50,8 +50,8 @@ impl Stop {
         self.is_asked.load(Ordering::Acquire)
     }
 
-    /// Ends the wait for peers that take their answers slowly. What was read is still decided,
-    /// synced and told to those who listen.
+    /// Ends the wait for peers that take their answers slowly. What others sent is still decided,
+    /// synced and told; of those, only what was decided.
     pub fn hurry(&self) {
         self.is_urgent.store(true, Ordering::Relaxed);
     }

@@ -21,6 +21,8 @@ mod life;
 mod looking;
 #[path = "sockets/program.rs"]
 mod program;
+#[path = "sockets/service.rs"]
+mod service;
 
 /// Ten tees, two for each buyer; one cap; four units in all for each buyer. Holds last.
 const DROP: &str = r#"

@@ -153,3 +153,40 @@ impl Seen {
         self.is_disk_full = is_full;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_progress_only_while_matcher_and_journal_both_go_round() {
+        let metrics = Metrics::new(1);
+        let mut seen = Seen::default();
+        assert!(!seen.goes_on(&metrics), "nobody is there yet");
+        let mut matcher = metrics.threads.add("matcher");
+        let mut journal = metrics.threads.add("journal");
+        matcher.after(0);
+        journal.after(0);
+        assert!(seen.goes_on(&metrics));
+        matcher.after(0);
+        journal.after(0);
+        assert!(seen.goes_on(&metrics));
+        matcher.after(1);
+        assert!(!seen.goes_on(&metrics), "the journal stands");
+        journal.after(1);
+        assert!(!seen.goes_on(&metrics), "the matcher stands");
+    }
+
+    #[test]
+    fn a_replay_asks_for_more_time_while_it_gets_on() {
+        let metrics = Metrics::new(1);
+        let mut seen = Seen::default();
+        for _ in 0..PATIENCE_LOOKS {
+            seen.replay(&metrics);
+        }
+        assert_eq!(seen.looks_without_progress, PATIENCE_LOOKS);
+        metrics.journal.seq.set(5);
+        seen.replay(&metrics);
+        assert_eq!(seen.looks_without_progress, 0);
+    }
+}

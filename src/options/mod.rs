@@ -62,7 +62,7 @@ declare::options! {
     [Restart] listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7400));
     /// When a buyer may be told: synced to disk, handed to the system, or at once.
     [Restart] durability: Durability = Durability::Fsync;
-    /// Files of sales to create if they are not there yet, and to open if they have no opening time.
+    /// Files of sales to create if they are not there, and to open unless they have a time for it.
     [Restart] sale: Vec<PathBuf> = Vec::new();
     /// Socket threads.
     [Restart] shards: usize = default_shards(),

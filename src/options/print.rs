@@ -96,17 +96,21 @@ pub fn example() -> String {
          # variable (DOORBUSTER_ORDERS_MAX), that before this file, that before the default.\n\
          # Options marked with SIGHUP come into force by a reload, the others at the next start.\n",
     );
-    let defaults = Layer::default().options().expect("the defaults are allowed");
+    // The same on every machine.
+    let defaults = Layer { shards: Some(1), ..Layer::default() };
+    let defaults = defaults.options().expect("the defaults are allowed");
     for setting in SETTINGS {
         text += &format!("\n#{}", setting.help);
         text += &format!("\n# Allowed: {}.", (setting.allowed)());
         if setting.change == Change::Reload {
             text += "\n# SIGHUP.";
         }
-        match (setting.default_words, (setting.to_toml)(&defaults)) {
-            (Some(words), _) => text += &format!("\n# Default: {words}.\n#{} =\n", setting.name),
-            (None, Some(value)) => text += &format!("\n#{} = {value}\n", setting.name),
-            (None, None) => text += &format!("\n# Default: none.\n#{} =\n", setting.name),
+        if let Some(words) = setting.default_words {
+            text += &format!("\n# Default: {words}.");
+        }
+        match (setting.to_toml)(&defaults) {
+            Some(value) => text += &format!("\n#{} = {value}\n", setting.name),
+            None => text += &format!("\n# Default: none.\n#{} =\n", setting.name),
         }
     }
     text

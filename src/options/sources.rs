@@ -19,7 +19,7 @@ fn setting(name: &str) -> Result<&'static Setting, String> {
         let names: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
         let meant = meant(name, names.iter().copied());
         let names = names.join("`, `");
-        format!("there is no option `{}`{meant}; there are `{names}`", name.escape_debug())
+        format!("there is no option `{}`; there are `{names}`{meant}", name.escape_debug())
     })
 }
 

@@ -101,7 +101,7 @@ impl Shard {
     pub fn is_told(&self) -> bool {
         self.draining
             && self.intake.flights.is_empty()
-            && self.table.iter().all(|peer| !peer.backlog)
+            && self.table.iter().all(|peer| !peer.backlog || peer.wait == Wait::Out)
     }
 
     /// Writes to every connection that has something to be told, and closes those that are over.

@@ -166,6 +166,12 @@ impl Start {
         self
     }
 
+    /// Sets a variable that is no option.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Start {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// Another data folder.
     pub(crate) fn data(mut self, data: PathBuf) -> Start {
         self.data = data;
@@ -244,6 +250,8 @@ impl Server {
             };
             self.heard += &format!("{line}\n");
             if let Some((_, address)) = line.rsplit_once("listening on ") {
+                // In JSON the sentence ends with a quotation mark.
+                let address = address.split('"').next().unwrap_or(address);
                 self.address = address.parse().expect("an address");
                 return true;
             }
@@ -295,6 +303,26 @@ impl Server {
             let id = Pid::from_child(&self.child);
             kill_process(id, signal).expect("our own child, not waited for yet");
         }
+    }
+
+    /// Waits for a line with `part` in it. Returns the line.
+    pub(crate) fn says(&mut self, part: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.said.recv_timeout(left).unwrap_or_else(|why| {
+                panic!("it does not say '{part}' ({why}): {}", self.heard);
+            });
+            self.heard += &format!("{line}\n");
+            if line.contains(part) {
+                return line;
+            }
+        }
+    }
+
+    /// Asks it to read its options again.
+    pub(crate) fn hang_up(&self) {
+        self.signal(Signal::HUP);
     }
 
     /// Asks it to stop.
