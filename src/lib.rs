@@ -41,6 +41,7 @@ pub mod sale;
 pub mod journal;
 
 // What lies between them.
+pub mod access;
 pub mod bell;
 pub mod clock;
 pub mod directory;

@@ -6,6 +6,7 @@
 //! field may *mean* is checked by `wire` for peers and by the matcher for everyone.
 
 mod terms;
+mod ticket;
 mod walk;
 
 use bytemuck::{Pod, Zeroable};
@@ -17,6 +18,7 @@ use rkyv::{
 };
 
 use crate::sale::{Form, Ident, Text};
+pub use ticket::{TicketText, split_ticket, ticket_parts, ticket_tail};
 pub use walk::messages;
 
 pub use terms::{check as check_terms, decode_terms, encode_terms};
@@ -56,6 +58,8 @@ pub mod kind {
     pub const PING: u8 = 97;
     /// A tail: bytes 16.. of a long buyer or key at offset 8.
     pub const TEXT: u8 = 128;
+    /// A tail: the buyer's ticket behind a purchase. Binary protocol only.
+    pub const TICKET: u8 = 130;
     /// An answer, read as [`Reply`](super::Reply).
     pub const REPLY: u8 = 192;
     /// An answer, read as [`StockReply`](super::StockReply).
@@ -109,6 +113,13 @@ pub mod outcome {
     pub const OVERLOADED: u8 = 64;
     /// The request makes no sense (binary protocol only).
     pub const MALFORMED: u8 = 65;
+    /// A token is needed, and none that counts was shown (binary protocol only).
+    pub const UNAUTHORIZED: u8 = 66;
+    /// The token has no role for this (binary protocol only).
+    pub const FORBIDDEN: u8 = 67;
+    /// The buyer's ticket does not let it buy; `price` holds the reason's number: 1 missing, 2
+    /// malformed, 3 another buyer's, 4 another sale or a wrong signature, 5 expired.
+    pub const TICKET_REFUSED: u8 = 68;
 
     /// The contract's word for an outcome.
     pub fn word(number: u8) -> &'static str {
@@ -133,6 +144,9 @@ pub mod outcome {
             ALREADY_RELEASED => "already_released",
             OVERLOADED => "overloaded",
             MALFORMED => "malformed",
+            UNAUTHORIZED => "unauthorized",
+            FORBIDDEN => "forbidden",
+            TICKET_REFUSED => "ticket_refused",
             _ => "unknown_outcome",
         }
     }
