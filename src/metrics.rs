@@ -56,6 +56,12 @@ pub struct ShardCounters {
     pub bytes_out: Counter,
     /// Peers that broke their protocol.
     pub protocol_errors: Counter,
+    /// Requests refused for want of a token or role.
+    pub denied: Counter,
+    /// Purchases refused for want of a good ticket.
+    pub ticket_refused: Counter,
+    /// Purchases refused above a rate.
+    pub rate_limited: Counter,
 }
 
 /// What the matcher counts.
@@ -130,12 +136,16 @@ impl Metrics {
     /// Redis-style `INFO`: sections of `name:value` lines.
     pub fn info(&self) -> String {
         let (matcher, journal) = (&self.matcher, &self.journal);
-        let lines: [(&str, u64); 23] = [
+        let lines: [(&str, u64); 27] = [
             ("# Clients", 0),
             ("connections_accepted", self.over_shards(|shard| &shard.accepted)),
             ("connections_closed", self.over_shards(|shard| &shard.closed)),
             ("connections_turned_away", self.over_shards(|shard| &shard.turned_away)),
             ("protocol_errors", self.over_shards(|shard| &shard.protocol_errors)),
+            ("# Access", 0),
+            ("requests_denied", self.over_shards(|shard| &shard.denied)),
+            ("tickets_refused", self.over_shards(|shard| &shard.ticket_refused)),
+            ("requests_rate_limited", self.over_shards(|shard| &shard.rate_limited)),
             ("# Orders", 0),
             ("requests_decided", matcher.decided.value()),
             ("orders_given", matcher.given.value()),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::access::{AccessOptions, TicketRule};
 use crate::journal::Durability;
 use crate::limits::{CONNECTIONS_MAX, SHARDS_MAX};
 use crate::sale::{Bounds, Shop};
@@ -57,6 +58,8 @@ pub struct Options {
     pub segments_ahead: usize,
     /// Files of sales to create at the start.
     pub sales: Vec<PathBuf>,
+    /// Who may do what.
+    pub access: AccessOptions,
 }
 
 /// One layer: what the file, the environment or the flags say.
@@ -97,6 +100,22 @@ pub struct Layer {
     pub segments_ahead: Option<usize>,
     /// See [`Options::sales`].
     pub sale: Option<Vec<PathBuf>>,
+    /// See [`AccessOptions::tokens_file`].
+    pub tokens_file: Option<PathBuf>,
+    /// See [`AccessOptions::allow_open`].
+    pub allow_open: Option<bool>,
+    /// `off` or `required`.
+    pub tickets: Option<TicketRule>,
+    /// See [`AccessOptions::ticket_secrets_file`].
+    pub ticket_secrets_file: Option<PathBuf>,
+    /// See [`AccessOptions::rate_per_token`].
+    pub rate_per_token: Option<u32>,
+    /// See [`AccessOptions::burst_per_token`].
+    pub burst_per_token: Option<u32>,
+    /// See [`AccessOptions::rate_per_address`].
+    pub rate_per_address: Option<u32>,
+    /// See [`AccessOptions::burst_per_address`].
+    pub burst_per_address: Option<u32>,
 }
 
 /// [`Durability`] as a word.
@@ -177,6 +196,14 @@ impl Layer {
             segment_mib: self.segment_mib.or(below.segment_mib),
             segments_ahead: self.segments_ahead.or(below.segments_ahead),
             sale: self.sale.or(below.sale),
+            tokens_file: self.tokens_file.or(below.tokens_file),
+            allow_open: self.allow_open.or(below.allow_open),
+            tickets: self.tickets.or(below.tickets),
+            ticket_secrets_file: self.ticket_secrets_file.or(below.ticket_secrets_file),
+            rate_per_token: self.rate_per_token.or(below.rate_per_token),
+            burst_per_token: self.burst_per_token.or(below.burst_per_token),
+            rate_per_address: self.rate_per_address.or(below.rate_per_address),
+            burst_per_address: self.burst_per_address.or(below.burst_per_address),
         }
     }
 
@@ -192,6 +219,19 @@ impl Layer {
                 Err(format!("{name}: {value} is not between {least} and {most}"))
             }
         };
+        let listen = self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7400)));
+        let access = AccessOptions {
+            tokens_file: self.tokens_file,
+            allow_open: self.allow_open.unwrap_or(false),
+            tickets: self.tickets.unwrap_or_default(),
+            ticket_secrets_file: self.ticket_secrets_file,
+            rate_per_token: self.rate_per_token.unwrap_or(0),
+            burst_per_token: self.burst_per_token.unwrap_or(0),
+            rate_per_address: self.rate_per_address.unwrap_or(0),
+            burst_per_address: self.burst_per_address.unwrap_or(0),
+        };
+        access.check()?;
+        access.check_listen("listen", listen)?;
         let orders_max =
             within("orders_max", self.orders_max.unwrap_or(2_000_000), 1, 1_000_000_000)?;
         // Room for one order's two entries is kept free.
@@ -199,7 +239,7 @@ impl Layer {
         let segment_mib = self.segment_mib.unwrap_or(64) as usize;
         Ok(Options {
             data: self.data.unwrap_or_else(|| PathBuf::from("doorbuster-data")),
-            listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7400))),
+            listen,
             durability: match self.durability.unwrap_or(DurabilityWord::Fsync) {
                 DurabilityWord::Fsync => Durability::Fsync,
                 DurabilityWord::Os => Durability::Os,
@@ -247,6 +287,7 @@ impl Layer {
             segment_bytes: (within("segment_mib", segment_mib, 4, 4096)? as u64) << 20,
             segments_ahead: within("segments_ahead", self.segments_ahead.unwrap_or(2), 1, 64)?,
             sales: self.sale.unwrap_or_default(),
+            access,
         })
     }
 }

@@ -28,6 +28,7 @@ use crossbeam::channel::{Sender, bounded};
 use crossbeam::sync::Parker;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::access::Access;
 use crate::bell::Bell;
 use crate::clock;
 use crate::crew::{Crew, OnFailure};
@@ -79,6 +80,7 @@ pub struct Pipeline {
     address: SocketAddr,
     report: Report,
     metrics: Metrics,
+    access: Access,
     operator: Option<Operator>,
     stop: Arc<AtomicBool>,
     bells: Vec<Arc<Bell>>,
@@ -101,6 +103,7 @@ impl Pipeline {
         let sales: Result<Vec<Terms>, String> =
             options.sales.iter().map(|path| crate::sale_file::read(path)).collect();
         let sales = sales.map_err(StartError::Sale)?;
+        let access = Access::load(&options.access, clock::unix).map_err(StartError::Options)?;
         let lock = FolderLock::take(&options.data)?;
         let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
@@ -127,6 +130,7 @@ impl Pipeline {
                 metrics: metrics.clone(),
                 clock: clock::monotonic,
                 loading: Arc::clone(&loading),
+                access: access.clone(),
                 options: shard_options(options),
             })?;
             doors.push(Door {
@@ -246,6 +250,7 @@ impl Pipeline {
             address,
             report,
             metrics,
+            access,
             operator: None,
             stop,
             bells,
@@ -276,6 +281,11 @@ impl Pipeline {
     /// What it counts.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Who may do what; to be read anew when its files have changed.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Creates sales and opens them.

@@ -3,8 +3,8 @@
 //! It waits for nobody and allocates nothing for a request. It writes no answer: what a refusal
 //! looks like is the protocol's.
 //!
-//! Invariant: a purchase is charged to its rate accounts only if nothing else refuses it, and a
-//! refusal charges the account that refused nothing.
+//! Invariant: a purchase that a role, a ticket or a rate refuses costs the account of that rate and
+//! those after it nothing.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -285,7 +285,7 @@ mod tests {
     fn rates_refuse_what_is_above_them_and_a_refusal_costs_nothing() {
         let options =
             AccessOptions { rate_per_address: 10, burst_per_address: 2, ..Default::default() };
-        let access = Access::load(&options).expect("no files");
+        let access = Access::load(&options, || 0).expect("no files");
         // Two shards share the accounts.
         let (mut one, mut two) = (access.guard(), access.guard());
         assert!(one.watches() && !one.asks());
@@ -325,7 +325,7 @@ mod tests {
             burst_per_token: 2,
             ..AccessOptions::default()
         };
-        let access = Access::load(&options).expect("good files");
+        let access = Access::load(&options, || 0).expect("good files");
         assert!(access.warnings().iter().any(|warning| warning.contains("chmod 600")));
         let mut guard = access.guard();
         let mut visitor = guard.visitor(|| None);

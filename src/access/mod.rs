@@ -37,7 +37,6 @@ pub use role::{Denied, Need, Role, Roles};
 pub use ticket::{SECRET_BYTES_MIN, Shown, TicketError, Tickets, sign};
 pub use token::{TOKEN_BYTES, Token, TokenDigest};
 
-use crate::clock;
 use crate::limits::ADDRESS_ROWS;
 use meters::AddressMeters;
 
@@ -76,19 +75,19 @@ impl Access {
     /// Everybody may do everything.
     pub fn open() -> Access {
         let page = Page { keyring: Keyring::open(), tickets: None, warnings: Vec::new() };
-        Access::of(&AccessOptions::default(), page)
+        Access::of(&AccessOptions::default(), page, || 0)
     }
 
-    /// Reads the files that the options name.
+    /// Reads the files that the options name. `unix` is the clock that tickets expire by, in ns.
     ///
     /// # Errors
     /// A sentence with file and line, or with the option.
-    pub fn load(options: &AccessOptions) -> Result<Access, String> {
+    pub fn load(options: &AccessOptions, unix: fn() -> u64) -> Result<Access, String> {
         options.check()?;
-        Ok(Access::of(options, read(options)?))
+        Ok(Access::of(options, read(options)?, unix))
     }
 
-    fn of(options: &AccessOptions, page: Page) -> Access {
+    fn of(options: &AccessOptions, page: Page, unix: fn() -> u64) -> Access {
         let address_pace = Pace::new(options.rate_per_address, options.burst_per_address);
         Access(Arc::new(Shelf {
             options: options.clone(),
@@ -97,7 +96,7 @@ impl Access {
             token_pace: Pace::new(options.rate_per_token, options.burst_per_token),
             address_pace,
             addresses: address_pace.map(|_| AddressMeters::new(ADDRESS_ROWS)),
-            unix: clock::unix,
+            unix,
         }))
     }
 

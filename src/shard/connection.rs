@@ -11,6 +11,7 @@ use std::net::Shutdown;
 
 use mio::net::TcpStream;
 
+use crate::access::Visitor;
 use crate::wire::local::Session;
 
 /// What a connection speaks.
@@ -41,6 +42,8 @@ pub(super) struct Connection {
     pub(super) stream: TcpStream,
     pub(super) protocol: Protocol,
     pub(super) session: Session,
+    /// What it may do, and where it comes from.
+    pub(super) visitor: Visitor,
     pub(super) rest: Vec<u8>,
     pub(super) rest_at: usize,
     /// The rest may hold whole requests: parsing stopped for another reason than their end.
@@ -81,6 +84,7 @@ impl Connection {
             stream,
             protocol: Protocol::Fresh,
             session: Session::new(id),
+            visitor: Visitor::default(),
             rest: Vec::new(),
             rest_at: 0,
             backlog: false,

@@ -10,6 +10,7 @@
 
 mod acceptor;
 mod connection;
+mod guarding;
 mod intake;
 mod names;
 mod reading;
@@ -37,6 +38,7 @@ use names::Names;
 use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
 
+use crate::access::Access;
 use crate::bell::Bell;
 use crate::directory::Directory;
 use crate::journal::Gate;
@@ -107,6 +109,8 @@ pub struct ShardParts {
     pub clock: fn() -> u64,
     /// Whether the journal is still being replayed.
     pub loading: Arc<AtomicBool>,
+    /// Who may do what.
+    pub access: Access,
     /// How it treats its peers.
     pub options: ShardOptions,
 }
@@ -162,6 +166,7 @@ impl Shard {
             metrics: parts.metrics.clone(),
             loading: parts.loading,
             args: Args::new(),
+            guard: parts.access.guard(),
             pushed: 0,
             broken: 0,
         };
@@ -339,7 +344,10 @@ impl Shard {
         }
         self.connections += 1;
         let id = self.connections * SHARDS_MAX as u64 + self.index as u64;
-        self.table.fill(slot, Connection::new(stream, id, now));
+        let peer = stream.peer_addr();
+        let mut connection = Connection::new(stream, id, now);
+        connection.visitor = self.intake.guard.visitor(|| peer.ok().map(|peer| peer.ip()));
+        self.table.fill(slot, connection);
         self.counters().accepted.add(1);
         true
     }

@@ -7,6 +7,7 @@
 use super::answers::push_bulk;
 use super::push_decimal;
 use super::resp::Words;
+use crate::access::Admission;
 
 /// The longest name that a client may give itself, in bytes.
 const CLIENT_NAME_BYTES_MAX: usize = 64;
@@ -14,6 +15,12 @@ const CLIENT_NAME_BYTES_MAX: usize = 64;
 const ECHO_BYTES_MAX: usize = 128;
 const NO_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the \
                            default user. Are you sure your configuration is correct?";
+
+const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+const HELLO_NEEDS_AUTH: &str = "NOAUTH HELLO must be called with the client already \
+                                authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
+                                option can be used to authenticate the client and select the RESP \
+                                protocol version at the same time";
 
 /// What a RESP connection remembers of itself.
 #[derive(Default)]
@@ -32,6 +39,24 @@ impl Session {
     }
 }
 
+/// Commands that a connection may send before it has shown a token, as in Redis.
+pub fn is_for_strangers(command: &[u8]) -> bool {
+    let names: [&[u8]; 4] = [b"auth", b"hello", b"quit", b"reset"];
+    names.iter().any(|name| command.eq_ignore_ascii_case(name))
+}
+
+/// What a connection is asked for that is not its own to know.
+pub trait Host {
+    /// The text of `INFO`.
+    fn info(&self) -> String;
+    /// A token is shown, perhaps with whose it is said to be.
+    fn admit(&mut self, name: Option<&[u8]>, token: &[u8]) -> Admission;
+    /// Whether a token must be shown first.
+    fn is_stranger(&mut self) -> bool;
+    /// The connection is to be as if it were new.
+    fn forget(&mut self);
+}
+
 /// What becomes of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
@@ -41,11 +66,11 @@ pub enum Then {
     Close,
 }
 
-/// Answers a command that is none of the matcher's. `info` is asked for the text of `INFO`.
+/// Answers a command that is none of the matcher's.
 pub fn answer(
     words: &Words<'_>,
     session: &mut Session,
-    info: impl FnOnce() -> String,
+    host: &mut impl Host,
     out: &mut Vec<u8>,
 ) -> Then {
     let mut name = [0; 8];
@@ -61,9 +86,14 @@ pub fn answer(
     match (name, words.len()) {
         (b"ping", 1) => out.extend_from_slice(b"+PONG\r\n"),
         (b"ping", 2) | (b"echo", 2) => push_bulk(words.word(1), out),
-        (b"hello", _) => hello(words, session, out),
-        (b"auth", 2) => error(NO_PASSWORD, out),
-        (b"auth", 3) => auth(words.word(1), out),
+        (b"hello", _) => hello(words, session, host, out),
+        (b"auth", 2) => match host.admit(None, words.word(1)) {
+            Admission::Open => error(NO_PASSWORD, out),
+            Admission::Granted => ok(out),
+            Admission::Refused => error(WRONG_PASSWORD, out),
+        },
+        (b"auth", 3) if admit(words.word(1), words.word(2), host) => ok(out),
+        (b"auth", 3) => error(WRONG_PASSWORD, out),
         (b"select", 2) => match words.word(1) {
             b"0" => ok(out),
             index if index.iter().all(u8::is_ascii_digit) && !index.is_empty() => {
@@ -83,9 +113,10 @@ pub fn answer(
             config(words, session.resp3, out);
         }
         (b"config", 2..) => error("ERR options are given at start; see --help", out),
-        (b"info", _) => verbatim(&info(), session.resp3, out),
+        (b"info", _) => verbatim(&host.info(), session.resp3, out),
         (b"reset", 1) => {
             *session = Session::new(session.id);
+            host.forget();
             out.extend_from_slice(b"+RESET\r\n");
         }
         (b"quit", _) => {
@@ -139,15 +170,15 @@ fn verbatim(text: &str, resp3: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// There are no users but `default`, who needs no password.
-fn auth(user: &[u8], out: &mut Vec<u8>) {
-    match user {
-        b"default" => ok(out),
-        _ => error("WRONGPASS invalid username-password pair or user is disabled.", out),
+/// Where nobody asks for tokens there is no user but `default`, who needs no password.
+fn admit(user: &[u8], token: &[u8], host: &mut impl Host) -> bool {
+    match host.admit(Some(user), token) {
+        Admission::Open => user == b"default",
+        admission => admission == Admission::Granted,
     }
 }
 
-fn hello(words: &Words<'_>, session: &mut Session, out: &mut Vec<u8>) {
+fn hello(words: &Words<'_>, session: &mut Session, host: &mut impl Host, out: &mut Vec<u8>) {
     let mut resp3 = session.resp3;
     if words.len() > 1 {
         resp3 = match words.word(1) {
@@ -164,8 +195,8 @@ fn hello(words: &Words<'_>, session: &mut Session, out: &mut Vec<u8>) {
     while at < words.len() {
         let (option, left) = (words.word(at), words.len() - at - 1);
         if option.eq_ignore_ascii_case(b"auth") && left >= 2 {
-            if words.word(at + 1) != b"default" {
-                return auth(words.word(at + 1), out);
+            if !admit(words.word(at + 1), words.word(at + 2), host) {
+                return error(WRONG_PASSWORD, out);
             }
             at += 3;
         } else if option.eq_ignore_ascii_case(b"setname") && left >= 1 {
@@ -180,6 +211,9 @@ fn hello(words: &Words<'_>, session: &mut Session, out: &mut Vec<u8>) {
             out.extend_from_slice(b"'\r\n");
             return;
         }
+    }
+    if host.is_stranger() {
+        return error(HELLO_NEEDS_AUTH, out);
     }
     session.resp3 = resp3;
     if let Some(name) = name {
@@ -280,7 +314,43 @@ mod tests {
     use super::*;
     use crate::wire::resp::{Args, parse};
 
+    /// Asks for the token `right` of the user `shop`, or for none.
+    enum Porter {
+        Open,
+        Asking { granted: bool },
+    }
+
+    impl Host for Porter {
+        fn info(&self) -> String {
+            "# Server\r\n".into()
+        }
+
+        fn admit(&mut self, name: Option<&[u8]>, token: &[u8]) -> Admission {
+            let Porter::Asking { granted } = self else { return Admission::Open };
+            let is_known = name.is_none_or(|name| name == b"shop" || name == b"default");
+            if !is_known || token != b"right" {
+                return Admission::Refused;
+            }
+            *granted = true;
+            Admission::Granted
+        }
+
+        fn is_stranger(&mut self) -> bool {
+            matches!(self, Porter::Asking { granted: false })
+        }
+
+        fn forget(&mut self) {
+            if let Porter::Asking { granted } = self {
+                *granted = false;
+            }
+        }
+    }
+
     fn said(words: &[&str], session: &mut Session) -> (String, Then) {
+        said_to(&mut Porter::Open, words, session)
+    }
+
+    fn said_to(host: &mut Porter, words: &[&str], session: &mut Session) -> (String, Then) {
         let mut request = format!("*{}\r\n", words.len());
         for word in words {
             request += &format!("${}\r\n{word}\r\n", word.len());
@@ -288,8 +358,7 @@ mod tests {
         let mut args = Args::new();
         parse(request.as_bytes(), &mut args).expect("well formed").expect("whole");
         let mut out = Vec::new();
-        let then =
-            answer(&args.of(request.as_bytes()), session, || "# Server\r\n".into(), &mut out);
+        let then = answer(&args.of(request.as_bytes()), session, host, &mut out);
         (String::from_utf8(out).expect("ASCII").replace("\r\n", " "), then)
     }
 
@@ -342,6 +411,32 @@ mod tests {
         assert!(!session.resp3);
         let (reply, _) = said(&["HELLO", "3", "AUTH", "eve", "x"], &mut session);
         assert!(reply.starts_with("-WRONGPASS") && !session.resp3);
+    }
+
+    #[test]
+    fn a_token_is_shown_by_auth_or_with_hello_and_forgotten_on_reset() {
+        let (mut porter, mut session) = (Porter::Asking { granted: false }, Session::default());
+        let mut say = |words: &[&str]| said_to(&mut porter, words, &mut session).0;
+        let wrong = format!("-{WRONG_PASSWORD} ");
+        let needs = format!("-{HELLO_NEEDS_AUTH} ");
+        assert_eq!(say(&["HELLO"]), needs);
+        assert_eq!(say(&["HELLO", "3"]), needs);
+        assert_eq!(say(&["HELLO", "3", "AUTH", "shop", "wrong"]), wrong);
+        assert_eq!(say(&["AUTH", "wrong"]), wrong);
+        assert_eq!(say(&["AUTH", "eve", "right"]), wrong);
+        assert_eq!(say(&["AUTH", "right"]), "+OK ");
+        assert!(say(&["HELLO", "3"]).starts_with("%7 "));
+        assert_eq!(say(&["RESET"]), "+RESET ");
+        assert_eq!(say(&["HELLO", "2"]), needs);
+        assert_eq!(say(&["AUTH", "shop", "right"]), "+OK ");
+        assert_eq!(say(&["RESET"]), "+RESET ");
+        assert!(say(&["HELLO", "3", "AUTH", "default", "right"]).starts_with("%7 "));
+        // Without tokens it is as in a Redis without a password.
+        let mut session = Session::default();
+        let mut say = |words: &[&str]| said(words, &mut session).0;
+        assert_eq!(say(&["AUTH", "x"]), format!("-{NO_PASSWORD} "));
+        assert_eq!(say(&["AUTH", "default", "x"]), "+OK ");
+        assert_eq!(say(&["AUTH", "shop", "x"]), wrong);
     }
 
     #[test]

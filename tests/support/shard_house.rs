@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytemuck::Zeroable;
+use doorbuster::access::Access;
 use doorbuster::bell::Bell;
 use doorbuster::directory::DirectoryWriter;
 use doorbuster::journal::{Gate, Watermark};
@@ -146,6 +147,7 @@ pub(crate) fn make(
         metrics: metrics.clone(),
         clock,
         loading: Arc::clone(loading),
+        access: Access::open(),
         options,
     });
     (shard.expect("epoll"), request_reader, reply_writer)
