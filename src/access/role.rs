@@ -85,6 +85,11 @@ impl Roles {
         Roles(self.0 | role as u8)
     }
 
+    /// Each of them.
+    pub fn iter(self) -> impl Iterator<Item = Role> {
+        Role::ALL.into_iter().filter(move |role| self.0 & *role as u8 != 0)
+    }
+
     /// Whether one of them satisfies the need.
     #[inline]
     pub fn allow(self, need: Need) -> bool {
@@ -100,8 +105,7 @@ impl FromIterator<Role> for Roles {
 
 impl fmt::Display for Roles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = Role::ALL.into_iter().filter(|role| self.0 & *role as u8 != 0);
-        let words: Vec<&str> = held.map(Role::word).collect();
+        let words: Vec<&str> = self.iter().map(Role::word).collect();
         f.write_str(&words.join(", "))
     }
 }

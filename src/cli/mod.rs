@@ -4,12 +4,14 @@ mod audit;
 mod demo;
 mod log;
 mod serve;
+mod token;
 mod words;
 
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use doorbuster::access::TicketRule;
 use doorbuster::journal::{JournalError, Report};
 use doorbuster::options::{DurabilityWord, Layer, Threads};
 use doorbuster::pipeline::StartError;
@@ -48,6 +50,8 @@ enum Command {
     Log(Log),
     /// Replay the journal and prove that it keeps the law.
     Audit(Audit),
+    /// Make, list and remove tokens.
+    Token(token::Arguments),
 }
 
 /// A flag comes before its variable DOORBUSTER_<NAME>, that before the file, that before the
@@ -84,6 +88,30 @@ struct Serve {
     /// Create this sale if it is not there yet, and open it if it has no opening time.
     #[arg(long, value_name = "FILE")]
     sale: Vec<PathBuf>,
+    /// The tokens that peers must show; made by doorbuster token new.
+    #[arg(long, value_name = "FILE")]
+    tokens_file: Option<PathBuf>,
+    /// Listen beyond this machine without tokens: everybody there may do everything.
+    #[arg(long)]
+    allow_open: bool,
+    /// Whether purchases need a signed buyer ticket [default: off]
+    #[arg(long)]
+    tickets: Option<TicketRule>,
+    /// The secrets that tickets are signed with: one or two, one a line.
+    #[arg(long, value_name = "FILE")]
+    ticket_secrets_file: Option<PathBuf>,
+    /// Purchases a second for each token's name [default: 0, no limit]
+    #[arg(long, value_name = "N")]
+    rate_per_token: Option<u32>,
+    /// Of these at once after a rest [default: 0, as many as in a second]
+    #[arg(long, value_name = "N")]
+    burst_per_token: Option<u32>,
+    /// Purchases a second for each IPv4 address or IPv6 /64 [default: 0, no limit]
+    #[arg(long, value_name = "N")]
+    rate_per_address: Option<u32>,
+    /// Of these at once after a rest [default: 0, as many as in a second]
+    #[arg(long, value_name = "N")]
+    burst_per_address: Option<u32>,
     /// End when the process that started this one ends, however that ends.
     #[arg(long, hide = true)]
     with_parent: bool,
@@ -101,6 +129,14 @@ impl Serve {
             orders_max: self.orders_max,
             buyers_max: self.buyers_max,
             sale: (!self.sale.is_empty()).then_some(self.sale),
+            tokens_file: self.tokens_file,
+            allow_open: self.allow_open.then_some(true),
+            tickets: self.tickets,
+            ticket_secrets_file: self.ticket_secrets_file,
+            rate_per_token: self.rate_per_token,
+            burst_per_token: self.burst_per_token,
+            rate_per_address: self.rate_per_address,
+            burst_per_address: self.burst_per_address,
             ..Layer::default()
         }
     }
@@ -150,6 +186,7 @@ pub(crate) fn run(arguments: Arguments) -> i32 {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
     }
 }
 

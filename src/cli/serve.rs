@@ -113,5 +113,11 @@ fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {
         count(report.seq),
         duration(start.elapsed()),
     );
+    for warning in pipeline.access().warnings() {
+        let _ = writeln!(talk, "doorbuster: {warning}");
+    }
+    if options.access.tokens_file.is_none() && !options.listen.ip().to_canonical().is_loopback() {
+        let _ = writeln!(talk, "doorbuster: allow_open: no tokens: everybody may do everything");
+    }
     let _ = writeln!(talk, "doorbuster: listening on {}", pipeline.address());
 }

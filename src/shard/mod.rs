@@ -344,9 +344,10 @@ impl Shard {
         }
         self.connections += 1;
         let id = self.connections * SHARDS_MAX as u64 + self.index as u64;
-        let peer = stream.peer_addr();
+        let peer = || stream.peer_addr().ok().map(|peer| peer.ip());
+        let visitor = self.intake.guard.visitor(peer);
         let mut connection = Connection::new(stream, id, now);
-        connection.visitor = self.intake.guard.visitor(|| peer.ok().map(|peer| peer.ip()));
+        connection.visitor = visitor;
         self.table.fill(slot, connection);
         self.counters().accepted.add(1);
         true
