@@ -31,7 +31,7 @@ impl Token {
         // As long as it will be, so that no copy is left behind by growing.
         let mut text = Zeroizing::new(String::with_capacity(TOKEN_BYTES));
         text.push_str(PREFIX);
-        URL_SAFE_NO_PAD.encode_string(&*secret, &mut text);
+        URL_SAFE_NO_PAD.encode_string(secret.as_slice(), &mut text);
         assert_eq!(text.len(), TOKEN_BYTES, "256 bits are 43 characters");
         Ok(Token(text))
     }

@@ -1,11 +1,10 @@
 //! The binary protocol: 64-byte cells, byte by byte. All integers are little-endian.
 //!
-//! **Hello.** The first cell of a client is `[0] = 0xDB, [1] = 1` (the version), `[8..54]` its token
-//! (the 46 characters of its text) or zero, the rest zero. The server answers one cell: `[0] =
-//! 0xDB`, `[1]` the outcome (0; or 65 malformed, 66 unauthorized: no token that counts, and then it
-//! closes), `[2]` the version, `[4..8]` how many requests the connection may have on their way
-//! (u32; more are left waiting in the socket), the rest zero. A server that asks for no tokens does
-//! not look at it.
+//! **Hello.** The first cell of a client is `[0] = 0xDB, [1] = 1` (the version), `[8..54]` its
+//! token's text or zero, the rest zero; a server that asks for no tokens does not look at that one.
+//! The server answers one cell: `[0] = 0xDB`, `[1]` the outcome (0, or 65 malformed or 66
+//! unauthorized, and then it closes), `[2]` the version, `[4..8]` how many requests the connection
+//! may have on their way (u32; more are left waiting in the socket), the rest zero.
 //!
 //! **Requests** are a head cell and `tails` cells behind it:
 //!
@@ -13,7 +12,7 @@
 //! |---|---|---|---|---|---|---|
 //! | 0 | kind | | | | | |
 //! | 1 | forms | buyer's in bits 0-2, key's in 3-5 | buyer's (0: not checked) | 0 | 0 | 0 |
-//! | 2..4 | tails | one a long text, one a ticket | one if the buyer is long | 0 | 1 or 2 | 0 |
+//! | 2..4 | tails | long texts, ticket | one if the buyer is long | 0 | 1 or 2 | 0 |
 //! | 4..8 | tag | echoed | echoed | echoed | echoed | echoed |
 //! | 8..10 | sale's number | yes | yes | yes | | |
 //! | 10..12 | item's number | yes | | yes | | |
@@ -37,28 +36,22 @@
 //! cells, with the tag of the request. `resolve` has the sale's number in `order` and the item's in
 //! `seq`. `order` has the order's own head in a tail, then its long texts. A head with values out
 //! of bounds is answered `malformed`; one whose length cannot be known (unknown kind, wrong tails)
-//! too, and then the connection is closed. A request without the role for it is answered 67
+//! too, and then the connection is closed. One whose token has no role for it is answered 67
 //! forbidden; one whose token does not count any more 66 unauthorized, and then the connection is
-//! closed; a purchase without a good ticket 68 ticket_refused, the reason's number in `price`; one
-//! above a rate limit 64 overloaded, with the ms to wait in `price`. Field by field the cells are described in
-//! [`message`](crate::message).
+//! closed. Field by field the cells are described in [`message`](crate::message).
 //!
 //! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt
 //! canonically.
 
 use bytemuck::Zeroable;
 
-use crate::access::{Denied, Refused, TOKEN_BYTES};
+pub use super::greeting::{Greeting, VERSION, hello, parse_hello, turned_away};
 use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, UNITS_MAX};
 use crate::message::{
-    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, StockReply, join_text, kind, outcome, ticket_parts,
+    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, StockReply, join_text, kind, ticket_parts,
 };
 use crate::sale::{Form, Ident, Name, TEXT_BYTES_MAX, Text, text_len};
 
-/// The version of this page.
-pub const VERSION: u8 = 1;
-/// Where a token lies in a client's first cell.
-pub const TOKEN_AT: usize = 8;
 const TAILS_AT_ONCE_MAX: usize = 2;
 const _: () = assert!(REQUEST_TAILS_MAX == TAILS_AT_ONCE_MAX);
 
@@ -226,50 +219,6 @@ pub fn name(tail: &Cell) -> Option<Name> {
     if is_padded(text) { Name::parse(&text[..text_len(text)]).ok() } else { None }
 }
 
-/// What a client's first cell says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Greeting<'a> {
-    /// It speaks this protocol; with its token, empty if it shows none.
-    Good(&'a [u8]),
-    /// It does not.
-    Bad,
-}
-
-/// The greeting at the start of `input`; `None` if more has to come.
-pub fn parse_hello(input: &[u8]) -> Option<Greeting<'_>> {
-    const TOKEN_END: usize = TOKEN_AT + TOKEN_BYTES;
-    let cell = input.first_chunk::<CELL_BYTES>()?;
-    let token = &cell[TOKEN_AT..TOKEN_END];
-    let zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
-    let good = cell[..2] == [kind::HELLO, VERSION]
-        && zero(&cell[2..TOKEN_AT])
-        && zero(&cell[TOKEN_END..])
-        && (zero(token) || token.iter().all(u8::is_ascii_graphic));
-    Some(match (good, zero(token)) {
-        (false, _) => Greeting::Bad,
-        (true, true) => Greeting::Good(&[]),
-        (true, false) => Greeting::Good(token),
-    })
-}
-
-/// Appends the answer to the greeting.
-pub fn hello(told: u8, in_flight_max: u32, out: &mut Vec<u8>) {
-    let mut cell = Cell::ZERO;
-    cell.0[..3].copy_from_slice(&[kind::HELLO, told, VERSION]);
-    cell.0[4..8].copy_from_slice(&in_flight_max.to_le_bytes());
-    out.extend_from_slice(&cell.0);
-}
-
-/// Outcome and `price` by which a request is told that it does not get as far as the matcher.
-pub fn turned_away(refused: Refused) -> (u8, u64) {
-    match refused {
-        Refused::Denied(Denied::NoToken | Denied::WrongToken) => (outcome::UNAUTHORIZED, 0),
-        Refused::Denied(Denied::WrongRole) => (outcome::FORBIDDEN, 0),
-        Refused::Ticket(why) => (outcome::TICKET_REFUSED, why as u64),
-        Refused::Busy { retry_after_ms } => (outcome::OVERLOADED, retry_after_ms),
-    }
-}
-
 /// Appends an answer that the connection gives itself.
 pub fn local(outcome: u8, tag: u32, fill: impl FnOnce(&mut Reply), out: &mut Vec<u8>) {
     let mut reply = Reply { kind: kind::REPLY, outcome, tag: tag.into(), ..Reply::zeroed() };
@@ -401,21 +350,6 @@ mod tests {
         let mut confirm = Head::new(kind::CONFIRM);
         confirm.tails = 1.into();
         assert_eq!(what(confirm, &[ticket]), What::Lost);
-    }
-
-    #[test]
-    fn a_greeting_may_show_a_token() {
-        let mut cell = Cell::ZERO.0;
-        cell[..2].copy_from_slice(&[kind::HELLO, VERSION]);
-        assert_eq!(parse_hello(&cell[..63]), None);
-        assert_eq!(parse_hello(&cell), Some(Greeting::Good(&[])));
-        cell[8..54].fill(b'x');
-        assert_eq!(parse_hello(&cell), Some(Greeting::Good(&[b'x'; 46])));
-        for (at, byte) in [(1, 2), (2, 1), (7, b'x'), (8, 0), (53, b' '), (54, b'x'), (63, 1)] {
-            let mut spoilt = cell;
-            spoilt[at] = byte;
-            assert_eq!(parse_hello(&spoilt), Some(Greeting::Bad), "{at}");
-        }
     }
 
     #[test]

@@ -9,6 +9,7 @@
 pub mod answers;
 pub mod binary;
 pub mod commands;
+pub mod greeting;
 pub mod local;
 pub mod resp;
 mod scribe;
