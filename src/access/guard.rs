@@ -97,7 +97,8 @@ pub struct Guard {
     page: Arc<Page>,
     watches: bool,
     dice: u64,
-    /// What it refused.
+    /// What it refused. A request that is shown to it again, because its refusal could not be told
+    /// yet, is counted again unless its caller puts back what stood here before.
     pub counts: Counts,
 }
 
@@ -140,7 +141,7 @@ impl Guard {
     /// A new connection, from wherever `peer` says, if that matters.
     pub fn visitor(&self, peer: impl FnOnce() -> Option<IpAddr>) -> Visitor {
         let addresses = self.access.0.addresses.as_ref();
-        let number = |meters: &super::AddressMeters| peer().map_or(0, |ip| meters.number(ip));
+        let number = |meters: &super::AddressMeters| peer().map_or(1, |ip| meters.number(ip));
         Visitor { grant: None, address: addresses.map_or(0, number) }
     }
 
@@ -208,7 +209,8 @@ impl Guard {
     }
 
     /// Whether a purchase may go to the matcher: role, ticket, and then the rates, the address's
-    /// before the token's, so that one address cannot use up what the token has for all.
+    /// before the token's, so that one address cannot use up what the token has for all. One that
+    /// may go has been charged: ask once, and only when there is room for it.
     ///
     /// # Errors
     /// [`Refused`].

@@ -186,9 +186,12 @@ impl Intake {
         }
         let command = commands::read(&words);
         if watched {
+            let counts = self.guard.counts;
             let (guard, visitor) = (&mut self.guard, &mut connection.visitor);
             if let Some(refused) = guarding::resp(guard, visitor, &command, &words, stamp) {
                 if connection.in_flight > 0 {
+                    // It will be asked again, and counted then.
+                    self.guard.counts = counts;
                     return Err(Stop::Answers);
                 }
                 answers::turned_away(refused, words.word(0), &mut connection.out);
@@ -247,10 +250,12 @@ impl Intake {
         let head = frame.head.head();
         let (tag, tails) = (head.tag.to_native(), usize::from(head.tails.to_native()));
         if self.guard.watches() {
+            let counts = self.guard.counts;
             let (guard, visitor) = (&mut self.guard, &mut connection.visitor);
             let asked = (&frame, input);
             if let Some(refused) = guarding::binary(guard, visitor, &self.names, asked, stamp) {
                 if connection.in_flight > 0 {
+                    self.guard.counts = counts;
                     return Err(Stop::Answers);
                 }
                 let (told, price) = binary::turned_away(refused);

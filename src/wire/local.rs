@@ -190,14 +190,12 @@ fn hello(words: &Words<'_>, session: &mut Session, host: &mut impl Host, out: &m
             _ => return error("ERR Protocol version is not an integer or out of range", out),
         };
     }
-    let mut name = None;
+    let (mut name, mut shown) = (None, None);
     let mut at = 2;
     while at < words.len() {
         let (option, left) = (words.word(at), words.len() - at - 1);
         if option.eq_ignore_ascii_case(b"auth") && left >= 2 {
-            if !admit(words.word(at + 1), words.word(at + 2), host) {
-                return error(WRONG_PASSWORD, out);
-            }
+            shown = Some((words.word(at + 1), words.word(at + 2)));
             at += 3;
         } else if option.eq_ignore_ascii_case(b"setname") && left >= 1 {
             match client_name(words.word(at + 1)) {
@@ -211,6 +209,10 @@ fn hello(words: &Words<'_>, session: &mut Session, host: &mut impl Host, out: &m
             out.extend_from_slice(b"'\r\n");
             return;
         }
+    }
+    // Only once the rest makes sense: a request that fails changes nothing.
+    if shown.is_some_and(|(user, token)| !admit(user, token, host)) {
+        return error(WRONG_PASSWORD, out);
     }
     if host.is_stranger() {
         return error(HELLO_NEEDS_AUTH, out);

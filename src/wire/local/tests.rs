@@ -112,6 +112,9 @@ fn a_token_is_shown_by_auth_or_with_hello_and_forgotten_on_reset() {
     assert_eq!(say(&["HELLO", "3"]), needs);
     assert_eq!(say(&["HELLO", "3", "AUTH", "shop", "wrong"]), wrong);
     assert_eq!(say(&["AUTH", "wrong"]), wrong);
+    let syntax = say(&["HELLO", "3", "AUTH", "shop", "right", "FOO"]);
+    assert!(syntax.starts_with("-ERR Syntax error"), "{syntax}");
+    assert_eq!(say(&["HELLO"]), needs, "what fails changes nothing");
     assert_eq!(say(&["AUTH", "eve", "right"]), wrong);
     assert_eq!(say(&["AUTH", "right"]), "+OK ");
     assert!(say(&["HELLO", "3"]).starts_with("%7 "));
