@@ -173,17 +173,17 @@ impl Guard {
         Admission::Granted
     }
 
-    /// Takes what a request's `Authorization` header says and checks the role.
+    /// Takes the token that a request brings along itself, as in HTTP, and checks the role.
     ///
     /// # Errors
     /// [`Denied`]; the visitor then has nothing.
     pub fn enter(
         &mut self,
         visitor: &mut Visitor,
-        header: Option<&[u8]>,
+        token: Option<&[u8]>,
         need: Need,
     ) -> Result<(), Denied> {
-        let entered = self.page.keyring.bearer(header, need);
+        let entered = self.page.keyring.require(token, need);
         visitor.grant = entered.ok();
         self.counts.denied += u64::from(entered.is_err());
         entered.map(|_| ())
@@ -331,6 +331,12 @@ mod tests {
         assert!(access.warnings().iter().any(|warning| warning.contains("chmod 600")));
         let mut guard = access.guard();
         let mut visitor = guard.visitor(|| None);
+        let mut enter = |token: Option<&[u8]>, need| guard.enter(&mut visitor, token, need).err();
+        let text = old.reveal().as_bytes();
+        assert_eq!(enter(Some(text), Need::Buy), None);
+        assert_eq!(enter(Some(text), Need::Operate), Some(Denied::WrongRole));
+        assert_eq!(enter(Some(&text[1..]), Need::Buy), Some(Denied::WrongToken));
+        assert_eq!(enter(None, Need::Buy), Some(Denied::NoToken));
         let ticket = sign(SECRET.as_bytes(), "drop", "alice", u64::MAX);
         let good = purchase(ticket.as_bytes(), 7);
         assert_eq!(guard.buy(&mut visitor, &good), Err(Refused::Denied(Denied::NoToken)));

@@ -165,7 +165,18 @@ impl Keyring {
         if !scheme.eq_ignore_ascii_case(SCHEME) || token.first() != Some(&b' ') {
             return Err(Denied::WrongToken);
         }
-        let grant = self.grant(token.trim_ascii()).ok_or(Denied::WrongToken)?;
+        self.require(Some(token.trim_ascii()), need)
+    }
+
+    /// What a token grants, if that is enough.
+    ///
+    /// # Errors
+    /// [`Denied`]: without a token, with a wrong one, or when the role is missing.
+    pub fn require(&self, token: Option<&[u8]>, need: Need) -> Result<Grant, Denied> {
+        if !self.asks() {
+            return Ok(Grant::everything());
+        }
+        let grant = self.grant(token.ok_or(Denied::NoToken)?).ok_or(Denied::WrongToken)?;
         if grant.roles.allow(need) { Ok(grant) } else { Err(Denied::WrongRole) }
     }
 
