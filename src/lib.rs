@@ -42,6 +42,7 @@ pub mod sale;
 pub mod journal;
 
 // What lies between them.
+pub mod access;
 pub mod bell;
 pub mod board;
 pub mod certificates;

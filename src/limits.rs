@@ -88,6 +88,21 @@ pub const OUT_BYTES_HIGH: usize = 64 * 1024;
 /// Accepted sockets on their way to one shard.
 pub const INBOX_SOCKETS_MAX: usize = 1024;
 
+/// Tokens' names in a tokens file; each may have two live tokens.
+pub const TOKENS_MAX: usize = 256;
+/// Digests that one name may have: the token in use and the one that replaces it.
+pub const TOKEN_DIGESTS_MAX: usize = 2;
+/// Secrets that buyer tickets may be signed with at once.
+pub const TICKET_SECRETS_MAX: usize = 2;
+/// The longest ticket secret, in bytes.
+pub const TICKET_SECRET_BYTES_MAX: usize = 1024;
+/// Bytes of a tokens file or a ticket secrets file.
+pub const ACCESS_FILE_BYTES_MAX: u64 = 1 << 20;
+/// Rows in the table of addresses' rate limits: seven addresses and 128 bytes each.
+pub const ADDRESS_ROWS: usize = 8192;
+/// Words that a connection may send in one request before it has shown a token.
+pub const STRANGER_ARGS_MAX: usize = 10;
+
 /// Shards.
 pub const SHARDS_MAX: usize = 64;
 

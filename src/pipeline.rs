@@ -33,6 +33,7 @@ use crossbeam::channel::{Sender, bounded};
 use crossbeam::sync::Parker;
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::access::Access;
 use crate::bell::Bell;
 use crate::certificates::Certificates;
 use crate::clock;
@@ -94,6 +95,7 @@ pub struct Pipeline {
     operator: OperatorHandle,
     stop: Arc<Stop>,
     reload: Reload,
+    access: Access,
     bells: Vec<Arc<Bell>>,
     /// In the order in which they end.
     threads: Vec<JoinHandle<()>>,
@@ -135,6 +137,7 @@ impl Pipeline {
             .map(|(cert, key)| Certificates::load(cert, key).map(Arc::new))
             .transpose()
             .map_err(StartError::Options)?;
+        let access = Access::load(&options.access(), clock::unix).map_err(StartError::Options)?;
         let lock = FolderLock::take(&options.data)?;
         let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
@@ -163,6 +166,7 @@ impl Pipeline {
                 clock: clock::monotonic,
                 loading: Arc::clone(&loading),
                 certificates: certificates.clone(),
+                access: access.clone(),
                 options: shard_options(options),
             })?;
             shard.follow(live.follow());
@@ -287,12 +291,18 @@ impl Pipeline {
                 Ok(Box::new(apply))
             }));
         }
+        let access_again = access.clone();
+        reload.follow(Box::new(move |_| {
+            let apply = access_again.prepare()?;
+            Ok(Box::new(apply))
+        }));
         let pipeline = Pipeline {
             address,
             report,
             metrics,
             certificates,
             operator: handle,
+            access,
             stop,
             reload,
             bells,
@@ -341,6 +351,11 @@ impl Pipeline {
     /// The way in for operators' commands.
     pub fn operator(&self) -> OperatorHandle {
         self.operator.clone()
+    }
+
+    /// Who may do what; to be read anew when its files have changed.
+    pub fn access(&self) -> &Access {
+        &self.access
     }
 
     /// Stops: accepts and reads no more, decides and syncs what was read, answers it, and ends all

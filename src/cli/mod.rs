@@ -7,6 +7,7 @@ mod guard;
 mod log;
 mod logging;
 mod serve;
+mod token;
 mod words;
 
 use std::io::{ErrorKind, Write};
@@ -51,6 +52,8 @@ enum Command {
     Log(Log),
     /// Replay the journal and prove that it keeps the law.
     Audit(Audit),
+    /// Make, list and remove tokens.
+    Token(token::Arguments),
 }
 
 /// A flag comes before its variable DOORBUSTER_<NAME>, that before the file, that before the
@@ -108,6 +111,7 @@ pub(crate) fn run(arguments: Arguments) -> i32 {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
     }
 }
 

@@ -227,6 +227,12 @@ fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {
     if let Some(warning) = pipeline.certificates().and_then(|certificates| certificates.warning()) {
         warn!("{warning}");
     }
+    for warning in pipeline.access().warnings() {
+        warn!("{warning}");
+    }
+    if options.tokens_file.is_none() && !options.listen.ip().to_canonical().is_loopback() {
+        warn!("allow_open: no tokens: everybody may do everything");
+    }
     let address = pipeline.address();
     info!(%address, "listening on {address}");
 }

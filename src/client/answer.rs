@@ -145,6 +145,16 @@ pub enum Refusal {
     },
     /// The request makes no sense.
     Malformed,
+    /// The server asks for a token, and this connection has none that counts.
+    Unauthorized,
+    /// The connection's token has no role for this.
+    Forbidden,
+    /// The buyer's ticket does not let it buy.
+    TicketRefused {
+        /// Why: 1 it is missing, 2 malformed, 3 for another buyer, 4 for another sale or wrongly
+        /// signed, 5 expired.
+        reason: u64,
+    },
     /// A reason that this version does not know, by its number.
     Other(u8),
 }
@@ -169,6 +179,9 @@ impl Refusal {
             outcome::ALREADY_RELEASED => Refusal::AlreadyReleased,
             outcome::OVERLOADED => Refusal::Overloaded { retry_after_ms: value },
             outcome::MALFORMED => Refusal::Malformed,
+            outcome::UNAUTHORIZED => Refusal::Unauthorized,
+            outcome::FORBIDDEN => Refusal::Forbidden,
+            outcome::TICKET_REFUSED => Refusal::TicketRefused { reason: value },
             other => Refusal::Other(other),
         }
     }
@@ -192,6 +205,9 @@ impl Refusal {
             Refusal::AlreadyReleased => outcome::ALREADY_RELEASED,
             Refusal::Overloaded { .. } => outcome::OVERLOADED,
             Refusal::Malformed => outcome::MALFORMED,
+            Refusal::Unauthorized => outcome::UNAUTHORIZED,
+            Refusal::Forbidden => outcome::FORBIDDEN,
+            Refusal::TicketRefused { .. } => outcome::TICKET_REFUSED,
             Refusal::Other(number) => *number,
         })
     }
@@ -204,6 +220,17 @@ impl std::fmt::Display for Refusal {
             Refusal::LimitReached { limit } => write!(f, "limit_reached: {limit} units"),
             Refusal::Overloaded { retry_after_ms } => {
                 write!(f, "overloaded: retry after {retry_after_ms} ms")
+            }
+            Refusal::TicketRefused { reason } => {
+                let why = match reason {
+                    1 => "missing",
+                    2 => "malformed",
+                    3 => "for another buyer",
+                    4 => "for another sale, or its signature is wrong",
+                    5 => "expired",
+                    _ => "for a reason that this version does not know",
+                };
+                write!(f, "ticket_refused: {why}")
             }
             Refusal::Other(number) => write!(f, "refusal number {number}"),
             other => f.write_str(other.word()),

@@ -69,13 +69,20 @@ pub const HELLO: [u8; CELL_BYTES] = {
     cell
 };
 
+/// Where a token lies in it, and how long it is.
+const TOKEN: std::ops::Range<usize> = 8..54;
+
 /// Reads the server's first cell: how many requests it takes at once on this connection.
 ///
 /// # Errors
+/// [`Error::Refused`] if the server asks for a token and got none that counts;
 /// [`Error::Protocol`] if it is not a greeting in [`VERSION`], or bids us go.
 pub fn read_hello(cell: &[u8; CELL_BYTES]) -> Result<u32> {
     if cell[0] != kind::HELLO {
         return Err(Error::Protocol("no greeting"));
+    }
+    if cell[1] == outcome::UNAUTHORIZED {
+        return Err(Error::Refused(Refusal::Unauthorized));
     }
     if cell[1] != outcome::OK {
         return Err(Error::Protocol("the server refused the greeting"));
@@ -112,9 +119,37 @@ impl Client {
     ///
     /// # Errors
     /// As [`connect`](Client::connect).
-    pub fn over(mut stream: TcpStream) -> Result<Client> {
+    pub fn over(stream: TcpStream) -> Result<Client> {
+        Client::greet(stream, HELLO)
+    }
+
+    /// Connects and shows a token.
+    ///
+    /// # Errors
+    /// [`Error::BadText`] if it does not read like a token, [`Error::Refused`] if it does not
+    /// count, and those of [`connect`](Client::connect).
+    pub fn connect_with_token(address: impl ToSocketAddrs, token: &str) -> Result<Client> {
+        Client::over_with_token(TcpStream::connect(address)?, token)
+    }
+
+    /// As [`over`](Client::over), and shows a token.
+    ///
+    /// # Errors
+    /// As [`connect_with_token`](Client::connect_with_token).
+    pub fn over_with_token(stream: TcpStream, token: &str) -> Result<Client> {
+        let is_token = token.len() == TOKEN.len() && token.bytes().all(|b| b.is_ascii_graphic());
+        if !is_token {
+            let reason = format!("is not {} characters: db_ and 43 more", TOKEN.len());
+            return Err(Error::BadText { field: "token", reason });
+        }
+        let mut hello = HELLO;
+        hello[TOKEN].copy_from_slice(token.as_bytes());
+        Client::greet(stream, hello)
+    }
+
+    fn greet(mut stream: TcpStream, hello: [u8; CELL_BYTES]) -> Result<Client> {
         stream.set_nodelay(true)?;
-        std::io::Write::write_all(&mut stream, &HELLO)?;
+        std::io::Write::write_all(&mut stream, &hello)?;
         let mut receiver = Receiver::new(stream.try_clone()?, Arc::new(Flow::new(0)));
         let flow = Arc::new(Flow::new(read_hello(&receiver.hello()?.0)?));
         receiver = receiver.with_flow(Arc::clone(&flow));

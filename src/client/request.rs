@@ -3,7 +3,7 @@
 //! Encoding appends whole cells to a buffer or leaves it as it was; it never touches a socket.
 
 use super::{Error, Result};
-use crate::message::{Cell, Head, NO_MAX_PRICE, kind, text_tail};
+use crate::message::{Cell, Head, NO_MAX_PRICE, kind, split_ticket, text_tail, ticket_tail};
 use crate::sale::{Form, Ident, Name};
 
 /// A sale and one of its items, by the numbers the server gave their names. They stay the same for
@@ -27,6 +27,20 @@ pub enum Request<'a> {
         item: Item,
         /// For whom.
         buyer: &'a str,
+        /// The caller's idempotency key, unique in the sale.
+        key: &'a str,
+        /// How many, from 1.
+        units: u32,
+        /// The highest price of a unit to accept, in minor units; `None` for any.
+        max_price: Option<u64>,
+    },
+    /// As `Buy`, with the signed ticket that lets the buyer buy in this sale. The buyer is the
+    /// ticket's.
+    BuyWithTicket {
+        /// What to buy.
+        item: Item,
+        /// `<buyer>.<expiry>.<64 hex digits>`.
+        ticket: &'a str,
         /// The caller's idempotency key, unique in the sale.
         key: &'a str,
         /// How many, from 1.
@@ -78,16 +92,18 @@ pub enum Request<'a> {
 impl Request<'_> {
     /// Appends the request's cells to `out`.
     pub(super) fn encode(&self, tag: u32, out: &mut Vec<u8>) -> Result<()> {
-        let mut tails = Tails { cells: [Cell::ZERO; 2], count: 0 };
+        let mut tails = Tails { cells: [Cell::ZERO; 3], count: 0 };
         let mut head = match *self {
             Request::Buy { item, buyer, key, units, max_price } => {
-                let mut head = Head::new(kind::BUY);
-                head.sale = item.sale.into();
-                head.item = item.item.into();
-                head.units = units.into();
-                head.price = max_price.unwrap_or(NO_MAX_PRICE).into();
-                head.set_buyer(tails.ident("buyer", buyer)?);
-                head.set_key(tails.ident("key", key)?);
+                purchase(item, (buyer, key), (units, max_price), &mut tails)?
+            }
+            Request::BuyWithTicket { item, ticket, key, units, max_price } => {
+                let reason = "is not <buyer>.<expiry>.<64 hex digits>";
+                let bad = || Error::BadText { field: "ticket", reason: reason.into() };
+                let parts = split_ticket(ticket.as_bytes()).ok_or_else(bad)?;
+                let buyer = std::str::from_utf8(parts.buyer).map_err(|_| bad())?;
+                let head = purchase(item, (buyer, key), (units, max_price), &mut tails)?;
+                tails.push(ticket_tail(parts.expiry, &parts.mac));
                 head
             }
             Request::Confirm { sale, order, buyer } => {
@@ -120,6 +136,22 @@ impl Request<'_> {
     }
 }
 
+fn purchase(
+    item: Item,
+    (buyer, key): (&str, &str),
+    (units, max_price): (u32, Option<u64>),
+    tails: &mut Tails,
+) -> Result<Head> {
+    let mut head = Head::new(kind::BUY);
+    head.sale = item.sale.into();
+    head.item = item.item.into();
+    head.units = units.into();
+    head.price = max_price.unwrap_or(NO_MAX_PRICE).into();
+    head.set_buyer(tails.ident("buyer", buyer)?);
+    head.set_key(tails.ident("key", key)?);
+    Ok(head)
+}
+
 fn command(
     kind: u8,
     sale: u16,
@@ -136,9 +168,9 @@ fn command(
     Ok(head)
 }
 
-/// The cells behind a head; a request has two at most.
+/// The cells behind a head: two long texts and a ticket at most.
 struct Tails {
-    cells: [Cell; 2],
+    cells: [Cell; 3],
     count: u16,
 }
 

@@ -45,6 +45,8 @@ pub const PING: u8 = 97;
 pub const TEXT: u8 = 128;
 /// A tail: an item of a sale, read as [`ItemReply`](super::ItemReply).
 pub const ITEM: u8 = 129;
+/// A tail: the buyer's ticket behind a purchase. Binary protocol only.
+pub const TICKET: u8 = 130;
 /// An answer, read as [`Reply`](super::Reply).
 pub const REPLY: u8 = 192;
 /// An answer, read as [`StockReply`](super::StockReply).

@@ -9,6 +9,7 @@ pub mod kind;
 pub mod outcome;
 mod shown;
 mod terms;
+mod ticket;
 mod walk;
 
 use bytemuck::{Pod, Zeroable};
@@ -21,6 +22,7 @@ use rkyv::{
 
 use crate::sale::{Form, Ident, Text};
 pub use shown::{ItemReply, SaleReply};
+pub use ticket::{TicketText, split_ticket, ticket_parts, ticket_tail};
 pub use walk::messages;
 
 pub use terms::{check as check_terms, decode_terms, encode_terms};

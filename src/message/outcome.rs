@@ -50,6 +50,13 @@ pub const TOO_MUCH: u8 = 58;
 pub const OVERLOADED: u8 = 64;
 /// The request makes no sense (binary protocol only).
 pub const MALFORMED: u8 = 65;
+/// A token is needed, and none that counts was shown (binary protocol only).
+pub const UNAUTHORIZED: u8 = 66;
+/// The token has no role for this (binary protocol only).
+pub const FORBIDDEN: u8 = 67;
+/// The buyer's ticket does not let it buy; `price` holds the reason's number: 1 missing, 2
+/// malformed, 3 another buyer's, 4 another sale or a wrong signature, 5 expired.
+pub const TICKET_REFUSED: u8 = 68;
 
 /// The contract's word for an outcome.
 pub fn word(number: u8) -> &'static str {
@@ -78,6 +85,9 @@ pub fn word(number: u8) -> &'static str {
         TOO_MUCH => "too_much",
         OVERLOADED => "overloaded",
         MALFORMED => "malformed",
+        UNAUTHORIZED => "unauthorized",
+        FORBIDDEN => "forbidden",
+        TICKET_REFUSED => "ticket_refused",
         _ => "unknown_outcome",
     }
 }

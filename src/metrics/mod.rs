@@ -70,6 +70,12 @@ pub struct ShardCounters {
     pub bytes_out: Counter,
     /// Peers that broke their protocol.
     pub protocol_errors: Counter,
+    /// Requests refused for want of a token or role.
+    pub denied: Counter,
+    /// Purchases refused for want of a good ticket.
+    pub ticket_refused: Counter,
+    /// Purchases refused above a rate.
+    pub rate_limited: Counter,
     /// Answers told.
     pub answers: Answers,
     /// From the read of a request to its place in the ring; per publish.
@@ -90,6 +96,9 @@ impl Default for ShardCounters {
             bytes_in: Counter::default(),
             bytes_out: Counter::default(),
             protocol_errors: Counter::default(),
+            denied: Counter::default(),
+            ticket_refused: Counter::default(),
+            rate_limited: Counter::default(),
             answers: Answers::default(),
             ring_time: Histogram::of_times(),
             written_time: Histogram::of_times(),
@@ -255,12 +264,16 @@ impl Metrics {
     /// Redis-style `INFO`: sections of `name:value` lines.
     pub fn info(&self) -> String {
         let (matcher, journal) = (&self.matcher, &self.journal);
-        let lines: [(&str, u64); 23] = [
+        let lines: [(&str, u64); 27] = [
             ("# Clients", 0),
             ("connections_accepted", self.over_shards(|shard| &shard.accepted)),
             ("connections_closed", self.over_shards(|shard| &shard.closed)),
             ("connections_turned_away", self.over_shards(|shard| &shard.turned_away)),
             ("protocol_errors", self.over_shards(|shard| &shard.protocol_errors)),
+            ("# Access", 0),
+            ("requests_denied", self.over_shards(|shard| &shard.denied)),
+            ("tickets_refused", self.over_shards(|shard| &shard.ticket_refused)),
+            ("requests_rate_limited", self.over_shards(|shard| &shard.rate_limited)),
             ("# Orders", 0),
             ("requests_decided", matcher.decided.value()),
             ("orders_given", matcher.given.value()),

@@ -17,6 +17,7 @@ pub use declare::{Change, Said, Setting};
 pub use print::{Changed, example, table};
 pub use sources::VARIABLE_PREFIX;
 
+use crate::access::{AccessOptions, RATE_MAX, TicketRule};
 use crate::journal::Durability;
 use crate::limits::{CONNECTIONS_MAX, DEADLINE_MS_MAX, SALES_MAX, SEGMENTS_AHEAD_MAX, SHARDS_MAX};
 use crate::sale::{Bounds, Shop};
@@ -93,6 +94,22 @@ declare::options! {
     [Restart] segment_mib: u64 = 64, within 4..=4096;
     /// Journal segments made ahead of need.
     [Restart] segments_ahead: usize = 2, within 1..=SEGMENTS_AHEAD_MAX;
+    /// The tokens that peers must show; made by doorbuster token new.
+    [Restart] tokens_file: Option<PathBuf> = None;
+    /// Listen beyond this machine without tokens: everybody there may do everything.
+    [Restart] allow_open: bool = false;
+    /// Whether purchases need a signed buyer ticket.
+    [Restart] tickets: TicketRule = TicketRule::Off;
+    /// The secrets that tickets are signed with: one or two, one a line.
+    [Restart] ticket_secrets_file: Option<PathBuf> = None;
+    /// Purchases a second for each token's name; 0 for no limit.
+    [Restart] rate_per_token: u32 = 0, within 0..=RATE_MAX;
+    /// Of these at once after a rest; 0 for as many as in a second.
+    [Restart] burst_per_token: u32 = 0, within 0..=RATE_MAX;
+    /// Purchases a second for each IPv4 address or IPv6 /64; 0 for no limit.
+    [Restart] rate_per_address: u32 = 0, within 0..=RATE_MAX;
+    /// Of these at once after a rest; 0 for as many as in a second.
+    [Restart] burst_per_address: u32 = 0, within 0..=RATE_MAX;
     /// Speak TLS too, with this certificate chain (PEM, the server's own first); needs tls_key.
     [Restart] tls_cert: Option<PathBuf> = None;
     /// The certificate's private key (PEM).
@@ -116,12 +133,29 @@ impl Options {
             }
             _ => {}
         }
+        let access = self.access();
+        access.check()?;
+        access.check_listen("listen", self.listen)?;
         Ok(self)
     }
 
     /// The files of certificate chain and key, if TLS is spoken.
     pub fn tls_files(&self) -> Option<(&Path, &Path)> {
         Some((self.tls_cert.as_deref()?, self.tls_key.as_deref()?))
+    }
+
+    /// Who may do what.
+    pub fn access(&self) -> AccessOptions {
+        AccessOptions {
+            tokens_file: self.tokens_file.clone(),
+            allow_open: self.allow_open,
+            tickets: self.tickets,
+            ticket_secrets_file: self.ticket_secrets_file.clone(),
+            rate_per_token: self.rate_per_token,
+            burst_per_token: self.burst_per_token,
+            rate_per_address: self.rate_per_address,
+            burst_per_address: self.burst_per_address,
+        }
     }
 
     /// What the tables hold.

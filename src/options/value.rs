@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::{LogForm, LogLevel, Threads};
+use crate::access::TicketRule;
 use crate::journal::Durability;
 
 /// One form of values.
@@ -224,6 +225,7 @@ macro_rules! words {
     )*};
 }
 words! {
+    TicketRule { "off" => Off, "required" => Required }
     Threads { "auto" => Auto, "shared" => Shared, "apart" => Apart }
     Durability { "fsync" => Fsync, "os" => Os, "none" => None }
     LogForm { "text" => Text, "json" => Json }

@@ -12,6 +12,7 @@ use mio::net::TcpStream;
 
 use super::stream::{self, Handshake};
 use super::tls::Tls;
+use crate::access::Visitor;
 use crate::wire::local::Session;
 
 /// What a connection speaks.
@@ -48,6 +49,8 @@ pub(super) struct Connection {
     pub(super) session: Session,
     /// Its HTTP request that is not whole yet was told to go on.
     pub(super) told_to_continue: bool,
+    /// What it may do, and where it comes from.
+    pub(super) visitor: Visitor,
     pub(super) rest: Vec<u8>,
     pub(super) rest_at: usize,
     /// The rest may hold whole requests: parsing stopped for another reason than their end.
@@ -95,6 +98,7 @@ impl Connection {
             protocol: Protocol::Fresh,
             session: Session::new(id),
             told_to_continue: false,
+            visitor: Visitor::default(),
             rest: Vec::new(),
             rest_at: 0,
             backlog: false,

@@ -8,6 +8,7 @@
 //! Invariant: a request is answered here only when all the connection's requests before it are.
 
 use super::connection::Connection;
+use super::guarding;
 use super::intake::{Flight, Form, Intake, Stop, push_ask};
 use super::table::Address;
 use super::telling::shown;
@@ -74,6 +75,20 @@ impl Intake {
             }
         };
         let (bytes, manner) = (request.bytes, request.manner);
+        if self.guard.watches() {
+            let counts = self.guard.counts;
+            let refused = guarding::http(&mut self.guard, &mut connection.visitor, &request, stamp);
+            if let Some(refused) = refused {
+                if connection.in_flight > 0 {
+                    // It will be asked again, and counted then.
+                    self.guard.counts = counts;
+                    return Err(Stop::Answers);
+                }
+                teller.fault(&Fault::turned_away(refused), manner, &mut connection.out);
+                connection.told_to_continue = false;
+                return if manner.has(Manner::CLOSE) { Err(Stop::Close) } else { Ok(bytes) };
+            }
+        }
         let out = &mut connection.out;
         match request.meaning {
             Meaning::Ask(ask) if !loading => {

@@ -15,9 +15,11 @@ use std::sync::{
 };
 
 use super::connection::{Connection, Protocol};
+use super::guarding::{self, Porter};
 use super::http::Http;
 use super::names::Names;
 use super::table::{Address, Buffers};
+use crate::access::Guard;
 use crate::limits::{REPLY_RING_CELLS, REQUEST_TAILS_MAX, SALE_CELLS_MAX, SHARD_IN_FLIGHT_MAX};
 use crate::message::{Cell, Head, kind, outcome, text_tail};
 use crate::metrics::{self, Metrics};
@@ -26,7 +28,7 @@ use crate::wire::answers;
 use crate::wire::binary::{self, What};
 use crate::wire::commands::{self, Ask, Command};
 use crate::wire::local::{self, Then};
-use crate::wire::resp::{self, Args, Words};
+use crate::wire::resp::{self, Args};
 
 /// How long a peer is asked to wait while the journal is replayed.
 const LOADING_RETRY_MS: u64 = 1000;
@@ -99,6 +101,8 @@ pub(super) struct Intake {
     pub(super) loading: Arc<AtomicBool>,
     pub(super) args: Args,
     pub(super) http: Http,
+    /// Who may do what.
+    pub(super) guard: Guard,
     /// Requests pushed since the start.
     pub(super) pushed: u64,
     /// Peers that broke their protocol since the start.
@@ -125,6 +129,7 @@ impl Intake {
         // Whoever sees the end of loading sees the names that were loaded.
         let loading = self.loading.load(Acquire);
         self.names.refresh();
+        self.guard.refresh();
         let Some(first) = read.input.first() else { return (0, Stop::Incomplete) };
         if connection.protocol == Protocol::Fresh {
             connection.protocol = match first {
@@ -177,6 +182,10 @@ impl Intake {
         stamp: u64,
         loading: bool,
     ) -> Result<usize, Stop> {
+        let watched = self.guard.watches();
+        if watched {
+            self.args.allow(guarding::words_max(&self.guard, &mut connection.visitor));
+        }
         let bytes = match resp::parse(input, &mut self.args) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => return Err(Stop::Incomplete),
@@ -191,7 +200,21 @@ impl Intake {
         if words.is_empty() {
             return Ok(bytes);
         }
-        match commands::read(&words) {
+        let command = commands::read(&words);
+        if watched {
+            let counts = self.guard.counts;
+            let (guard, visitor) = (&mut self.guard, &mut connection.visitor);
+            if let Some(refused) = guarding::resp(guard, visitor, &command, &words, stamp) {
+                if connection.in_flight > 0 {
+                    // It will be asked again, and counted then.
+                    self.guard.counts = counts;
+                    return Err(Stop::Answers);
+                }
+                answers::turned_away(refused, words.word(0), &mut connection.out);
+                return Ok(bytes);
+            }
+        }
+        match command {
             Command::Ask(ask) if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);
                 let promised = self.names.promise(&ask.head, numbers.0);
@@ -207,16 +230,24 @@ impl Intake {
             _ if connection.in_flight > 0 => return Err(Stop::Answers),
             Command::Ask(_) => connection.out.extend_from_slice(answers::LOADING),
             Command::Fault(fault) => fault.write(&mut connection.out),
-            Command::Local => return answer_here(&words, connection, &self.metrics, bytes),
+            Command::Local => {
+                let visitor = &mut connection.visitor;
+                let mut porter = Porter { guard: &mut self.guard, visitor, metrics: &self.metrics };
+                let (session, out) = (&mut connection.session, &mut connection.out);
+                if local::answer(&words, session, &mut porter, out) == Then::Close {
+                    return Err(Stop::Close);
+                }
+            }
         }
         Ok(bytes)
     }
 
     fn greeting(&mut self, connection: &mut Connection, input: &[u8]) -> Result<usize, Stop> {
-        let good = binary::parse_hello(input).ok_or(Stop::Incomplete)?;
-        binary::hello(good, self.connection_in_flight_max, &mut connection.out);
-        if !good {
-            self.broken += 1;
+        let greeting = binary::parse_hello(input).ok_or(Stop::Incomplete)?;
+        let told = guarding::greet(&mut self.guard, &mut connection.visitor, greeting);
+        binary::hello(told, self.connection_in_flight_max, &mut connection.out);
+        if told != outcome::OK {
+            self.broken += u64::from(told == outcome::MALFORMED);
             return Err(Stop::Close);
         }
         connection.protocol = Protocol::Binary;
@@ -235,6 +266,21 @@ impl Intake {
         let frame = binary::parse(input).ok_or(Stop::Incomplete)?;
         let head = frame.head.head();
         let (tag, tails) = (head.tag.to_native(), usize::from(head.tails.to_native()));
+        if self.guard.watches() {
+            let counts = self.guard.counts;
+            let (guard, visitor) = (&mut self.guard, &mut connection.visitor);
+            let asked = (&frame, input);
+            if let Some(refused) = guarding::binary(guard, visitor, &self.names, asked, stamp) {
+                if connection.in_flight > 0 {
+                    self.guard.counts = counts;
+                    return Err(Stop::Answers);
+                }
+                let (told, price) = binary::turned_away(refused);
+                binary::local(told, tag, |reply| reply.price = price.into(), &mut connection.out);
+                let is_over = told == outcome::UNAUTHORIZED;
+                return if is_over { Err(Stop::Close) } else { Ok(frame.bytes) };
+            }
+        }
         if frame.what == What::Ask && !loading {
             self.requests.push(Head { time: stamp.into(), ..*head }.into());
             for tail in &frame.tails[..tails] {
@@ -325,18 +371,5 @@ pub(super) fn push_ask(
         if !text.is_empty() {
             requests.push(text_tail(text));
         }
-    }
-}
-
-fn answer_here(
-    words: &Words<'_>,
-    connection: &mut Connection,
-    metrics: &Metrics,
-    bytes: usize,
-) -> Result<usize, Stop> {
-    let info = || metrics.info();
-    match local::answer(words, &mut connection.session, info, &mut connection.out) {
-        Then::Stay => Ok(bytes),
-        Then::Close => Err(Stop::Close),
     }
 }

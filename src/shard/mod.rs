@@ -10,6 +10,7 @@
 
 mod acceptor;
 mod connection;
+mod guarding;
 mod http;
 mod intake;
 mod names;
@@ -118,6 +119,7 @@ impl Shard {
             loading: parts.loading,
             args: Args::new(),
             http: Http::new((parts.clock)() ^ (parts.index as u64) << 32),
+            guard: parts.access.guard(),
             pushed: 0,
             broken: 0,
         };
@@ -304,7 +306,11 @@ impl Shard {
         }
         self.connections += 1;
         let id = self.connections * SHARDS_MAX as u64 + self.index as u64;
-        self.table.fill(slot, Connection::new(stream, id, now));
+        let peer = || stream.peer_addr().ok().map(|peer| peer.ip());
+        let visitor = self.intake.guard.visitor(peer);
+        let mut connection = Connection::new(stream, id, now);
+        connection.visitor = visitor;
+        self.table.fill(slot, connection);
         self.counters().accepted.add(1);
         true
     }

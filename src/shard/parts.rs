@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, atomic::AtomicBool};
 
+use crate::access::Access;
 use crate::bell::Bell;
 use crate::certificates::Certificates;
 use crate::directory::Directory;
@@ -71,6 +72,8 @@ pub struct ShardParts {
     pub loading: Arc<AtomicBool>,
     /// For TLS; `None`: none is spoken.
     pub certificates: Option<Arc<Certificates>>,
+    /// Who may do what.
+    pub access: Access,
     /// How it treats its peers.
     pub options: ShardOptions,
 }

@@ -59,6 +59,10 @@ impl Shard {
             counters.bytes_in.add(bytes as u64);
             counters.requests.add(self.intake.pushed - pushed);
             counters.protocol_errors.add(self.intake.broken - broken);
+            let refused = self.intake.guard.counts;
+            counters.denied.set(refused.denied);
+            counters.ticket_refused.set(refused.tickets);
+            counters.rate_limited.set(refused.limited);
         }
         turns
     }

@@ -14,7 +14,7 @@ use super::connection::{Connection, Protocol};
 use super::tls::{Tls, Written};
 use crate::certificates::Certificates;
 use crate::limits::{READ_BYTES_MAX, TLS_RECORD_BYTES_MAX};
-use crate::message::kind;
+use crate::message::{kind, outcome};
 use crate::wire::binary;
 
 /// The first byte of a peer that wants TLS.
@@ -58,7 +58,7 @@ impl Desk {
             return false;
         }
         match first {
-            kind::HELLO => binary::hello(false, 0, &mut connection.out),
+            kind::HELLO => binary::hello(outcome::MALFORMED, 0, &mut connection.out),
             b'A'..=b'Z' => connection.out.extend_from_slice(TLS_ONLY_HTTP),
             _ => connection.out.extend_from_slice(TLS_ONLY_RESP),
         }

@@ -7,6 +7,7 @@
 
 use super::scribe::Scribe;
 use super::{push_decimal, push_moment};
+use crate::access::{Denied, Refused};
 use crate::message::{Cell, Reply, StockReply, join_text, outcome};
 use crate::sale::{Form, Ident, TEXT_BYTES_MAX, text_len};
 
@@ -58,6 +59,25 @@ pub fn refusal(reply: &Reply, out: &mut Vec<u8>) {
         _ => line.text(b"*1\r\n").bulk(word),
     };
     line.append_to(out);
+}
+
+/// Appends why a request does not get as far as the matcher. `command` is its name.
+#[cold]
+pub fn turned_away(refused: Refused, command: &[u8], out: &mut Vec<u8>) {
+    let text = match refused {
+        Refused::Denied(Denied::NoToken | Denied::WrongToken) => {
+            "-NOAUTH Authentication required.".into()
+        }
+        Refused::Denied(Denied::WrongRole) => {
+            let command = command.to_ascii_lowercase();
+            let command = command.escape_ascii();
+            format!("-NOPERM this token has no permission to run the '{command}' command")
+        }
+        Refused::Ticket(why) => format!("-NOPERM ticket {why}"),
+        Refused::Busy { retry_after_ms } => format!("-BUSY retry after {retry_after_ms} ms"),
+    };
+    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Answers `STOCK`: `[stock, free, held, confirmed, waiting]`.

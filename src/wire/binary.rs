@@ -1,9 +1,10 @@
 //! The binary protocol: 64-byte cells, byte by byte. All integers are little-endian.
 //!
-//! **Hello.** The first cell of a client is `[0] = 0xDB, [1] = 1` (the version), the rest zero. The
-//! server answers one cell: `[0] = 0xDB`, `[1]` the outcome (0, or 65 malformed and then it
-//! closes), `[2]` the version, `[4..8]` how many requests the connection may have on their way
-//! (u32; more are left waiting in the socket), the rest zero.
+//! **Hello.** The first cell of a client is `[0] = 0xDB, [1] = 1` (the version), `[8..54]` its
+//! token's text or zero, the rest zero; a server that asks for no tokens does not look at that one.
+//! The server answers one cell: `[0] = 0xDB`, `[1]` the outcome (0, or 65 malformed or 66
+//! unauthorized, and then it closes), `[2]` the version, `[4..8]` how many requests the connection
+//! may have on their way (u32; more are left waiting in the socket), the rest zero.
 //!
 //! **Requests** are a head cell and `tails` cells behind it:
 //!
@@ -11,7 +12,7 @@
 //! |---|---|---|---|---|---|---|
 //! | 0 | kind | | | | | |
 //! | 1 | forms | buyer's in bits 0-2, key's in 3-5 | buyer's (0: not checked) | 0 | 0 | 0 |
-//! | 2..4 | tails | one a long text | one if the buyer is long | 0 | 1 or 2 | 0 |
+//! | 2..4 | tails | long texts, ticket | one if the buyer is long | 0 | 1 or 2 | 0 |
 //! | 4..8 | tag | echoed | echoed | echoed | echoed | echoed |
 //! | 8..10 | sale's number | yes | yes | yes | | |
 //! | 10..12 | item's number | yes | | yes | | |
@@ -28,26 +29,30 @@
 //! key's. The tails of `resolve` are bare names, zero-padded: the sale's and, if there are two, the
 //! item's.
 //!
+//! A purchase may carry the buyer's signed *ticket* in a cell behind its other tails: `[0] = 130`,
+//! `[8..40]` the HMAC-SHA256, `[40..48]` the expiry in Unix seconds, all else zero.
+//!
 //! **Answers** come in the order of the requests, as [`Reply`] or, to `stock`, [`StockReply`]
 //! cells, with the tag of the request. `resolve` has the sale's number in `order` and the item's in
 //! `seq`. `order` has the order's own head in a tail, then its long texts. A head with values out
 //! of bounds is answered `malformed`; one whose length cannot be known (unknown kind, wrong tails)
-//! too, and then the connection is closed. Field by field the cells are described in
-//! [`message`](crate::message).
+//! too, and then the connection is closed. One whose token has no role for it is answered 67
+//! forbidden; one whose token does not count any more 66 unauthorized, and then the connection is
+//! closed. Field by field the cells are described in [`message`](crate::message).
 //!
 //! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt
 //! canonically.
 
 use bytemuck::Zeroable;
 
+pub use super::greeting::{Greeting, VERSION, hello, parse_hello, turned_away};
 use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, UNITS_MAX};
 use crate::message::{
-    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, SaleReply, StockReply, join_text, kind, outcome,
+    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, SaleReply, StockReply, join_text, kind,
+    ticket_parts,
 };
-use crate::sale::{Form, Ident, Name, Text, text_len};
+use crate::sale::{Form, Ident, Name, TEXT_BYTES_MAX, Text, text_len};
 
-/// The version of this page.
-pub const VERSION: u8 = 1;
 const TAILS_AT_ONCE_MAX: usize = 2;
 const _: () = assert!(REQUEST_TAILS_MAX == TAILS_AT_ONCE_MAX);
 
@@ -55,10 +60,12 @@ const _: () = assert!(REQUEST_TAILS_MAX == TAILS_AT_ONCE_MAX);
 pub struct Frame {
     /// Copied out, aligned.
     pub head: Cell,
-    /// Its tails; the first `tails` of them.
+    /// Its tails; the first `tails` of them. A ticket is none of them and not counted.
     pub tails: [Cell; REQUEST_TAILS_MAX],
     /// Bytes that it took.
     pub bytes: usize,
+    /// Whether its last cell is a ticket.
+    pub ticketed: bool,
     /// What it is.
     pub what: What,
 }
@@ -91,8 +98,15 @@ pub fn parse(input: &[u8]) -> Option<Frame> {
     let reading = head.head();
     let longs = long(reading.options) + long(reading.options >> 3);
     let tails = usize::from(reading.tails.to_native());
-    let mut frame = Frame { head, tails: [Cell::ZERO; 2], bytes: CELL_BYTES, what: What::Lost };
+    let mut frame = Frame {
+        head,
+        tails: [Cell::ZERO; 2],
+        bytes: CELL_BYTES,
+        ticketed: false,
+        what: What::Lost,
+    };
     let expected = match reading.kind {
+        kind::BUY if tails == longs + 1 => return ticketed(frame, input, longs),
         kind::BUY | kind::CONFIRM | kind::RELEASE | kind::ORDER | kind::STOCK => longs..=longs,
         kind::RESOLVE => 1..=2,
         kind::PING => 0..=0,
@@ -112,6 +126,44 @@ pub fn parse(input: &[u8]) -> Option<Frame> {
         _ => What::Malformed,
     };
     Some(frame)
+}
+
+/// A purchase with a ticket behind its `longs` tails: parsed as if it had none, and then that.
+#[cold]
+fn ticketed(mut frame: Frame, input: &[u8], longs: usize) -> Option<Frame> {
+    for (index, tail) in frame.tails[..longs].iter_mut().enumerate() {
+        *tail = cell_at(input.get(CELL_BYTES * (index + 1)..)?)?;
+    }
+    let ticket = cell_at(input.get(CELL_BYTES * (longs + 1)..)?)?;
+    frame.head = Head { tails: (longs as u16).into(), ..*frame.head.head() }.into();
+    frame.bytes += CELL_BYTES * (longs + 1);
+    frame.ticketed = true;
+    let good = ticket_parts(&ticket).is_some();
+    let good = good && makes_sense(frame.head.head(), &frame.tails[..longs]);
+    frame.what = if good { What::Ask } else { What::Malformed };
+    Some(frame)
+}
+
+impl Frame {
+    /// Expiry and mac of its ticket, in the input that it was parsed from.
+    pub fn ticket(&self, input: &[u8]) -> Option<(u64, [u8; 32])> {
+        if !self.ticketed {
+            return None;
+        }
+        ticket_parts(&cell_at(&input[self.bytes - CELL_BYTES..])?)
+    }
+
+    /// The buyer's text and its length.
+    pub fn buyer_text(&self) -> (Text, usize) {
+        let ident = self.head.head().buyer().unwrap_or(Ident::NONE);
+        if ident.form == Form::Long {
+            let text = join_text(ident.bits, &self.tails[0]);
+            return (text, text_len(&text));
+        }
+        let mut text = [0; TEXT_BYTES_MAX];
+        let len = ident.write_text(&mut text);
+        (text, len)
+    }
 }
 
 /// 1 if this form of a buyer or key has a tail.
@@ -166,23 +218,6 @@ fn is_padded(text: &Text) -> bool {
 pub fn name(tail: &Cell) -> Option<Name> {
     let text = &tail.0;
     if is_padded(text) { Name::parse(&text[..text_len(text)]).ok() } else { None }
-}
-
-/// The greeting at the start of `input` and whether it is a good one; `None` if more has to come.
-pub fn parse_hello(input: &[u8]) -> Option<bool> {
-    let cell = cell_at(input)?;
-    let mut expected = Cell::ZERO;
-    expected.0[..2].copy_from_slice(&[kind::HELLO, VERSION]);
-    Some(cell == expected)
-}
-
-/// Appends the answer to the greeting.
-pub fn hello(good: bool, in_flight_max: u32, out: &mut Vec<u8>) {
-    let mut cell = Cell::ZERO;
-    let told = if good { outcome::OK } else { outcome::MALFORMED };
-    cell.0[..3].copy_from_slice(&[kind::HELLO, told, VERSION]);
-    cell.0[4..8].copy_from_slice(&in_flight_max.to_le_bytes());
-    out.extend_from_slice(&cell.0);
 }
 
 /// Appends an answer that the connection gives itself.
@@ -291,6 +326,33 @@ mod tests {
         let mut head = head;
         head.buyer.copy_from_slice(&uuid.as_bytes()[..16]);
         assert_eq!(what(head, &[text_tail(uuid.as_bytes()), tails[1]]), What::Malformed);
+    }
+
+    #[test]
+    fn a_ticket_is_taken_off_a_purchase_and_nothing_else_may_carry_one() {
+        let ticket = crate::message::ticket_tail(77, &[9; 32]);
+        for (buyer, key) in [("u1", "k1"), ("a-buyer-longer-than-sixteen", "k1")] {
+            let (mut head, mut cells) = buy(buyer, key);
+            let longs = cells.len();
+            cells.push(ticket);
+            head.tails = (cells.len() as u16).into();
+            let whole = bytes(head, &cells);
+            assert!(parse(&whole[..whole.len() - 1]).is_none());
+            let frame = parse(&whole).expect("whole");
+            assert_eq!((frame.what, frame.bytes), (What::Ask, whole.len()));
+            assert_eq!(usize::from(frame.head.head().tails.to_native()), longs);
+            assert_eq!(frame.ticket(&whole), Some((77, [9; 32])));
+            let (text, len) = frame.buyer_text();
+            assert_eq!(&text[..len], buyer.as_bytes());
+            cells[longs].0[63] = 1;
+            assert_eq!(what(head, &cells), What::Malformed);
+            head.tails = (longs as u16 + 2).into();
+            cells.push(ticket);
+            assert_eq!(what(head, &cells), What::Lost);
+        }
+        let mut confirm = Head::new(kind::CONFIRM);
+        confirm.tails = 1.into();
+        assert_eq!(what(confirm, &[ticket]), What::Lost);
     }
 
     #[test]

@@ -11,6 +11,9 @@ use crate::limits::{PRICE_MAX, UNITS_MAX};
 use crate::message::{Head, NO_MAX_PRICE, kind};
 use crate::sale::{BadIdent, Form, Ident};
 
+/// Where the options of `BUY` begin: pairs of a word and its value.
+const OPTIONS_AT: usize = 5;
+
 /// What a RESP request turned out to be.
 pub enum Command<'a> {
     /// Something for the matcher.
@@ -113,9 +116,16 @@ fn buy<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     Ok(Ask { head, sale: words.word(1), item: words.word(2), long_buyer, long_key })
 }
 
+/// The buyer's ticket in a `BUY` that was read without a fault; empty if it has none.
+pub fn ticket<'a>(words: &Words<'a>) -> &'a [u8] {
+    let mut options = (OPTIONS_AT..words.len().saturating_sub(1)).step_by(2);
+    let at = options.find(|at| words.word(*at).eq_ignore_ascii_case(b"ticket"));
+    at.map_or(&[], |at| words.word(at + 1))
+}
+
 fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
-    let (mut units_seen, mut price_seen) = (false, false);
-    let mut at = 5;
+    let (mut units_seen, mut price_seen, mut ticket_seen) = (false, false, false);
+    let mut at = OPTIONS_AT;
     while at < words.len() {
         let option = words.word(at);
         let value = (at + 1 < words.len()).then(|| words.word(at + 1));
@@ -128,6 +138,10 @@ fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
             let price = integer(value.ok_or(Fault::Syntax)?).filter(|price| *price <= PRICE_MAX);
             head.price = price.ok_or(Fault::MaxPrice)?.into();
             price_seen = true;
+        } else if option.eq_ignore_ascii_case(b"ticket") && !ticket_seen {
+            // What it is worth is not for this room to say.
+            value.ok_or(Fault::Syntax)?;
+            ticket_seen = true;
         } else {
             return Err(Fault::Syntax);
         }
@@ -222,6 +236,31 @@ mod tests {
         );
         assert_eq!(shown("STOCK d t"), "65 d/t units 0 price 0 tails 0 order 0");
         assert_eq!(shown("EXTEND d 1"), "local");
+        assert_eq!(
+            shown("BUY drop tee u1 k1 ticket u1.5.00 UNITS 3"),
+            format!("1 drop/tee units 3 price {any} tails 0 order 0")
+        );
+    }
+
+    #[test]
+    fn a_ticket_is_found_where_it_stands_and_nowhere_else() {
+        for (line, expected) in [
+            ("BUY drop tee u1 k1", ""),
+            ("BUY drop ticket ticket ticket", ""),
+            ("BUY drop tee u1 k1 UNITS 3", ""),
+            ("BUY drop tee u1 k1 Ticket u1.5.00 UNITS 3", "u1.5.00"),
+            ("BUY drop tee u1 k1 UNITS 3 TICKET u1.5.00", "u1.5.00"),
+        ] {
+            let words: Vec<&str> = line.split(' ').collect();
+            let mut request = format!("*{}\r\n", words.len());
+            for word in words {
+                request += &format!("${}\r\n{word}\r\n", word.len());
+            }
+            let mut args = Args::new();
+            parse(request.as_bytes(), &mut args).expect("well formed").expect("whole");
+            let found = ticket(&args.of(request.as_bytes()));
+            assert_eq!(found, expected.as_bytes(), "{line}");
+        }
     }
 
     #[test]
@@ -237,7 +276,9 @@ mod tests {
         }
         let price = "-ERR MAXPRICE must be an integer from 0 to 9007199254740992";
         assert_eq!(shown("BUY d t u k MAXPRICE 9007199254740993"), price);
-        for bad in ["UPTO", "WAIT", "UNITS", "UNITS 1 UNITS 1", "UNITS 1 x"] {
+        for bad in
+            ["UPTO", "WAIT", "UNITS", "UNITS 1 UNITS 1", "UNITS 1 x", "TICKET", "TICKET a TICKET b"]
+        {
             assert_eq!(shown(&format!("BUY d t u k {bad}")), "-ERR syntax error");
         }
         assert!(shown("CONFIRM d x").starts_with("-ERR order must be"));

@@ -7,6 +7,7 @@
 use super::answers::push_bulk;
 use super::push_decimal;
 use super::resp::Words;
+use crate::access::Admission;
 
 /// The longest name that a client may give itself, in bytes.
 const CLIENT_NAME_BYTES_MAX: usize = 64;
@@ -14,6 +15,12 @@ const CLIENT_NAME_BYTES_MAX: usize = 64;
 const ECHO_BYTES_MAX: usize = 128;
 const NO_PASSWORD: &str = "ERR AUTH <password> called without any password configured for the \
                            default user. Are you sure your configuration is correct?";
+
+const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
+const HELLO_NEEDS_AUTH: &str = "NOAUTH HELLO must be called with the client already \
+                                authenticated, otherwise the HELLO <proto> AUTH <user> <pass> \
+                                option can be used to authenticate the client and select the RESP \
+                                protocol version at the same time";
 
 /// What a RESP connection remembers of itself.
 #[derive(Default)]
@@ -32,6 +39,24 @@ impl Session {
     }
 }
 
+/// Commands that a connection may send before it has shown a token, as in Redis.
+pub fn is_for_strangers(command: &[u8]) -> bool {
+    let names: [&[u8]; 4] = [b"auth", b"hello", b"quit", b"reset"];
+    names.iter().any(|name| command.eq_ignore_ascii_case(name))
+}
+
+/// What a connection is asked for that is not its own to know.
+pub trait Host {
+    /// The text of `INFO`.
+    fn info(&self) -> String;
+    /// A token is shown, perhaps with whose it is said to be.
+    fn admit(&mut self, name: Option<&[u8]>, token: &[u8]) -> Admission;
+    /// Whether a token must be shown first.
+    fn is_stranger(&mut self) -> bool;
+    /// The connection is to be as if it were new.
+    fn forget(&mut self);
+}
+
 /// What becomes of the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
@@ -41,11 +66,11 @@ pub enum Then {
     Close,
 }
 
-/// Answers a command that is none of the matcher's. `info` is asked for the text of `INFO`.
+/// Answers a command that is none of the matcher's.
 pub fn answer(
     words: &Words<'_>,
     session: &mut Session,
-    info: impl FnOnce() -> String,
+    host: &mut impl Host,
     out: &mut Vec<u8>,
 ) -> Then {
     let mut name = [0; 8];
@@ -61,9 +86,14 @@ pub fn answer(
     match (name, words.len()) {
         (b"ping", 1) => out.extend_from_slice(b"+PONG\r\n"),
         (b"ping", 2) | (b"echo", 2) => push_bulk(words.word(1), out),
-        (b"hello", _) => hello(words, session, out),
-        (b"auth", 2) => error(NO_PASSWORD, out),
-        (b"auth", 3) => auth(words.word(1), out),
+        (b"hello", _) => hello(words, session, host, out),
+        (b"auth", 2) => match host.admit(None, words.word(1)) {
+            Admission::Open => error(NO_PASSWORD, out),
+            Admission::Granted => ok(out),
+            Admission::Refused => error(WRONG_PASSWORD, out),
+        },
+        (b"auth", 3) if admit(words.word(1), words.word(2), host) => ok(out),
+        (b"auth", 3) => error(WRONG_PASSWORD, out),
         (b"select", 2) => match words.word(1) {
             b"0" => ok(out),
             index if index.iter().all(u8::is_ascii_digit) && !index.is_empty() => {
@@ -83,9 +113,10 @@ pub fn answer(
             config(words, session.resp3, out);
         }
         (b"config", 2..) => error("ERR options are given at start; see --help", out),
-        (b"info", _) => verbatim(&info(), session.resp3, out),
+        (b"info", _) => verbatim(&host.info(), session.resp3, out),
         (b"reset", 1) => {
             *session = Session::new(session.id);
+            host.forget();
             out.extend_from_slice(b"+RESET\r\n");
         }
         (b"quit", _) => {
@@ -139,15 +170,15 @@ fn verbatim(text: &str, resp3: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// There are no users but `default`, who needs no password.
-fn auth(user: &[u8], out: &mut Vec<u8>) {
-    match user {
-        b"default" => ok(out),
-        _ => error("WRONGPASS invalid username-password pair or user is disabled.", out),
+/// Where nobody asks for tokens there is no user but `default`, who needs no password.
+fn admit(user: &[u8], token: &[u8], host: &mut impl Host) -> bool {
+    match host.admit(Some(user), token) {
+        Admission::Open => user == b"default",
+        admission => admission == Admission::Granted,
     }
 }
 
-fn hello(words: &Words<'_>, session: &mut Session, out: &mut Vec<u8>) {
+fn hello(words: &Words<'_>, session: &mut Session, host: &mut impl Host, out: &mut Vec<u8>) {
     let mut resp3 = session.resp3;
     if words.len() > 1 {
         resp3 = match words.word(1) {
@@ -159,14 +190,12 @@ fn hello(words: &Words<'_>, session: &mut Session, out: &mut Vec<u8>) {
             _ => return error("ERR Protocol version is not an integer or out of range", out),
         };
     }
-    let mut name = None;
+    let (mut name, mut shown) = (None, None);
     let mut at = 2;
     while at < words.len() {
         let (option, left) = (words.word(at), words.len() - at - 1);
         if option.eq_ignore_ascii_case(b"auth") && left >= 2 {
-            if words.word(at + 1) != b"default" {
-                return auth(words.word(at + 1), out);
-            }
+            shown = Some((words.word(at + 1), words.word(at + 2)));
             at += 3;
         } else if option.eq_ignore_ascii_case(b"setname") && left >= 1 {
             match client_name(words.word(at + 1)) {
@@ -180,6 +209,13 @@ fn hello(words: &Words<'_>, session: &mut Session, out: &mut Vec<u8>) {
             out.extend_from_slice(b"'\r\n");
             return;
         }
+    }
+    // Only once the rest makes sense: a request that fails changes nothing.
+    if shown.is_some_and(|(user, token)| !admit(user, token, host)) {
+        return error(WRONG_PASSWORD, out);
+    }
+    if host.is_stranger() {
+        return error(HELLO_NEEDS_AUTH, out);
     }
     session.resp3 = resp3;
     if let Some(name) = name {
@@ -276,84 +312,4 @@ fn push_escaped(text: &[u8], max: usize, out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::resp::{Args, parse};
-
-    fn said(words: &[&str], session: &mut Session) -> (String, Then) {
-        let mut request = format!("*{}\r\n", words.len());
-        for word in words {
-            request += &format!("${}\r\n{word}\r\n", word.len());
-        }
-        let mut args = Args::new();
-        parse(request.as_bytes(), &mut args).expect("well formed").expect("whole");
-        let mut out = Vec::new();
-        let then =
-            answer(&args.of(request.as_bytes()), session, || "# Server\r\n".into(), &mut out);
-        (String::from_utf8(out).expect("ASCII").replace("\r\n", " "), then)
-    }
-
-    #[test]
-    fn client_libraries_find_what_they_ask_for() {
-        let mut session = Session { id: 7, ..Session::default() };
-        for (words, expected) in [
-            (&["PING"][..], "+PONG "),
-            (&["ping", "hi there"], "$8 hi there "),
-            (&["ECHO", "x"], "$1 x "),
-            (&["SELECT", "0"], "+OK "),
-            (&["SELECT", "1"], "-ERR DB index is out of range "),
-            (&["CLIENT", "GETNAME"], "$-1 "),
-            (&["CLIENT", "SETNAME", "me"], "+OK "),
-            (&["client", "getname"], "$2 me "),
-            (&["CLIENT", "ID"], ":7 "),
-            (&["CLIENT", "SETINFO", "LIB-NAME", "x"], "+OK "),
-            (&["COMMAND"], "*0 "),
-            (&["COMMAND", "DOCS"], "*0 "),
-            (&["COMMAND", "COUNT"], ":0 "),
-            (&["CONFIG", "GET", "save"], "*2 $4 save $0  "),
-            (&["CONFIG", "GET", "a", "b"], "*4 $1 a $0  $1 b $0  "),
-            (&["RESET"], "+RESET "),
-            (&["CLIENT", "GETNAME"], "$-1 "),
-            (&["RESET", "x"], "-ERR wrong number of arguments for 'reset' command "),
-            (&["INFO"], "$10 # Server  "),
-            (&["HELLO", "4"], "-NOPROTO unsupported protocol version "),
-            (&["ECHO"], "-ERR wrong number of arguments for 'echo' command "),
-        ] {
-            assert_eq!(said(words, &mut session), (expected.into(), Then::Stay), "{words:?}");
-        }
-        assert_eq!(said(&["QUIT"], &mut session), ("+OK ".into(), Then::Close));
-    }
-
-    #[test]
-    fn hello_3_switches_to_maps() {
-        let mut session = Session::default();
-        let version = env!("CARGO_PKG_VERSION");
-        let fields = format!(
-            "$6 server $10 doorbuster $7 version ${} {version} $5 proto :3 $2 id :0 $4 mode \
-             $10 standalone $4 role $6 master $7 modules *0 ",
-            version.len()
-        );
-        let (reply, _) = said(&["HELLO", "3", "SETNAME", "me"], &mut session);
-        assert_eq!(reply, format!("%7 {fields}"));
-        assert!(session.resp3);
-        assert_eq!(said(&["CONFIG", "GET", "x"], &mut session).0, "%1 $1 x $0  ");
-        assert_eq!(said(&["INFO"], &mut session).0, "=14 txt:# Server  ");
-        assert!(said(&["HELLO", "2"], &mut session).0.starts_with("*14 $6 server"));
-        assert!(!session.resp3);
-        let (reply, _) = said(&["HELLO", "3", "AUTH", "eve", "x"], &mut session);
-        assert!(reply.starts_with("-WRONGPASS") && !session.resp3);
-    }
-
-    #[test]
-    fn unknown_commands_are_said_back_harmlessly() {
-        let mut session = Session::default();
-        assert_eq!(
-            said(&["FOO", "a", "b'\r\n+OK"], &mut session).0,
-            "-ERR unknown command 'FOO', with args beginning with: 'a' 'b\\'\\r\\n+OK'  "
-        );
-        let long = "x".repeat(9999);
-        let (reply, _) = said(&[&long, &long, &long], &mut session);
-        assert!(reply.len() < 400);
-        assert!(!said(&["a-command-of-a-long-name"], &mut session).0.is_empty());
-    }
-}
+mod tests;

@@ -10,6 +10,7 @@
 pub mod answers;
 pub mod binary;
 pub mod commands;
+pub mod greeting;
 pub mod http;
 pub mod local;
 pub mod resp;

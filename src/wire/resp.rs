@@ -14,13 +14,23 @@ use crate::limits::{RESP_ARGS_MAX, RESP_BULK_BYTES_MAX, RESP_REQUEST_BYTES_MAX};
 pub struct Args {
     ranges: [(u32, u32); RESP_ARGS_MAX],
     count: usize,
+    count_max: usize,
 }
 
 impl Args {
     /// No arguments yet.
     #[expect(clippy::new_without_default, reason = "a place to parse into, not a value")]
     pub fn new() -> Args {
-        Args { ranges: [(0, 0); RESP_ARGS_MAX], count: 0 }
+        Args { ranges: [(0, 0); RESP_ARGS_MAX], count: 0, count_max: RESP_ARGS_MAX }
+    }
+
+    /// Bounds how many arguments the next requests may have; strangers get fewer.
+    ///
+    /// # Panics
+    /// If there is no room for so many.
+    pub fn allow(&mut self, count_max: usize) {
+        assert!(count_max <= RESP_ARGS_MAX);
+        self.count_max = count_max;
     }
 
     /// The arguments within `request`, which must be the bytes that [`parse`] found them in.
@@ -68,6 +78,8 @@ pub enum Broken {
     NoArray(u8),
     /// The array's length is no number, or none that a request may have.
     ArrayLength,
+    /// The array is longer than a peer may send before it has shown a token.
+    StrangerArrayLength,
     /// An argument that does not begin with `$`.
     NoBulk(u8),
     /// An argument's length is no number, or above the bound.
@@ -93,6 +105,9 @@ impl Broken {
             Broken::NoArray(got) => expected(out, b'*', got),
             Broken::NoBulk(got) => expected(out, b'$', got),
             Broken::ArrayLength => out.extend_from_slice(b"invalid multibulk length"),
+            Broken::StrangerArrayLength => {
+                out.extend_from_slice(b"unauthenticated multibulk length");
+            }
             Broken::BulkLength => out.extend_from_slice(b"invalid bulk length"),
             Broken::NoLineEnd => out.extend_from_slice(b"expected CRLF after a bulk string"),
             Broken::TooBig => out.extend_from_slice(b"too big multibulk request"),
@@ -127,6 +142,9 @@ pub fn parse(input: &[u8], args: &mut Args) -> Result<Option<usize>, Broken> {
     else {
         return Ok(None);
     };
+    if count > args.count_max {
+        return Err(Broken::StrangerArrayLength);
+    }
     for range in &mut args.ranges[..count] {
         match input.get(at) {
             None => return Ok(None),
@@ -204,6 +222,19 @@ mod tests {
         let mut out = Vec::new();
         parse(input, &mut Args::new()).err()?.write(&mut out);
         Some(String::from_utf8(out).expect("ASCII"))
+    }
+
+    #[test]
+    fn strangers_may_send_fewer_words_and_are_told_as_redis_tells_them() {
+        let mut args = Args::new();
+        args.allow(10);
+        assert_eq!(parse(b"*10\r\n", &mut args), Ok(None));
+        let broken = parse(b"*11\r\n", &mut args).expect_err("too many");
+        let mut out = Vec::new();
+        broken.write(&mut out);
+        assert_eq!(out, b"-ERR Protocol error: unauthenticated multibulk length\r\n");
+        args.allow(RESP_ARGS_MAX);
+        assert_eq!(parse(b"*11\r\n", &mut args), Ok(None));
     }
 
     /// Takes requests from `pending` as long as there are whole ones.

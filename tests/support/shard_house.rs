@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use bytemuck::Zeroable;
+use doorbuster::access::Access;
 use doorbuster::bell::Bell;
 use doorbuster::certificates::Certificates;
 use doorbuster::directory::DirectoryWriter;
@@ -159,6 +160,7 @@ fn make_with(
         clock,
         loading: Arc::clone(loading),
         certificates,
+        access: Access::open(),
         options,
     });
     (shard.expect("epoll"), request_reader, reply_writer)

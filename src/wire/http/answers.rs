@@ -230,10 +230,13 @@ impl Teller {
         allow: &str,
         out: &mut Vec<u8>,
     ) -> Begun {
-        const LINE_BYTES: usize = 64;
+        const LINE_BYTES: usize = 96;
         let mut line = Scribe::<LINE_BYTES>::new();
         if retry_ms > 0 {
             line.text(b"Retry-After: ").decimal(retry_ms.div_ceil(1000)).text(b"\r\n");
+        }
+        if status == 401 {
+            line.text(b"WWW-Authenticate: Bearer\r\n");
         }
         if !allow.is_empty() {
             line.text(b"Allow: ").text(allow.as_bytes()).text(b"\r\n");

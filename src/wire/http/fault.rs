@@ -9,6 +9,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use crate::access::{Denied, Refused as TurnedAway};
+
 /// How much of what a peer sent is said back, in bytes.
 const SHOWN_BYTES_MAX: usize = 80;
 
@@ -64,6 +66,27 @@ impl Fault {
         let mut fault = Fault::new(405, "method_not_allowed", detail);
         fault.0.allow = allow;
         fault
+    }
+
+    /// Who asks may not, or not now.
+    pub fn turned_away(refused: TurnedAway) -> Fault {
+        match refused {
+            TurnedAway::Denied(why @ (Denied::NoToken | Denied::WrongToken)) => {
+                let detail = format!("{why}: send it as Authorization: Bearer <token>");
+                Fault::new(401, "unauthorized", detail)
+            }
+            TurnedAway::Denied(why) => Fault::new(403, "forbidden", why.to_string()),
+            TurnedAway::Ticket(why) => {
+                let detail = format!("the ticket in Doorbuster-Ticket is {why}");
+                Fault::new(403, "ticket_refused", detail)
+            }
+            TurnedAway::Busy { retry_after_ms } => {
+                let detail = "more purchases than this token or address may send in a second";
+                let mut fault = Fault::new(429, "rate_limited", detail);
+                fault.0.retry_after_ms = retry_after_ms;
+                fault
+            }
+        }
     }
 
     /// The journal is still being replayed.
