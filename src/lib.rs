@@ -40,6 +40,9 @@ pub mod sale;
 
 pub mod journal;
 
+// Those who run sales.
+pub mod admin;
+
 // What lies between them.
 pub mod bell;
 pub mod clock;

@@ -60,6 +60,21 @@ pub const OUT_BYTES_HIGH: usize = 64 * 1024;
 /// Accepted sockets on their way to one shard.
 pub const INBOX_SOCKETS_MAX: usize = 1024;
 
+/// Connections at once on the operator's port; above it only health is told.
+pub const ADMIN_CONNECTIONS_MAX: usize = 128;
+/// Connections above that, for those who ask about health.
+pub const ADMIN_CONNECTIONS_SPARE: usize = 32;
+/// Bytes of a request's head on the operator's port.
+pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a new sale on the operator's port: 1,024 items with room to spare.
+pub const ADMIN_SALE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of any other request's body there.
+pub const ADMIN_BODY_BYTES_MAX: usize = 4 * 1024;
+/// Feeds at once.
+pub const ADMIN_FEEDS_MAX: usize = 64;
+/// Sales in one answer to the question which there are.
+pub const ADMIN_LIST_MAX: usize = 100;
+
 /// Shards.
 pub const SHARDS_MAX: usize = 64;
 
@@ -70,3 +85,4 @@ const _: () = assert!(REQUEST_RING_CELLS > TAILS_MAX && RECORD_RING_CELLS > TAIL
 const _: () = assert!(BATCH_CELLS_MAX > TAILS_MAX);
 const _: () = assert!(CONNECTION_IN_FLIGHT_MAX <= SHARD_IN_FLIGHT_MAX);
 const _: () = assert!(TAILS_MAX <= u16::MAX as usize);
+const _: () = assert!(ADMIN_FEEDS_MAX < ADMIN_CONNECTIONS_MAX);
