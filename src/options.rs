@@ -11,6 +11,9 @@ use crate::journal::Durability;
 use crate::limits::{CONNECTIONS_MAX, SHARDS_MAX};
 use crate::sale::{Bounds, Shop};
 
+/// `DOORBUSTER_*` that are for `doorbuster sale`; a server that has them too is not disturbed.
+const CLIENT_VARIABLES: [&str; 2] = ["admin", "token"];
+
 /// How rooms share threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -31,6 +34,8 @@ pub struct Options {
     pub data: PathBuf,
     /// Where buyers connect.
     pub listen: SocketAddr,
+    /// Where operators connect.
+    pub admin_listen: SocketAddr,
     /// What "durable" means.
     pub durability: Durability,
     /// Socket threads.
@@ -67,6 +72,8 @@ pub struct Layer {
     pub data: Option<PathBuf>,
     /// See [`Options::listen`].
     pub listen: Option<SocketAddr>,
+    /// See [`Options::admin_listen`].
+    pub admin_listen: Option<SocketAddr>,
     /// `fsync`, `os` or `none`.
     pub durability: Option<DurabilityWord>,
     /// See [`Options::shards`].
@@ -137,6 +144,9 @@ impl Layer {
         for (name, value) in variables {
             let Some(key) = name.strip_prefix("DOORBUSTER_") else { continue };
             let key = key.to_ascii_lowercase();
+            if CLIENT_VARIABLES.contains(&key.as_str()) {
+                continue;
+            }
             let one = Layer::from_variable(&key, &value).map_err(|why| format!("{name}: {why}"))?;
             layer = one.over(layer);
         }
@@ -162,6 +172,7 @@ impl Layer {
         Layer {
             data: self.data.or(below.data),
             listen: self.listen.or(below.listen),
+            admin_listen: self.admin_listen.or(below.admin_listen),
             durability: self.durability.or(below.durability),
             shards: self.shards.or(below.shards),
             threads: self.threads.or(below.threads),
@@ -200,6 +211,9 @@ impl Layer {
         Ok(Options {
             data: self.data.unwrap_or_else(|| PathBuf::from("doorbuster-data")),
             listen: self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7400))),
+            admin_listen: self
+                .admin_listen
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 7401))),
             durability: match self.durability.unwrap_or(DurabilityWord::Fsync) {
                 DurabilityWord::Fsync => Durability::Fsync,
                 DurabilityWord::Os => Durability::Os,

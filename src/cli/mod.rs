@@ -3,13 +3,14 @@
 mod audit;
 mod demo;
 mod log;
+mod sale;
 mod serve;
 mod words;
 
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use doorbuster::journal::{JournalError, Report};
 use doorbuster::options::{DurabilityWord, Layer, Threads};
 use doorbuster::pipeline::StartError;
@@ -20,6 +21,8 @@ const FINE: i32 = 0;
 const FAILED: i32 = 1;
 /// The journal is damaged.
 const DAMAGED: i32 = 65;
+/// Nobody answers, or cannot now.
+const UNAVAILABLE: i32 = 69;
 /// Something cannot be created.
 const CANNOT_CREATE: i32 = 73;
 /// A read, write or sync failed.
@@ -42,12 +45,19 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 the check failed, 2 usage, 65 da
 enum Command {
     /// Serve buyers until SIGTERM or SIGINT.
     Serve(Serve),
+    /// Create, open, watch, change and end sales of a server that runs.
+    Sale(sale::Sale),
     /// A flash sale from start to audited end, in a temporary folder; takes about ten seconds.
     Demo(Demo),
     /// Print the journal, one line a record.
     Log(Log),
     /// Replay the journal and prove that it keeps the law.
     Audit(Audit),
+    /// Print what completes these commands in a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// A flag comes before its variable DOORBUSTER_<NAME>, that before the file, that before the
@@ -63,6 +73,9 @@ struct Serve {
     /// Where buyers connect [default: 127.0.0.1:7400]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<std::net::SocketAddr>,
+    /// Where operators connect [default: 127.0.0.1:7401]
+    #[arg(long, value_name = "ADDRESS")]
+    admin_listen: Option<std::net::SocketAddr>,
     /// When a buyer may be told: synced, handed to the system, or at once [default: fsync]
     #[arg(long)]
     durability: Option<DurabilityWord>,
@@ -94,6 +107,7 @@ impl Serve {
         Layer {
             data: self.data,
             listen: self.listen,
+            admin_listen: self.admin_listen,
             durability: self.durability,
             shards: self.shards,
             threads: self.threads,
@@ -147,9 +161,15 @@ fn threads(word: &str) -> Result<Threads, String> {
 pub(crate) fn run(arguments: Arguments) -> i32 {
     match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Sale(arguments) => sale::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "doorbuster", &mut script);
+            delivered(std::io::stdout().lock().write_all(&script))
+        }
     }
 }
 

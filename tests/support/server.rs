@@ -185,7 +185,12 @@ impl Start {
             .env("DOORBUSTER_SEGMENT_MIB", "4")
             .env("DOORBUSTER_ORDERS_MAX", "100000")
             .envs(self.variables);
-        command.arg("serve").arg("--data").arg(&self.data).args(["--listen", "127.0.0.1:0"]);
+        command.arg("serve").arg("--data").arg(&self.data).args([
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ]);
         for sale in &self.sales {
             command.arg("--sale").arg(sale);
         }
