@@ -111,10 +111,16 @@ pub type WhenSeen = Box<dyn FnOnce(Result<SaleView, Refusal>) + Send>;
 /// The house behind the port. Nothing here waits: answers come on a thread of the house.
 pub trait Desk: Send + Sync + 'static {
     /// Asks for a change.
-    fn wish(&self, wish: Wish, then: WhenDone);
+    ///
+    /// # Errors
+    /// A refusal at the door; nobody is called then.
+    fn wish(&self, wish: Wish, then: WhenDone) -> Result<(), Refusal>;
 
     /// Asks how a sale stands.
-    fn look(&self, sale: Name, then: WhenSeen);
+    ///
+    /// # Errors
+    /// As [`wish`](Self::wish).
+    fn look(&self, sale: Name, then: WhenSeen) -> Result<(), Refusal>;
 
     /// The sales there are, in no order.
     fn names(&self) -> Vec<Name>;

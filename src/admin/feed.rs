@@ -185,7 +185,7 @@ async fn poll(office: Arc<Office>, sale: Name, sight: watch::Sender<Sight>) {
 async fn look(office: &Office, sale: Name) -> Option<Sight> {
     let (sender, answer) = oneshot::channel();
     let desk = &office.house.get()?.desk;
-    desk.look(sale, Box::new(move |seen| _ = sender.send(seen)));
+    desk.look(sale, Box::new(move |seen| _ = sender.send(seen))).ok()?;
     match timeout(PATIENCE, answer).await.ok()?.ok()? {
         Ok(view) => Some(Sight::Sale(Arc::new(Shown::from(&view)))),
         Err(Refusal { word: "unknown_sale", .. }) => Some(Sight::Gone),

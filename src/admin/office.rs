@@ -61,8 +61,9 @@ impl Office {
     pub(super) async fn look(&self, sale: Name) -> Result<SaleView, Problem> {
         let (sender, answer) = oneshot::channel();
         let desk = &self.house()?.desk;
-        desk.look(sale, Box::new(move |seen| _ = sender.send(seen)));
-        self.wait(answer).await?.map_err(|why| Problem::refused(why, sale.as_str(), None))
+        let refused = |why| Problem::refused(why, sale.as_str(), None);
+        desk.look(sale, Box::new(move |seen| _ = sender.send(seen))).map_err(refused)?;
+        self.wait(answer).await?.map_err(refused)
     }
 
     /// Makes a change, of this sale (and item).
@@ -73,8 +74,9 @@ impl Office {
         item: Option<&Name>,
     ) -> Result<Done, Problem> {
         let (sender, answer) = oneshot::channel::<Result<Done, Refusal>>();
-        self.house()?.desk.wish(wish, Box::new(move |done| _ = sender.send(done)));
         let refused = |why| Problem::refused(why, sale.as_str(), item.map(Name::as_str));
+        let desk = &self.house()?.desk;
+        desk.wish(wish, Box::new(move |done| _ = sender.send(done))).map_err(refused)?;
         self.wait(answer).await?.map_err(refused)
     }
 

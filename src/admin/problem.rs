@@ -79,7 +79,8 @@ impl Problem {
                 format!("sale '{sale}' has no item '{item}'; GET /v1/sales/{sale} lists its items")
             }
             "key_reused" => format!(
-                "there is a sale '{sale}' with other terms; what it was created with stays: take another name, or close and remove it first"
+                "there is a sale '{sale}' with other terms; what it was created with stays: take \
+                    another name, or close and remove it first"
             ),
             "closed" => format!("sale '{sale}' is closed, and a closed sale stays closed"),
             "not_open" => {
@@ -89,7 +90,8 @@ impl Problem {
                 format!("only a closed sale can be removed; POST /v1/sales/{sale}/close closes it")
             }
             "holds_live" => format!(
-                "buyers still hold units of sale '{sale}'; it can be removed when the last hold is confirmed, released or expired"
+                "buyers still hold units of sale '{sale}'; it can be removed when the last hold \
+                    is confirmed, released or expired"
             ),
             "sold_out" => {
                 format!("only free units can be withdrawn, and {amount} of item '{item}' are free")

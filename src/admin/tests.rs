@@ -128,24 +128,26 @@ fn view(terms: &Terms, seq: u64) -> SaleView {
 }
 
 impl Desk for FakeDesk {
-    fn wish(&self, wish: Wish, then: WhenDone) {
+    fn wish(&self, wish: Wish, then: WhenDone) -> Result<(), Refusal> {
         match self.mood.load(Relaxed) {
             DEAF => {}
-            FULL => then(Err(Refusal { word: "overloaded", amount: 40 })),
+            FULL => return Err(Refusal { word: "overloaded", amount: 40 }),
             _ => then(self.decide(wish)),
         }
+        Ok(())
     }
 
-    fn look(&self, sale: Name, then: WhenSeen) {
+    fn look(&self, sale: Name, then: WhenSeen) -> Result<(), Refusal> {
         self.looks.fetch_add(1, Relaxed);
         match self.mood.load(Relaxed) {
             DEAF => {}
-            FULL => then(Err(Refusal { word: "overloaded", amount: 40 })),
+            FULL => return Err(Refusal { word: "overloaded", amount: 40 }),
             _ => {
                 let view = self.sales.lock().get(&sale).map(|(_, view)| view.clone());
                 then(view.ok_or(Refusal { word: "unknown_sale", amount: 0 }));
             }
         }
+        Ok(())
     }
 
     fn names(&self) -> Vec<Name> {
