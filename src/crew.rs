@@ -19,6 +19,7 @@ use crossbeam::sync::Parker;
 use crate::bell::Bell;
 use crate::journal::{Disk, Journal, JournalError};
 use crate::matcher::Matcher;
+use crate::operator::Operator;
 use crate::options::Options;
 use crate::shard::Shard;
 
@@ -139,6 +140,30 @@ impl Crew {
             };
             if let Err(why) = result {
                 on_failure(why);
+            }
+        })
+    }
+    pub(crate) fn operator(
+        &mut self,
+        mut operator: Operator,
+        parker: Parker,
+        bell: Arc<Bell>,
+    ) -> io::Result<()> {
+        let (stop, mut patience) = (Arc::clone(&self.stop), Patience::default());
+        self.start("operator".to_owned(), move || {
+            let mut deadline = None;
+            loop {
+                if stop.load(Ordering::Acquire) {
+                    let deadline = *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
+                    operator.drain();
+                    if operator.is_drained() || Instant::now() >= deadline {
+                        break;
+                    }
+                }
+                let done = operator.work();
+                patience.after(done, || {
+                    bell.doze(|| operator.busy(), || parker.park_timeout(NAP));
+                });
             }
         })
     }

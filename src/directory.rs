@@ -1,8 +1,8 @@
 //! The names of sales and items and the numbers that stand for them in cells.
 //!
-//! The matcher publishes a new page whenever a sale is created; shards keep the page that they saw
-//! last and look whether there is a newer one by a single load. Nothing here is asked on the way of
-//! an order but a map that no one else writes.
+//! The operator publishes a new page when sales were created or removed; shards keep the page that
+//! they saw last and look whether there is a newer one by a single load. Nothing here is asked on
+//! the way of an order but a map that no one else writes.
 
 use std::collections::HashMap;
 use std::sync::{
@@ -25,6 +25,14 @@ pub struct SaleNames {
     pub items: Arc<[Name]>,
 }
 
+/// What changes a page.
+pub enum News {
+    /// A sale, whose number is the next one, and its items in the order of their numbers.
+    Created(Name, Arc<[Name]>),
+    /// The sale of this number has its name no more.
+    Removed(u16),
+}
+
 /// All names at one moment.
 #[derive(Clone, Default, Debug)]
 pub struct Page {
@@ -35,6 +43,22 @@ pub struct Page {
 }
 
 impl Page {
+    fn create(&mut self, name: Name, items: Arc<[Name]>) {
+        let number = u16::try_from(self.sales.len() + 1).expect("SALES_MAX fits");
+        let numbers = items.iter().copied().zip(1..).collect();
+        self.by_name.insert(name, number);
+        self.items.push(Arc::new(numbers));
+        self.sales.push(SaleNames { name, number, items });
+    }
+
+    fn remove(&mut self, number: u16) {
+        let Some(name) = self.names(number).map(|names| names.name) else { return };
+        // A newer sale may have the name already.
+        if self.sale(&name) == number {
+            self.by_name.remove(&name);
+        }
+    }
+
     /// The number of a sale; 0 if there is none of that name.
     pub fn sale(&self, name: &Name) -> u16 {
         self.by_name.get(name).copied().unwrap_or(0)
@@ -46,14 +70,14 @@ impl Page {
         items.and_then(|items| items.get(name).copied()).unwrap_or(0)
     }
 
-    /// The names behind a number.
+    /// The names behind a number, also of a sale that was removed: answers of before may name it.
     pub fn names(&self, sale: u16) -> Option<&SaleNames> {
         self.sales.get(usize::from(sale).checked_sub(1)?)
     }
 
-    /// All sales in the order of their numbers.
-    pub fn sales(&self) -> &[SaleNames] {
-        &self.sales
+    /// All sales that are there, in the order of their numbers.
+    pub fn sales(&self) -> impl Iterator<Item = &SaleNames> {
+        self.sales.iter().filter(|names| self.sale(&names.name) == names.number)
     }
 }
 
@@ -65,7 +89,7 @@ struct Shelf {
     page: RwLock<Arc<Page>>,
 }
 
-/// The writing side, owned by the matcher.
+/// The writing side, owned by the operator.
 #[derive(Default)]
 pub struct DirectoryWriter {
     shelf: Arc<Shelf>,
@@ -81,14 +105,23 @@ pub struct Directory {
 impl DirectoryWriter {
     /// Adds a sale, whose number is the next one.
     pub fn add(&mut self, name: Name, items: impl IntoIterator<Item = Name>) {
+        self.publish([News::Created(name, items.into_iter().collect())]);
+    }
+
+    /// Publishes one page with all that is new, in this order.
+    pub fn publish(&mut self, news: impl IntoIterator<Item = News>) {
+        let mut news = news.into_iter().peekable();
+        if news.peek().is_none() {
+            return;
+        }
         let mut slot = self.shelf.page.write();
         let mut page = Page::clone(&slot);
-        let items: Arc<[Name]> = items.into_iter().collect();
-        let number = u16::try_from(page.sales.len() + 1).expect("SALES_MAX fits");
-        let numbers = items.iter().copied().zip(1..).collect();
-        page.by_name.insert(name, number);
-        page.items.push(Arc::new(numbers));
-        page.sales.push(SaleNames { name, number, items });
+        for one in news {
+            match one {
+                News::Created(name, items) => page.create(name, items),
+                News::Removed(number) => page.remove(number),
+            }
+        }
         *slot = Arc::new(page);
         self.shelf.version.fetch_add(1, Ordering::Release);
     }
@@ -118,5 +151,33 @@ impl Directory {
     #[inline]
     pub fn page(&self) -> &Arc<Page> {
         &self.page
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removed_name_is_unknown_until_a_new_sale_has_it() {
+        let name = |text: &str| Name::parse(text.as_bytes()).expect("a name");
+        let items = |names: &[&str]| names.iter().map(|text| name(text)).collect();
+        let mut writer = DirectoryWriter::default();
+        let mut reader = writer.reader();
+        writer.publish([
+            News::Created(name("drop"), items(&["tee"])),
+            News::Created(name("next"), items(&["cap"])),
+        ]);
+        assert_eq!(reader.refresh().sale(&name("next")), 2);
+        writer.publish([News::Removed(1)]);
+        assert_eq!(reader.refresh().sale(&name("drop")), 0);
+        assert_eq!(reader.page().sales().count(), 1);
+        // Answers given before may still name what they are about.
+        assert_eq!(reader.page().names(1).map(|names| names.name), Some(name("drop")));
+        writer.publish([News::Created(name("drop"), items(&["mug", "tee"])), News::Removed(1)]);
+        let page = reader.refresh();
+        assert_eq!((page.sale(&name("drop")), page.item(3, &name("tee"))), (3, 2));
+        let numbers: Vec<u16> = page.sales().map(|names| names.number).collect();
+        assert_eq!(numbers, [2, 3]);
     }
 }

@@ -9,9 +9,9 @@ pub const SALES_MAX: usize = 4096;
 /// Units in one request.
 pub const UNITS_MAX: u32 = 1_000_000;
 /// Units of one item in a sale.
-pub const STOCK_MAX: u64 = 1 << 40;
+pub const STOCK_MAX: u64 = crate::sale::STOCK_MAX;
 /// A price in minor units: exactly representable in every JSON reader.
-pub const PRICE_MAX: u64 = 1 << 53;
+pub const PRICE_MAX: u64 = crate::sale::PRICE_MAX;
 /// The longest hold: 30 days, in ms.
 pub const HOLD_MS_MAX: u32 = 30 * 24 * 60 * 60 * 1000;
 /// Different hold times in use at once.
@@ -23,6 +23,8 @@ pub const TAILS_MAX: usize = 2 + 2 * ITEMS_PER_SALE_MAX;
 pub const REQUEST_TAILS_MAX: usize = 2;
 /// Cells of one answer: the reply, the order it shows, and that order's two long texts.
 pub const REPLY_CELLS_MAX: usize = 4;
+/// Cells of an answer about a sale: its own, and one for each item.
+pub const SALE_CELLS_MAX: usize = 1 + ITEMS_PER_SALE_MAX;
 
 /// Cells in a ring from a shard to the matcher.
 pub const REQUEST_RING_CELLS: usize = 16_384;
@@ -34,6 +36,14 @@ pub const REPLY_RING_CELLS: usize = 131_072;
 pub const SHARD_IN_FLIGHT_MAX: usize = 32_768;
 /// Requests that one connection may have on their way.
 pub const CONNECTION_IN_FLIGHT_MAX: usize = 8_192;
+/// Cells in the ring from the operator to the matcher.
+pub const OPERATOR_REQUEST_RING_CELLS: usize = 8_192;
+/// Cells in the ring from the matcher to the operator.
+pub const OPERATOR_REPLY_RING_CELLS: usize = 4_096;
+/// The operator's commands that wait for their turn.
+pub const OPERATOR_INBOX_MAX: usize = 64;
+/// The operator's commands on their way at once.
+pub const OPERATOR_IN_FLIGHT_MAX: usize = 64;
 /// Requests that the matcher decides before it looks around again.
 pub const MATCHER_BATCH_MAX: usize = 256;
 /// Cells of records in one journal batch, header and seal not counted.
@@ -78,8 +88,14 @@ pub const ADMIN_LIST_MAX: usize = 100;
 /// Shards.
 pub const SHARDS_MAX: usize = 64;
 
-// A reply always finds room: the matcher never waits for a shard.
-const _: () = assert!(REPLY_RING_CELLS >= SHARD_IN_FLIGHT_MAX * REPLY_CELLS_MAX);
+// A reply always finds room, so the matcher never waits for a shard: a shard takes a request only
+// if what it has promised and the largest answer fit together. Short answers never come near that.
+const _: () = assert!(SALE_CELLS_MAX > REPLY_CELLS_MAX);
+const _: () = assert!(REPLY_RING_CELLS >= 2 * (SHARD_IN_FLIGHT_MAX + SALE_CELLS_MAX));
+const _: () = assert!(OPERATOR_REPLY_RING_CELLS >= OPERATOR_IN_FLIGHT_MAX + SALE_CELLS_MAX);
+const _: () = assert!(OPERATOR_REQUEST_RING_CELLS > TAILS_MAX);
+// A flight counts its promise in 16 bits.
+const _: () = assert!(SALE_CELLS_MAX <= u16::MAX as usize);
 // The largest request and the largest record fit into their rings and into one batch.
 const _: () = assert!(REQUEST_RING_CELLS > TAILS_MAX && RECORD_RING_CELLS > TAILS_MAX);
 const _: () = assert!(BATCH_CELLS_MAX > TAILS_MAX);

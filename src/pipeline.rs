@@ -12,9 +12,14 @@
 //! socket
 //! ```
 //!
-//! Start: the port first (buyers hear that the server is loading), then 1, then the matcher and the
-//! journal. Stop, each when the one before has ended: shards (answer what was read), matcher
-//! (seal), journal (sync). No state is shared by two pipelines of one process.
+//! The operator's room has a door to the matcher as a shard has; its commands are requests too.
+//!
+//! Start: the port first (buyers hear that the server is loading), then 1, then the matcher, the
+//! journal and the operator. Stop, each when the one before has ended: shards and operator (answer
+//! what was read), matcher (seal), journal (sync). No state is shared by two pipelines of one
+//! process.
+
+mod opening;
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,11 +40,14 @@ use crate::directory::DirectoryWriter;
 use crate::journal::{
     self, Disk, FolderLock, Gate, JournalError, JournalOptions, Report, Watermark,
 };
-use crate::limits::{RECORD_RING_CELLS, REPLY_RING_CELLS, REQUEST_RING_CELLS};
+use crate::limits::{
+    OPERATOR_REPLY_RING_CELLS, OPERATOR_REQUEST_RING_CELLS, RECORD_RING_CELLS, REPLY_RING_CELLS,
+    REQUEST_RING_CELLS,
+};
 use crate::matcher::{Door, Matcher, MatcherParts};
 use crate::message::Cell;
 use crate::metrics::Metrics;
-use crate::operator::Operator;
+use crate::operator::{Operator, OperatorHandle, OperatorParts};
 use crate::options::Options;
 use crate::record::Replay;
 use crate::ring::ring;
@@ -79,7 +87,7 @@ pub struct Pipeline {
     address: SocketAddr,
     report: Report,
     metrics: Metrics,
-    operator: Option<Operator>,
+    operator: OperatorHandle,
     stop: Arc<AtomicBool>,
     bells: Vec<Arc<Bell>>,
     /// In the order in which they end.
@@ -110,7 +118,7 @@ impl Pipeline {
         let metrics = Metrics::new(options.shards);
         let watermark = Watermark::default();
         let loading = Arc::new(AtomicBool::new(true));
-        let directory = DirectoryWriter::default();
+        let mut directory = DirectoryWriter::default();
         let matcher_parker = Parker::new();
         let mut matcher_bell = bell_of(&matcher_parker);
         let (mut doors, mut shards) = (Vec::new(), Vec::new());
@@ -140,32 +148,21 @@ impl Pipeline {
             }
             shards.push(shard);
         }
-        let (requests, requests_reader) = ring(REQUEST_RING_CELLS, Cell::ZERO);
-        let (replies_writer, replies) = ring(1024, Cell::ZERO);
-        let parker = Parker::new();
-        let bell = bell_of(&parker);
-        let gate = Gate::new(watermark.clone());
-        let operator_bell = Arc::clone(&bell);
+        let (requests, requests_reader) = ring(OPERATOR_REQUEST_RING_CELLS, Cell::ZERO);
+        let (replies_writer, replies) = ring(OPERATOR_REPLY_RING_CELLS, Cell::ZERO);
+        let operator_parker = Parker::new();
+        let operator_bell = bell_of(&operator_parker);
         doors.push(Door {
             requests: requests_reader,
             replies: replies_writer,
-            bell: operator_bell,
+            bell: Arc::clone(&operator_bell),
         });
-        let mut operator = Operator {
-            requests,
-            replies,
-            gate,
-            matcher_bell: Arc::clone(&matcher_bell),
-            directory,
-            parker,
-            bell,
-        };
 
         // Shards open the port: whoever comes now hears that the server is loading.
         let shard_doors = shards.iter().map(Shard::door).collect();
         shards[0].open(mio::net::TcpListener::from_std(listener), shard_doors)?;
         let mut bells: Vec<Arc<Bell>> = shards.iter().map(Shard::bell).collect();
-        bells.push(Arc::clone(&operator.bell));
+        bells.push(Arc::clone(&operator_bell));
         // The journal wakes it too: it may wait for room in their ring.
         bells.push(Arc::clone(&matcher_bell));
         let stop = Arc::new(AtomicBool::new(false));
@@ -200,17 +197,15 @@ impl Pipeline {
             };
             let seq = recovered.report().seq;
             let (shop, _) = replay.finish().map_err(|what| JournalError::Refused { seq, what })?;
-            for sale in 1..=shop.sales_len() {
-                let terms = shop.terms(sale as u16).expect("numbers are dense");
-                operator.directory.add(terms.name, terms.items.iter().map(|item| item.sku));
-            }
+            directory.publish(opening::names_of(&shop));
 
             // The matcher and the journal.
             let (records, records_reader) = ring(RECORD_RING_CELLS, Cell::ZERO);
             let report = *recovered.report();
             let counters = Arc::clone(&metrics.journal);
             let bells = bells.clone();
-            let (journal, room) = recovered.start(watermark, records_reader, bells, counters)?;
+            let (journal, room) =
+                recovered.start(watermark.clone(), records_reader, bells, counters)?;
             let journal_parker = Parker::new();
             let journal_bell = bell_of(&journal_parker);
             let matcher = Matcher::new(MatcherParts {
@@ -240,21 +235,29 @@ impl Pipeline {
         bells.push(journal_bell);
         send_matcher(&matcher_in, matcher);
         loading.store(false, Ordering::Release);
+        let (operator, handle) = Operator::new(OperatorParts {
+            requests,
+            replies,
+            gate: Gate::new(watermark),
+            matcher_bell,
+            directory,
+            clock: clock::monotonic,
+            bell: Arc::clone(&operator_bell),
+        });
+        crew.operator(operator, operator_parker, operator_bell)?;
         bells.iter().for_each(|bell| bell.ring());
 
-        let mut pipeline = Pipeline {
+        let pipeline = Pipeline {
             address,
             report,
             metrics,
-            operator: None,
+            operator: handle,
             stop,
             bells,
             threads: crew.threads,
             _lock: lock,
         };
-        let created = create_sales(&mut operator, &sales);
-        pipeline.operator = Some(operator);
-        match created {
+        match opening::create_sales(&pipeline.operator, sales) {
             Ok(()) => Ok(pipeline),
             Err(why) => {
                 pipeline.stop();
@@ -278,18 +281,14 @@ impl Pipeline {
         &self.metrics
     }
 
-    /// Creates sales and opens them.
-    ///
-    /// # Panics
-    /// Never: the operator is there until [`stop`](Self::stop).
-    pub fn operator(&mut self) -> &mut Operator {
-        self.operator.as_mut().expect("there until the stop")
+    /// The way in for operators' commands.
+    pub fn operator(&self) -> OperatorHandle {
+        self.operator.clone()
     }
 
     /// Stops: accepts and reads no more, decides and syncs what was read, answers it, and ends all
     /// threads.
-    pub fn stop(mut self) {
-        self.operator = None;
+    pub fn stop(self) {
         end(&self.stop, &self.bells, self.threads);
     }
 }
@@ -307,18 +306,6 @@ fn end(stop: &AtomicBool, bells: &[Arc<Bell>], threads: Vec<JoinHandle<()>>) {
 fn send_matcher(matcher_in: &Sender<Matcher>, matcher: Matcher) {
     // The thread waits for it; if it ended for a stop, there is nothing to decide any more.
     let _ = matcher_in.send(matcher);
-}
-
-/// Creates sales that are not there yet, and opens those that have no opening time: also one that
-/// was created before a crash and never opened.
-fn create_sales(operator: &mut Operator, sales: &[Terms]) -> Result<(), StartError> {
-    for terms in sales {
-        let (number, _) = operator.create(terms).map_err(StartError::Sale)?;
-        if terms.opens_at == 0 {
-            operator.open(number).map_err(StartError::Sale)?;
-        }
-    }
-    Ok(())
 }
 
 fn shard_options(options: &Options) -> ShardOptions {

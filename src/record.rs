@@ -4,15 +4,16 @@
 //! Replay trusts nothing: every record is decided again by the sale, and the answer must be the one
 //! recorded. A journal that was written by another law is refused, not bent.
 
-use crate::message::{Cell, Head, NO_MAX_PRICE, decode_terms, join_text, kind, messages};
+use crate::message::{Cell, FULL, Head, NO_MAX_PRICE, decode_terms, join_text, kind, messages};
 use crate::sale::{
-    About, Buy, Command, Form, Given, Ident, Party, Refusal, Seq, Shop, Stamp, Text,
+    About, Buy, Command, Form, Given, Ident, Party, Refusal, Rule, Ruling, Seq, Shop, Stamp, Text,
 };
 
 /// The record of a purchase, made from its request.
 #[inline(always)]
 pub fn buy(request: &Head, condition: u32, given: &Given, now: Stamp) -> Head {
     Head {
+        options: request.options & !FULL,
         tag: condition.into(),
         price: given.price.into(),
         units: given.units.into(),
@@ -32,9 +33,38 @@ pub fn change(kind: u8, sale: u16, given: &Given, now: Stamp) -> Head {
     head
 }
 
-/// The record of an opening.
-pub fn open(sale: u16, now: Stamp) -> Head {
-    Head { sale: sale.into(), time: now.into(), ..Head::new(kind::OPEN) }
+/// The request for a ruling and its record: kinds [`kind::OPEN`] to [`kind::PRICE`]. The item stays
+/// zero where it is the whole sale that is ruled.
+pub fn rule(ruling: &Ruling, time: u64) -> Head {
+    let (kind, item, value) = match ruling.rule {
+        Rule::Open => (kind::OPEN, 0, 0),
+        Rule::Pause => (kind::PAUSE, 0, 0),
+        Rule::Resume => (kind::RESUME, 0, 0),
+        Rule::Close => (kind::CLOSE, 0, 0),
+        Rule::Remove => (kind::REMOVE, 0, 0),
+        Rule::Add(units) => (kind::ADD, ruling.item, units),
+        Rule::Withdraw(units) => (kind::WITHDRAW, ruling.item, units),
+        Rule::Price(price) => (kind::PRICE, ruling.item, price),
+    };
+    let (sale, item, price) = (ruling.sale.into(), item.into(), value.into());
+    Head { sale, item, price, time: time.into(), ..Head::new(kind) }
+}
+
+/// The ruling in a request or record; `None` if it is of another kind.
+pub fn ruling(head: &Head) -> Option<Ruling> {
+    let value = head.price.to_native();
+    let rule = match head.kind {
+        kind::OPEN => Rule::Open,
+        kind::PAUSE => Rule::Pause,
+        kind::RESUME => Rule::Resume,
+        kind::CLOSE => Rule::Close,
+        kind::REMOVE => Rule::Remove,
+        kind::ADD => Rule::Add(value),
+        kind::WITHDRAW => Rule::Withdraw(value),
+        kind::PRICE => Rule::Price(value),
+        _ => return None,
+    };
+    Some(Ruling { sale: head.sale.to_native(), item: head.item.to_native(), rule })
 }
 
 /// The record of a clean stop in the state with this hash.
@@ -178,8 +208,12 @@ impl Replay {
                 let (number, _) = self.shop.create(now, &terms)?;
                 same("number of the sale", number, head.sale.to_native())
             }
-            kind::OPEN => {
-                self.shop.open(now, head.sale.to_native()).map_err(|why| self.refused(why))?;
+            kind::OPEN..=kind::PRICE => {
+                let ruling = ruling(head).ok_or("no ruling of ours")?;
+                if rule(&ruling, now) != *head {
+                    return Err("a ruling with something beside it".to_owned());
+                }
+                self.shop.rule(now, &ruling).map_err(|why| self.refused(why))?;
                 Ok(())
             }
             kind::SEAL => {

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use doorbuster::sale::{
-    About, Bounds, Buy, Command, Form, Given, Ident, ItemTerms, Name, Outcome, Refusal, Seed, Shop,
-    State, Terms, condition,
+    About, Bounds, Buy, Command, Form, Given, Ident, ItemTerms, Name, Outcome, PRICE_MAX, Refusal,
+    Rule, Ruling, STOCK_MAX, Seed, Shop, State, Terms, condition,
 };
 
 const MS: u64 = 1_000_000;
@@ -20,11 +20,31 @@ struct Order {
     condition: u32,
 }
 
+/// A sale: its terms with the prices in force, and what the operator has said of it.
+#[derive(Clone)]
+struct Sale {
+    terms: Terms,
+    is_open: bool,
+    is_paused: bool,
+    is_closed: bool,
+    is_removed: bool,
+}
+
+impl Sale {
+    fn is_over(&self, now: u64) -> bool {
+        self.is_closed || self.terms.closes_at != 0 && now >= self.terms.closes_at
+    }
+
+    fn has_opened(&self, now: u64) -> bool {
+        self.is_open || self.terms.opens_at != 0 && now >= self.terms.opens_at
+    }
+}
+
 /// The law, written down once more without any cleverness.
 #[derive(Default)]
 struct Naive {
     seq: u64,
-    sales: Vec<(Terms, bool)>,
+    sales: Vec<Sale>,
     free: HashMap<(u16, u16), u64>,
     orders: BTreeMap<u64, Order>,
     keys: HashMap<(u16, u8, u128), u64>,
@@ -33,28 +53,100 @@ struct Naive {
 impl Naive {
     fn create(&mut self, terms: &Terms) {
         self.seq += 1;
-        self.sales.push((terms.clone(), terms.opens_at != 0));
+        let [is_open, is_paused, is_closed, is_removed] = [false; 4];
+        self.sales.push(Sale { terms: terms.clone(), is_open, is_paused, is_closed, is_removed });
         let sale = self.sales.len() as u16;
         for (number, item) in (1..).zip(&terms.items) {
             self.free.insert((sale, number), item.stock);
         }
     }
 
+    fn sale(&self, sale: u16) -> Result<usize, Refusal> {
+        let index = usize::from(sale).wrapping_sub(1);
+        let found = self.sales.get(index).filter(|sale| !sale.is_removed);
+        found.map(|_| index).ok_or(Refusal::UnknownSale)
+    }
+
+    fn sum(&self, counts: impl Fn(&Order) -> bool) -> u64 {
+        let orders = self.orders.values().filter(|order| counts(order));
+        orders.map(|order| u64::from(order.given.units)).sum()
+    }
+
+    /// The seq of the change; 0 if there is none.
+    fn rule(&mut self, now: u64, ruling: &Ruling) -> Result<u64, Refusal> {
+        let (number, index) = (ruling.sale, self.sale(ruling.sale)?);
+        let (is_over, has_opened) =
+            (self.sales[index].is_over(now), self.sales[index].has_opened(now));
+        let held = self.sum(|order| order.sale == number && order.given.state == State::Held);
+        let is_item = matches!(ruling.rule, Rule::Add(_) | Rule::Withdraw(_) | Rule::Price(_));
+        if is_item && !self.free.contains_key(&(number, ruling.item)) {
+            return Err(Refusal::UnknownItem);
+        }
+        if is_over && !matches!(ruling.rule, Rule::Close | Rule::Remove) {
+            return Err(Refusal::Closed);
+        }
+        let sale = &mut self.sales[index];
+        let free = self.free.get_mut(&(number, ruling.item));
+        let changes = match ruling.rule {
+            Rule::Open => {
+                sale.is_open = true;
+                !has_opened
+            }
+            Rule::Pause => !std::mem::replace(&mut sale.is_paused, true),
+            Rule::Resume => std::mem::replace(&mut sale.is_paused, false),
+            Rule::Close => {
+                sale.is_closed |= !is_over;
+                !is_over
+            }
+            Rule::Remove if !is_over => return Err(Refusal::NotClosed),
+            Rule::Remove if held > 0 => return Err(Refusal::HoldsLive(held)),
+            Rule::Remove => {
+                sale.is_removed = true;
+                true
+            }
+            Rule::Add(units) => {
+                let taken = self.sum(|order| {
+                    (order.sale, order.item) == (number, ruling.item)
+                        && [State::Held, State::Confirmed].contains(&order.given.state)
+                });
+                let free_now = self.free[&(number, ruling.item)];
+                if free_now + taken + units > STOCK_MAX {
+                    return Err(Refusal::TooMuch(STOCK_MAX - free_now - taken));
+                }
+                self.free.insert((number, ruling.item), free_now + units);
+                units > 0
+            }
+            Rule::Withdraw(units) => {
+                let free = free.expect("an item of the sale");
+                if *free < units {
+                    return Err(Refusal::NotFree(*free));
+                }
+                *free -= units;
+                units > 0
+            }
+            Rule::Price(price) if price > PRICE_MAX => return Err(Refusal::TooMuch(PRICE_MAX)),
+            Rule::Price(price) => {
+                let item = &mut sale.terms.items[usize::from(ruling.item) - 1];
+                std::mem::replace(&mut item.price, price) != price
+            }
+        };
+        self.seq += u64::from(changes);
+        Ok(if changes { self.seq } else { 0 })
+    }
+
     fn units(&self, sale: u16, item: Option<u16>, buyer: Ident) -> u64 {
-        let counts = |order: &&Order| {
-            let state = order.given.state;
+        self.sum(|order| {
             order.sale == sale
                 && item.is_none_or(|item| order.item == item)
                 && order.buyer == buyer
-                && (state == State::Held || state == State::Confirmed)
-        };
-        self.orders.values().filter(counts).map(|order| u64::from(order.given.units)).sum()
+                && [State::Held, State::Confirmed].contains(&order.given.state)
+        })
     }
 
     fn buy(&mut self, now: u64, buy: &Buy) -> Outcome {
         let (sale, item) = (buy.sale, buy.item);
-        let found = self.sales.get(usize::from(sale).wrapping_sub(1));
-        let (terms, is_open) = found.cloned().ok_or(Refusal::UnknownSale)?;
+        let found = self.sales[self.sale(sale)?].clone();
+        let terms = &found.terms;
         let thing = terms.items.get(usize::from(item).wrapping_sub(1));
         let thing = *thing.ok_or(Refusal::UnknownItem)?;
         let (key, buyer) = (buy.key.ident, buy.buyer.ident);
@@ -67,10 +159,14 @@ impl Naive {
             let again = Given { seq: *id, replayed: true, ..order.given };
             return if same { Ok(again) } else { Err(Refusal::KeyReused) };
         }
-        if !is_open || now < terms.opens_at {
+        // What the operator has closed is neither to be opened nor to go on.
+        if !found.is_closed && !found.has_opened(now) {
             return Err(Refusal::NotOpen);
         }
-        if terms.closes_at != 0 && now >= terms.closes_at {
+        if !found.is_closed && found.is_paused {
+            return Err(Refusal::Paused);
+        }
+        if found.is_over(now) {
             return Err(Refusal::Closed);
         }
         if thing.price > buy.max_price {
@@ -107,9 +203,7 @@ impl Naive {
     }
 
     fn change(&mut self, about: &About, to: State) -> Outcome {
-        if about.sale == 0 || usize::from(about.sale) > self.sales.len() {
-            return Err(Refusal::UnknownSale);
-        }
+        self.sale(about.sale)?;
         let order = self.orders.get_mut(&about.order).filter(|order| order.sale == about.sale);
         let order = order.ok_or(Refusal::UnknownOrder)?;
         if about.buyer != Ident::NONE && about.buyer != order.buyer {
@@ -178,8 +272,28 @@ fn terms(random: &mut Random, number: u64, start: u64) -> Terms {
     }
 }
 
-/// One life of a shop: returns how many commands it decided.
-fn live(seed: u64, commands: u64) -> u64 {
+fn removed_name(sale: u16) -> Name {
+    name(&format!("sale-{}", sale - 1))
+}
+
+/// Ends are rare, so that there is something to rule.
+fn ruling(random: &mut Random) -> Ruling {
+    let units = [0, 1, 2, 10, STOCK_MAX][random.below(5) as usize];
+    let rule = match random.below(40) {
+        0..=5 => Rule::Open,
+        6..=9 => Rule::Pause,
+        10..=19 => Rule::Resume,
+        20 => Rule::Close,
+        21 | 22 => Rule::Remove,
+        23..=28 => Rule::Add(units),
+        29..=33 => Rule::Withdraw(units),
+        _ => Rule::Price([999, 1000, 1001, PRICE_MAX + 1][random.below(4) as usize]),
+    };
+    Ruling { sale: random.below(5) as u16, item: random.below(4) as u16, rule }
+}
+
+/// One life of a shop: returns how many sales were removed in it.
+fn live(seed: u64, commands: u64) -> usize {
     let bounds = Bounds { orders_max: 4096, buyers_max: 4096, long_texts_max: 64, sales_max: 4 };
     let mut random = Random(seed);
     let mut shop = Shop::new(bounds, Seed::new([seed, 2, 3, 4]));
@@ -203,11 +317,22 @@ fn live(seed: u64, commands: u64) -> u64 {
                 break;
             }
         }
-        if step == 3 && usize::from(opened) <= naive.sales.len() {
-            shop.open(now, opened).expect("it is there");
-            let is_open = &mut naive.sales[usize::from(opened) - 1].1;
-            naive.seq += u64::from(!*is_open);
-            *is_open = true;
+        if step == 3 || random.below(16) == 0 {
+            let ruling = if step == 3 {
+                Ruling { sale: opened, item: 0, rule: Rule::Open }
+            } else {
+                ruling(&mut random)
+            };
+            let (real, model) = (shop.rule(now, &ruling), naive.rule(now, &ruling));
+            assert_eq!(real, model, "{context}: {ruling:?}");
+            if real == Ok(naive.seq) && ruling.rule == Rule::Remove {
+                // Its name is free.
+                let mut terms = terms(&mut random, u64::from(ruling.sale) - 1, now);
+                terms.name = removed_name(ruling.sale);
+                if shop.create(now, &terms).is_ok() {
+                    naive.create(&terms);
+                }
+            }
         }
         let sale = random.below(5) as u16;
         let about = About {
@@ -238,13 +363,17 @@ fn live(seed: u64, commands: u64) -> u64 {
         assert_eq!(shop.seq(), naive.seq, "{context}: seq");
     }
     compare(seed, &shop, &naive, bounds);
-    commands
+    naive.sales.iter().filter(|sale| sale.is_removed).count()
 }
 
 fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
     for ((sale, item), free) in &naive.free {
-        let stock = shop.stock(*sale, *item).expect("an item of the sale");
+        let kept = shop.kept().nth(usize::from(*sale) - 1).expect("a sale that was created");
+        let stock = kept.stocks[usize::from(*item) - 1];
         assert_eq!(stock.free, *free, "seed {seed}");
+        let is_removed = naive.sales[usize::from(*sale) - 1].is_removed;
+        assert_eq!(shop.stock(*sale, *item).is_err(), is_removed, "seed {seed}");
+        assert_eq!(kept.is_removed, is_removed, "seed {seed}");
         assert_eq!(stock.stock, stock.free + stock.held + stock.confirmed, "seed {seed}");
     }
     let totals = shop.prove().unwrap_or_else(|why| panic!("seed {seed}: {why}"));
@@ -260,9 +389,11 @@ fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
 fn the_sale_decides_as_a_naive_one_does() {
     let wanted = std::env::var("DOORBUSTER_MODEL_COMMANDS");
     let wanted: u64 = wanted.map_or(400_000, |text| text.parse().expect("a number"));
-    let (mut done, mut seed) = (0, 1);
+    let (mut done, mut seed, mut removed) = (0, 1, 0);
     while done < wanted {
-        done += live(seed, 500);
+        removed += live(seed, 500);
+        done += 500;
         seed += 1;
     }
+    assert!(removed > 0, "the commands are random enough to end a sale");
 }

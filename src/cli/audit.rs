@@ -9,7 +9,7 @@ use doorbuster::limits::SALES_MAX;
 use doorbuster::message::{Cell, kind, messages};
 use doorbuster::pipeline::seed;
 use doorbuster::record::{RecordCounts, Replay};
-use doorbuster::sale::{Bounds, Form, Shop, Totals};
+use doorbuster::sale::{Bounds, Form, Kept, Phase, Shop, Totals};
 use serde_json::json;
 
 use super::words::count;
@@ -93,6 +93,11 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Where a sale stood at the end of the journal.
+fn state(kept: &Kept<'_>, shop: &Shop) -> &'static str {
+    shop.phase(kept.number, shop.now()).map_or("removed", Phase::word)
+}
+
 fn as_text(proof: &Proof) -> String {
     let Proof { report, counts, totals, shop } = proof;
     let mut text = format!(
@@ -125,15 +130,13 @@ fn as_text(proof: &Proof) -> String {
         count(totals.expired),
         count(totals.held)
     );
-    for sale in 1..=shop.sales_len() {
-        let terms = shop.terms(sale as u16).expect("numbers are dense");
-        text += &format!("\nsale {}\n", terms.name);
+    for kept in shop.kept() {
+        text += &format!("\nsale {} ({})\n", kept.terms.name, state(&kept, shop));
         text += &format!(
             "  {:<20} {:>12} {:>12} {:>12} {:>12}\n",
             "item", "stock", "= free", "+ held", "+ confirmed"
         );
-        for (index, item) in terms.items.iter().enumerate().take(20) {
-            let stock = shop.stock(sale as u16, index as u16 + 1).expect("numbers are dense");
+        for (item, stock) in kept.terms.items.iter().zip(&kept.stocks).take(20) {
             text += &format!(
                 "  {:<20} {:>12} {:>12} {:>12} {:>12}\n",
                 item.sku,
@@ -143,8 +146,8 @@ fn as_text(proof: &Proof) -> String {
                 count(stock.confirmed)
             );
         }
-        if terms.items.len() > 20 {
-            text += &format!("  and {} more items\n", terms.items.len() - 20);
+        if kept.stocks.len() > 20 {
+            text += &format!("  and {} more items\n", kept.stocks.len() - 20);
         }
     }
     text += "\nPASS      nothing oversold, no limit passed, no key twice, nothing changed\n";
@@ -153,18 +156,17 @@ fn as_text(proof: &Proof) -> String {
 
 fn as_json(proof: &Proof) -> String {
     let Proof { report, counts, totals, shop } = proof;
-    let sales: Vec<_> = (1..=shop.sales_len() as u16)
-        .map(|sale| {
-            let terms = shop.terms(sale).expect("numbers are dense");
-            let items: Vec<_> = (1..)
-                .zip(&terms.items)
-                .map(|(number, item)| {
-                    let stock = shop.stock(sale, number).expect("numbers are dense");
+    let sales: Vec<_> = shop
+        .kept()
+        .map(|kept| {
+            let items: Vec<_> = (kept.terms.items.iter())
+                .zip(&kept.stocks)
+                .map(|(item, stock)| {
                     json!({"sku": item.sku.as_str(), "stock": stock.stock, "free": stock.free,
                         "held": stock.held, "confirmed": stock.confirmed, "price": stock.price})
                 })
                 .collect();
-            json!({"name": terms.name.as_str(), "items": items})
+            json!({"name": kept.terms.name.as_str(), "state": state(&kept, shop), "items": items})
         })
         .collect();
     let torn = report.torn.map(|torn| {

@@ -122,6 +122,13 @@ impl<W: Write> Printer<W> {
                 put("units", json!(head.units.to_native()));
                 put("price", json!(head.price.to_native()));
             }
+            kind::ADD | kind::WITHDRAW | kind::PRICE => {
+                let index = usize::from(head.item.to_native()).wrapping_sub(1);
+                let item = terms.and_then(|terms| terms.items.get(index));
+                put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
+                let what = if head.kind == kind::PRICE { "price" } else { "units" };
+                put(what, json!(head.price.to_native()));
+            }
             kind::CREATE => {
                 let items = terms.map_or(0, |terms| terms.items.len());
                 let stock = terms.map_or(0, |t| t.items.iter().map(|item| item.stock).sum());
@@ -148,6 +155,13 @@ fn word(kind: u8) -> String {
         kind::EXPIRE => "expire",
         kind::CREATE => "create",
         kind::OPEN => "open",
+        kind::PAUSE => "pause",
+        kind::RESUME => "resume",
+        kind::CLOSE => "close",
+        kind::REMOVE => "remove",
+        kind::ADD => "add",
+        kind::WITHDRAW => "withdraw",
+        kind::PRICE => "price",
         kind::SEAL => "seal",
         other => return format!("kind {other}"),
     }

@@ -112,6 +112,8 @@ pub enum Refusal {
     KeyReused,
     /// The sale has not opened yet.
     NotOpen,
+    /// The operator has paused the sale.
+    Paused,
     /// The sale is over.
     Closed,
     /// The price in force is above `max_price`.
@@ -155,6 +157,7 @@ impl Refusal {
             outcome::UNKNOWN_ITEM => Refusal::UnknownItem,
             outcome::KEY_REUSED => Refusal::KeyReused,
             outcome::NOT_OPEN => Refusal::NotOpen,
+            outcome::PAUSED => Refusal::Paused,
             outcome::CLOSED => Refusal::Closed,
             outcome::PRICE_CHANGED => Refusal::PriceChanged { price: value },
             outcome::LIMIT_REACHED => Refusal::LimitReached { limit: value },
@@ -177,6 +180,7 @@ impl Refusal {
             Refusal::UnknownItem => outcome::UNKNOWN_ITEM,
             Refusal::KeyReused => outcome::KEY_REUSED,
             Refusal::NotOpen => outcome::NOT_OPEN,
+            Refusal::Paused => outcome::PAUSED,
             Refusal::Closed => outcome::CLOSED,
             Refusal::PriceChanged { .. } => outcome::PRICE_CHANGED,
             Refusal::LimitReached { .. } => outcome::LIMIT_REACHED,

@@ -1,15 +1,11 @@
 //! One request, decided: from its cells to a command, from the sale's answer to a record for the
-//! journal and a reply for the shard. What a kind of request needs stands here and nowhere else.
+//! journal and a reply for the shard. What a kind of buyer's command needs stands here and nowhere
+//! else; the operator's are decided next door in `rule`, questions answered in `show`.
 
 use super::Matcher;
-use crate::limits::REPLY_CELLS_MAX;
-use crate::message::{
-    Cell, Head, Reply, StockReply, decode_terms, encode_terms, join_text, kind, outcome, text_tail,
-};
+use crate::message::{Head, Reply, join_text, kind, outcome};
 use crate::record;
-use crate::sale::{
-    About, Buy, Command, Form, Given, Ident, Refusal, Stamp, State, Text, condition, text_len,
-};
+use crate::sale::{About, Buy, Command, Form, Given, Refusal, Stamp, State, condition};
 
 const NS_PER_MS: u64 = 1_000_000;
 /// What a refused buyer is told to wait when a table or the disk is full.
@@ -23,8 +19,10 @@ impl Matcher {
             kind::CONFIRM | kind::RELEASE => self.change(door, at, head, now),
             kind::ORDER => self.show_order(door, at, head, now),
             kind::STOCK => self.show_stock(door, head),
+            kind::ORDER_BY_KEY => self.show_order_of_key(door, at, head, now),
+            kind::SALE => self.show_sale(door, head, now),
             kind::CREATE => self.create(door, at, head, now),
-            kind::OPEN => self.open(door, head, now),
+            kind::OPEN..=kind::PRICE => self.rule(door, head, now),
             other => unreachable!("the wire lets no kind {other} through"),
         }
     }
@@ -78,7 +76,7 @@ impl Matcher {
         self.answer(door, head, &answer, now);
     }
 
-    fn about(&self, door: usize, at: usize, head: &Head) -> About {
+    pub(super) fn about(&self, door: usize, at: usize, head: &Head) -> About {
         let mut buyer = head.buyer().expect("the wire lets only good idents through");
         if buyer.form == Form::Long {
             let tail = self.doors[door].requests.get(at + 1);
@@ -90,6 +88,7 @@ impl Matcher {
     #[inline(always)]
     fn answer(&mut self, door: usize, head: &Head, answer: &Result<Given, Refusal>, now: Stamp) {
         let reply = match answer {
+            Ok(given) if head.is_full() => return self.show_given(door, head, given, now),
             Ok(given) => self.given(given, head, now),
             Err(refusal) => self.refusal(refusal, head),
         };
@@ -97,7 +96,7 @@ impl Matcher {
     }
 
     #[inline(always)]
-    fn blank(&self, head: &Head) -> Reply {
+    pub(super) fn blank(&self, head: &Head) -> Reply {
         Reply {
             kind: kind::REPLY,
             after: self.shop.seq().into(),
@@ -107,7 +106,7 @@ impl Matcher {
     }
 
     #[inline(always)]
-    fn given(&self, given: &Given, head: &Head, now: Stamp) -> Reply {
+    pub(super) fn given(&self, given: &Given, head: &Head, now: Stamp) -> Reply {
         let left_ms = given.expires_at.saturating_sub(now) / NS_PER_MS;
         let is_held = given.state == State::Held;
         Reply {
@@ -123,13 +122,14 @@ impl Matcher {
         }
     }
 
-    fn refusal(&self, refusal: &Refusal, head: &Head) -> Reply {
+    pub(super) fn refusal(&self, refusal: &Refusal, head: &Head) -> Reply {
         self.counters.refused.add(1);
         let (outcome, value) = match *refusal {
             Refusal::UnknownSale => (outcome::UNKNOWN_SALE, 0),
             Refusal::UnknownItem => (outcome::UNKNOWN_ITEM, 0),
             Refusal::KeyReused => (outcome::KEY_REUSED, 0),
             Refusal::NotOpen => (outcome::NOT_OPEN, 0),
+            Refusal::Paused => (outcome::PAUSED, 0),
             Refusal::Closed => (outcome::CLOSED, 0),
             Refusal::PriceChanged(price) => (outcome::PRICE_CHANGED, price),
             Refusal::LimitReached(limit) => (outcome::LIMIT_REACHED, u64::from(limit)),
@@ -139,103 +139,12 @@ impl Matcher {
             Refusal::HoldExpired => (outcome::HOLD_EXPIRED, 0),
             Refusal::AlreadyConfirmed => (outcome::ALREADY_CONFIRMED, 0),
             Refusal::AlreadyReleased => (outcome::ALREADY_RELEASED, 0),
+            Refusal::NotFree(free) => (outcome::SOLD_OUT, free),
+            Refusal::NotClosed => (outcome::NOT_CLOSED, 0),
+            Refusal::HoldsLive(units) => (outcome::HOLDS_LIVE, units),
+            Refusal::TooMuch(most) => (outcome::TOO_MUCH, most),
             Refusal::Overloaded => (outcome::OVERLOADED, RETRY_AFTER_MS),
         };
         Reply { outcome, price: value.into(), ..self.blank(head) }
-    }
-
-    /// The answer, the order's own head, and its long texts.
-    fn show_order(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
-        let about = self.about(door, at, head);
-        let view = match self.shop.order(&about) {
-            Ok(view) => view,
-            Err(refusal) => {
-                let reply = self.refusal(&refusal, head);
-                return self.doors[door].replies.push(reply.into());
-            }
-        };
-        let mut order = Head::new(kind::BUY);
-        (order.sale, order.item) = (view.sale.into(), view.item.into());
-        (order.units, order.price) = (view.given.units.into(), view.given.price.into());
-        let mut cells = [Cell::ZERO; REPLY_CELLS_MAX];
-        let mut len = 2;
-        let mut spell = |ident: Ident, text: Option<&Text>| match text {
-            None => ident,
-            Some(text) => {
-                cells[len] = text_tail(&text[..text_len(text)]);
-                len += 1;
-                let mut bits = [0; 16];
-                bits.copy_from_slice(&text[..16]);
-                Ident { form: Form::Long, bits: u128::from_le_bytes(bits) }
-            }
-        };
-        order.set_buyer(spell(view.buyer.ident, view.buyer.text));
-        order.set_key(spell(view.key.ident, view.key.text));
-        order.tails = (len as u16 - 2).into();
-        let reply = self.given(&view.given, head, now);
-        cells[0] = Reply { tails: len as u8 - 1, ..reply }.into();
-        cells[1] = order.into();
-        for cell in &cells[..len] {
-            self.doors[door].replies.push(*cell);
-        }
-    }
-
-    fn show_stock(&mut self, door: usize, head: &Head) {
-        let cell = match self.shop.stock(head.sale.to_native(), head.item.to_native()) {
-            Err(refusal) => self.refusal(&refusal, head).into(),
-            Ok(stock) => StockReply {
-                kind: kind::STOCK_REPLY,
-                outcome: outcome::OK,
-                tails: 0,
-                zero: 0,
-                tag: 0.into(),
-                stock: stock.stock.into(),
-                free: stock.free.into(),
-                after: self.shop.seq().into(),
-                held: stock.held.into(),
-                confirmed: stock.confirmed.into(),
-                waiting: 0.into(),
-                arrived: head.time,
-            }
-            .into(),
-        };
-        self.doors[door].replies.push(cell);
-    }
-
-    fn create(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
-        let cells: Vec<Cell> =
-            (0..head.cells()).map(|index| self.doors[door].requests.get(at + index)).collect();
-        let terms = decode_terms(&cells).expect("the operator's terms were checked");
-        let reply = match self.shop.create(now, &terms) {
-            Ok((number, seq)) => {
-                for cell in encode_terms(number, &terms, now) {
-                    self.records.push(cell);
-                }
-                let blank = self.blank(head);
-                Reply { order: u64::from(number).into(), seq: seq.into(), ..blank }
-            }
-            Err(_) if self.shop.sale_number(&terms.name).is_some() => {
-                // The number is what the operator needs to go on.
-                let number = self.shop.sale_number(&terms.name).unwrap_or(0);
-                let order = u64::from(number).into();
-                Reply { outcome: outcome::KEY_REUSED, order, ..self.blank(head) }
-            }
-            Err(_) => self.refusal(&Refusal::Overloaded, head),
-        };
-        self.doors[door].replies.push(reply.into());
-    }
-
-    fn open(&mut self, door: usize, head: &Head, now: Stamp) {
-        let sale = head.sale.to_native();
-        let reply = match self.shop.open(now, sale) {
-            Ok(seq) => {
-                if seq > 0 {
-                    self.records.push(record::open(sale, now).into());
-                }
-                Reply { seq: seq.into(), ..self.blank(head) }
-            }
-            Err(refusal) => self.refusal(&refusal, head),
-        };
-        self.doors[door].replies.push(reply.into());
     }
 }

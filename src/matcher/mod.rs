@@ -8,6 +8,8 @@
 //! older than one already decided is an inversion: it was on its way between a socket and the ring.
 
 mod decide;
+mod rule;
+mod show;
 
 use std::sync::Arc;
 

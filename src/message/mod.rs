@@ -5,6 +5,9 @@
 //! All integers are little-endian. Every bit pattern of a cell can be read without error; what a
 //! field may *mean* is checked by `wire` for peers and by the matcher for everyone.
 
+pub mod kind;
+pub mod outcome;
+mod shown;
 mod terms;
 mod walk;
 
@@ -17,6 +20,7 @@ use rkyv::{
 };
 
 use crate::sale::{Form, Ident, Text};
+pub use shown::{ItemReply, SaleReply};
 pub use walk::messages;
 
 pub use terms::{check as check_terms, decode_terms, encode_terms};
@@ -29,119 +33,9 @@ pub const CELL_BYTES: usize = 64;
 #[repr(C, align(64))]
 pub struct Cell(pub [u8; CELL_BYTES]);
 
-/// What a message is; the first byte of its head. Numbers stay for ever; the gaps are for commands
-/// to come (4 extend, 5 cancel, 6 basket, 18-23 the operator's).
-pub mod kind {
-    /// Units for a buyer. Request and record.
-    pub const BUY: u8 = 1;
-    /// A hold becomes a purchase. Request and record.
-    pub const CONFIRM: u8 = 2;
-    /// A hold is given back. Request and record.
-    pub const RELEASE: u8 = 3;
-    /// A hold ran out. Record only.
-    pub const EXPIRE: u8 = 7;
-    /// A new sale. From the operator; record.
-    pub const CREATE: u8 = 16;
-    /// A sale without opening time opens. From the operator; record.
-    pub const OPEN: u8 = 17;
-    /// The state hash at a clean stop. Record only.
-    pub const SEAL: u8 = 32;
-    /// Asks for an order. Request only.
-    pub const ORDER: u8 = 64;
-    /// Asks for an item's stock. Request only.
-    pub const STOCK: u8 = 65;
-    /// Asks for the numbers of a sale's and an item's name. Binary protocol only.
-    pub const RESOLVE: u8 = 96;
-    /// Asks for nothing. Binary protocol only.
-    pub const PING: u8 = 97;
-    /// A tail: bytes 16.. of a long buyer or key at offset 8.
-    pub const TEXT: u8 = 128;
-    /// An answer, read as [`Reply`](super::Reply).
-    pub const REPLY: u8 = 192;
-    /// An answer, read as [`StockReply`](super::StockReply).
-    pub const STOCK_REPLY: u8 = 193;
-    /// First cell on a binary connection, both ways.
-    pub const HELLO: u8 = 0xDB;
-}
-
-/// What an answer says; its second byte. Orders' states first, then refusals.
-pub mod outcome {
-    /// Nothing to say but yes.
-    pub const OK: u8 = 0;
-    /// Units are held for the buyer.
-    pub const HELD: u8 = 1;
-    /// The units are the buyer's.
-    pub const CONFIRMED: u8 = 2;
-    /// The hold was given back.
-    pub const RELEASED: u8 = 3;
-    /// The hold ran out.
-    pub const EXPIRED: u8 = 4;
-    // 5 cancelled, 6 waiting, 7 left: later.
-    /// No such sale.
-    pub const UNKNOWN_SALE: u8 = 32;
-    /// No such item in the sale.
-    pub const UNKNOWN_ITEM: u8 = 33;
-    /// The key was used for something else.
-    pub const KEY_REUSED: u8 = 34;
-    /// The sale has not opened yet.
-    pub const NOT_OPEN: u8 = 35;
-    // 36 paused: later.
-    /// The sale is over.
-    pub const CLOSED: u8 = 37;
-    /// The price in force is above `max_price`; `price` tells it.
-    pub const PRICE_CHANGED: u8 = 38;
-    /// The buyer's limit would be passed; `price` holds the limit, in units.
-    pub const LIMIT_REACHED: u8 = 39;
-    /// Not enough units are free.
-    pub const SOLD_OUT: u8 = 40;
-    /// No such order in the sale.
-    pub const UNKNOWN_ORDER: u8 = 48;
-    /// The order is another buyer's.
-    pub const NOT_YOUR_ORDER: u8 = 49;
-    /// The hold ran out before this.
-    pub const HOLD_EXPIRED: u8 = 50;
-    /// The order is confirmed already.
-    pub const ALREADY_CONFIRMED: u8 = 51;
-    /// The order was released already.
-    pub const ALREADY_RELEASED: u8 = 52;
-    // 53 extend_refused: later.
-    /// A table or queue is full; `price` holds the time after which to try again, in ms.
-    pub const OVERLOADED: u8 = 64;
-    /// The request makes no sense (binary protocol only).
-    pub const MALFORMED: u8 = 65;
-
-    /// The contract's word for an outcome.
-    pub fn word(number: u8) -> &'static str {
-        match number {
-            OK => "ok",
-            HELD => "held",
-            CONFIRMED => "confirmed",
-            RELEASED => "released",
-            EXPIRED => "expired",
-            UNKNOWN_SALE => "unknown_sale",
-            UNKNOWN_ITEM => "unknown_item",
-            KEY_REUSED => "key_reused",
-            NOT_OPEN => "not_open",
-            CLOSED => "closed",
-            PRICE_CHANGED => "price_changed",
-            LIMIT_REACHED => "limit_reached",
-            SOLD_OUT => "sold_out",
-            UNKNOWN_ORDER => "unknown_order",
-            NOT_YOUR_ORDER => "not_your_order",
-            HOLD_EXPIRED => "hold_expired",
-            ALREADY_CONFIRMED => "already_confirmed",
-            ALREADY_RELEASED => "already_released",
-            OVERLOADED => "overloaded",
-            MALFORMED => "malformed",
-            _ => "unknown_outcome",
-        }
-    }
-
-    /// Whether the outcome changed nothing and left nothing behind.
-    pub const fn is_refusal(number: u8) -> bool {
-        number >= UNKNOWN_SALE
-    }
-}
+/// The bit of [`Head::options`] by which a purchase, confirm or release asks to be answered with
+/// the order in full, as [`kind::ORDER`] is. Rings only: never on the wire, never in a record.
+pub const FULL: u8 = 1 << 6;
 
 /// `max_price` of a request that names none.
 pub const NO_MAX_PRICE: u64 = u64::MAX;
@@ -151,7 +45,7 @@ pub const NO_MAX_PRICE: u64 = u64::MAX;
 /// | offset | bytes | field | in a request | in a record |
 /// |---|---|---|---|---|
 /// | 0 | 1 | kind | [`kind`] | same |
-/// | 1 | 1 | options | bits 0-2 buyer's form, 3-5 key's form, 6-7 zero | same |
+/// | 1 | 1 | options | bits 0-2 buyer's form, 3-5 key's form, 6 [`FULL`], 7 zero | 6 zero |
 /// | 2 | 2 | tails | cells behind this one | same |
 /// | 4 | 4 | tag | the caller's, echoed | buy: digest of `max_price` |
 /// | 8 | 2 | sale | its number, 0 unknown | same |
@@ -258,6 +152,7 @@ pub struct StockReply {
 const _: () = assert!(size_of::<Cell>() == CELL_BYTES && align_of::<Cell>() == CELL_BYTES);
 const _: () = assert!(size_of::<Head>() == CELL_BYTES && size_of::<Reply>() == CELL_BYTES);
 const _: () = assert!(size_of::<StockReply>() == CELL_BYTES);
+const _: () = assert!(size_of::<SaleReply>() == CELL_BYTES && size_of::<ItemReply>() == CELL_BYTES);
 
 macro_rules! readings {
     ($($name:ident),*) => {$(
@@ -276,7 +171,7 @@ macro_rules! readings {
         }
     )*};
 }
-readings!(Head, Reply, StockReply);
+readings!(Head, Reply, StockReply, SaleReply, ItemReply);
 
 impl Cell {
     /// All zero.
@@ -304,6 +199,28 @@ impl Cell {
     #[inline]
     pub fn stock_reply(&self) -> &StockReply {
         self.into()
+    }
+
+    /// Reads it as an answer about a sale.
+    #[inline]
+    pub fn sale_reply(&self) -> &SaleReply {
+        self.into()
+    }
+
+    /// Reads it as the item of an answer about a sale.
+    #[inline]
+    pub fn item_reply(&self) -> &ItemReply {
+        self.into()
+    }
+
+    /// Cells that follow an answer of whatever kind and belong to it.
+    #[inline]
+    pub fn reply_tails(&self) -> usize {
+        if self.kind() == kind::SALE_REPLY {
+            usize::from(self.sale_reply().tails.to_native())
+        } else {
+            usize::from(self.reply().tails)
+        }
     }
 }
 
@@ -347,6 +264,12 @@ impl Head {
         let mut bytes = [0; 8];
         bytes.copy_from_slice(&self.key[..8]);
         u64::from_le_bytes(bytes)
+    }
+
+    /// Whether it asks for the order in full; see [`FULL`].
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.options & FULL != 0
     }
 
     /// Names the order of an order's command.

@@ -107,6 +107,8 @@ pub enum Refusal {
     KeyReused,
     /// The sale has not opened yet.
     NotOpen,
+    /// The operator has paused the sale.
+    Paused,
     /// The sale is over.
     Closed,
     /// The price in force, minor units each, is above the highest acceptable.
@@ -125,6 +127,14 @@ pub enum Refusal {
     AlreadyConfirmed,
     /// The order was released already.
     AlreadyReleased,
+    /// Only so many units are free to be withdrawn.
+    NotFree(u64),
+    /// Only a closed sale can be removed.
+    NotClosed,
+    /// The sale still has so many units in holds.
+    HoldsLive(u64),
+    /// Above the highest number that would do, which is this.
+    TooMuch(u64),
     /// A table is full.
     Overloaded,
 }
@@ -160,4 +170,6 @@ pub struct Stock {
     pub confirmed: u64,
     /// Minor units each.
     pub price: u64,
+    /// Units that one buyer may have of it; 0 for no limit.
+    pub limit: u32,
 }

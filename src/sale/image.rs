@@ -8,9 +8,10 @@
 //!
 //! - 1 line: magic 8 bytes, version u32, sales u32, orders u64, seq u64, stamp of the newest change
 //!   u64;
-//! - 2 lines a sale: its name; limit u32, hold_ms u32, opens_at u64, closes_at u64, items u16, open
+//! - 2 lines a sale: its name; limit u32, hold_ms u32, opens_at u64, closes_at u64, items u16, bits
 //!   u8, currency 3 bytes;
-//! - 2 lines an item: its name; stock, free, held, confirmed, price u64, limit u32;
+//! - 2 lines an item: its name; stock, free, held, confirmed, price u64, limit u32, change of stock
+//!   and of price since the sale was created, u64 (wrapping);
 //! - 2 to 4 lines an order: id, price, expires_at u64, units, condition u32, sale, item u16, state,
 //!   buyer's form, key's form u8; buyer's bits, key's bits u128; each long text.
 
@@ -114,12 +115,15 @@ impl Shop {
             let line = line.put(&terms.hold_ms.to_le_bytes()).put(&terms.opens_at.to_le_bytes());
             let line = line.put(&terms.closes_at.to_le_bytes());
             let line = line.put(&(sale.items.len() as u16).to_le_bytes());
-            out(&line.put(&[u8::from(sale.is_open)]).put(&terms.currency).line());
+            out(&line.put(&[sale.bits()]).put(&terms.currency).line());
             for (item, names) in sale.items.iter().zip(&terms.items) {
                 out(names.sku.as_bytes());
                 let units = [item.stock, item.free, item.held, item.confirmed, item.price];
                 let line = units.iter().fold(Writer::default(), |l, n| l.put(&n.to_le_bytes()));
-                out(&line.put(&item.limit.to_le_bytes()).line());
+                let line = line.put(&item.limit.to_le_bytes());
+                let changes =
+                    [item.stock.wrapping_sub(names.stock), item.price.wrapping_sub(names.price)];
+                out(&changes.iter().fold(line, |l, n| l.put(&n.to_le_bytes())).line());
             }
         }
         for order in self.orders.iter() {
@@ -204,7 +208,7 @@ impl Shop {
         let mut line = Reader(&line);
         let (limit, hold_ms, opens_at, closes_at) =
             (line.u32(), line.u32(), line.u64(), line.u64());
-        let (count, is_open, currency) = (line.u16(), line.take::<1>()[0] != 0, line.take::<3>());
+        let (count, bits, currency) = (line.u16(), line.take::<1>()[0], line.take::<3>());
         let mut terms =
             Terms { name, items: Vec::new(), currency, limit, hold_ms, opens_at, closes_at };
         let mut stocks = Vec::new();
@@ -214,16 +218,22 @@ impl Shop {
             let mut line = Reader(&line);
             let units = [(); 4].map(|()| line.u64());
             let (price, limit) = (line.u64(), line.u32());
-            terms.items.push(ItemTerms { sku, stock: units[0], price, limit });
-            stocks.push(units);
+            let (stock, first_price) =
+                (units[0].wrapping_sub(line.u64()), price.wrapping_sub(line.u64()));
+            terms.items.push(ItemTerms { sku, stock, price: first_price, limit });
+            stocks.push((units, price));
         }
         self.create(0, &terms).map_err(BadImage)?;
         let sale = self.sales.last_mut().expect("just created");
-        sale.is_open = is_open;
-        for (item, [_, free, held, confirmed]) in sale.items.iter_mut().zip(stocks) {
-            (item.free, item.held, item.confirmed) = (free, held, confirmed);
+        for (item, ([stock, free, held, confirmed], price)) in sale.items.iter_mut().zip(stocks) {
+            (item.stock, item.free, item.price) = (stock, free, price);
+            (item.held, item.confirmed) = (held, confirmed);
         }
-        Ok(())
+        if sale.restore(bits) {
+            Ok(())
+        } else {
+            Err(BadImage(format!("sale '{name}': no sale has the bits {bits}")))
+        }
     }
 
     fn restore_order(&mut self, lines: &mut impl Iterator<Item = Line>) -> Result<(), BadImage> {
@@ -274,8 +284,9 @@ impl Shop {
     }
 
     fn item_limit(&self, sale: u16, item: u16) -> Result<bool, Refusal> {
-        self.stock(sale, item)?;
-        Ok(self.sales[usize::from(sale) - 1].items[usize::from(item) - 1].limit != 0)
+        let sale = self.sales.get(usize::from(sale).wrapping_sub(1)).ok_or(Refusal::UnknownSale)?;
+        let item = sale.items.get(usize::from(item).wrapping_sub(1)).ok_or(Refusal::UnknownItem)?;
+        Ok(item.limit != 0)
     }
 
     /// Proves from the orders alone that the state keeps the law: units of each item add up, limits
@@ -338,6 +349,9 @@ impl Shop {
 
     fn prove_stock(&self, units: &HashMap<(u16, u16), (u64, u64)>) -> Result<(), String> {
         for (sale_index, sale) in self.sales.iter().enumerate() {
+            if sale.is_removed && (sale.held() > 0 || !sale.is_over(self.now)) {
+                return Err(format!("sale '{}': removed before it was over", sale.terms.name));
+            }
             for (index, item) in sale.items.iter().enumerate() {
                 let numbers = (sale_index as u16 + 1, index as u16 + 1);
                 let (held, confirmed) = units.get(&numbers).copied().unwrap_or_default();

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `command` | what can be asked and answered |
 //! | `shop` | the decision |
+//! | `rule` | what an operator says of a sale |
 //! | `show` | what can be read |
 //! | `stock` | a sale's items and their units |
 //! | `orders`, `index`, `buyers`, `holds`, `texts` | its tables |
@@ -24,6 +25,7 @@ mod image;
 mod index;
 mod memory;
 mod orders;
+mod rule;
 mod shop;
 mod show;
 mod stock;
@@ -38,5 +40,8 @@ pub use holds::LANES_MAX;
 pub use ident::{BadIdent, Form, Ident, TEXT_BYTES_MAX, Text, text_len};
 pub use image::{BadImage, Line, Totals};
 pub use orders::State;
+pub use rule::{Rule, Ruling};
 pub use shop::{Bounds, Shop};
-pub use terms::{ItemTerms, Name, Terms};
+pub use show::Kept;
+pub use stock::Phase;
+pub use terms::{ItemTerms, Name, PRICE_MAX, STOCK_MAX, Terms};

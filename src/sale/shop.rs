@@ -14,7 +14,6 @@ use super::holds::Holds;
 use super::ident::{Form, Ident, Text};
 use super::orders::{Order, Orders, State};
 use super::stock::{Item, Sale};
-use super::terms::Terms;
 use super::texts::Texts;
 
 const NS_PER_MS: u64 = 1_000_000;
@@ -47,7 +46,7 @@ pub struct Shop {
     /// Orders in state `held`.
     pub(super) held: u64,
     admits: bool,
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
 }
 
 impl Shop {
@@ -93,55 +92,6 @@ impl Shop {
         self.orders.prefetch_id(order);
     }
 
-    /// Creates a sale and returns its number and the seq. The terms must have passed
-    /// [`check_terms`](crate::message::check_terms).
-    ///
-    /// # Errors
-    /// A sentence, if the name is taken or a bound is reached. Nothing changed then.
-    pub fn create(&mut self, now: Stamp, terms: &Terms) -> Result<(u16, Seq), String> {
-        if self.sale_number(&terms.name).is_some() {
-            return Err(format!("there is a sale '{}' already", terms.name));
-        }
-        if self.sales.len() >= self.bounds.sales_max {
-            return Err(format!("there are {} sales already: no more fit", self.sales.len()));
-        }
-        let Some(lane) = self.holds.lane(terms.hold_ms) else {
-            return Err(format!(
-                "hold_ms: too many different ones in use to add {}",
-                terms.hold_ms
-            ));
-        };
-        // From here it succeeds.
-        self.tick(now);
-        let items = terms.items.iter().map(|item| Item {
-            stock: item.stock,
-            free: item.stock,
-            held: 0,
-            confirmed: 0,
-            price: item.price,
-            limit: item.limit,
-        });
-        let is_open = terms.opens_at != 0;
-        self.sales.push(Sale { terms: terms.clone(), is_open, lane, items: items.collect() });
-        Ok((number(self.sales.len() - 1), self.change()))
-    }
-
-    /// Opens a sale that has no opening time. Returns the seq; 0 if it is open already, which
-    /// changes nothing.
-    ///
-    /// # Errors
-    /// [`Refusal::UnknownSale`].
-    pub fn open(&mut self, now: Stamp, sale: u16) -> Result<Seq, Refusal> {
-        let index = self.index(sale)?;
-        if self.sales[index].is_open {
-            return Ok(0);
-        }
-        // From here it succeeds.
-        self.tick(now);
-        self.sales[index].is_open = true;
-        Ok(self.change())
-    }
-
     /// Says whether new orders are taken; if not, they are refused as overloaded.
     #[inline]
     pub fn admit(&mut self, new_orders: bool) {
@@ -180,10 +130,13 @@ impl Shop {
         if let Some(slot) = self.orders.find_key(probe, buy.sale, key) {
             return self.again(slot, buy);
         }
-        if !sale.is_open || now < sale.terms.opens_at {
+        if now < sale.opens_at {
             return Err(Refusal::NotOpen);
         }
-        if sale.terms.closes_at != 0 && now >= sale.terms.closes_at {
+        if sale.is_paused {
+            return Err(Refusal::Paused);
+        }
+        if sale.is_over(now) {
             return Err(Refusal::Closed);
         }
         if item.price > buy.max_price {
@@ -338,22 +291,23 @@ impl Shop {
         Ok(slot)
     }
 
-    fn tick(&mut self, now: Stamp) {
+    pub(super) fn tick(&mut self, now: Stamp) {
         assert!(now >= self.now, "time goes backwards");
         self.now = now;
     }
 
     #[inline(always)]
-    fn change(&mut self) -> Seq {
+    pub(super) fn change(&mut self) -> Seq {
         self.seq += 1;
         self.changed_at = self.now;
         self.seq
     }
 
     #[inline(always)]
-    fn index(&self, sale: u16) -> Result<usize, Refusal> {
+    pub(super) fn index(&self, sale: u16) -> Result<usize, Refusal> {
         let index = usize::from(sale).wrapping_sub(1);
-        if index < self.sales.len() { Ok(index) } else { Err(Refusal::UnknownSale) }
+        let is_there = self.sales.get(index).is_some_and(|sale| !sale.is_removed);
+        if is_there { Ok(index) } else { Err(Refusal::UnknownSale) }
     }
 
     pub(super) fn sale(&self, sale: u16) -> Result<&Sale, Refusal> {

@@ -4,8 +4,21 @@ use super::command::{About, OrderView, Party, Refusal, Seq, Stamp, Stock};
 use super::ident::{Form, Ident};
 use super::orders::Order;
 use super::shop::{Bounds, Shop, given, number};
-use super::stock::Item;
+use super::stock::{Item, Phase, Sale};
 use super::terms::{Name, Terms};
+
+/// What is kept of a sale, also after it was removed.
+#[derive(Clone, Debug)]
+pub struct Kept<'a> {
+    /// Its number.
+    pub number: u16,
+    /// As it was created.
+    pub terms: &'a Terms,
+    /// Whether nothing is known to be in it any more, and its name is free.
+    pub is_removed: bool,
+    /// Units of its items, in the order of their numbers.
+    pub stocks: Vec<Stock>,
+}
 
 impl Shop {
     /// The newest seq.
@@ -41,20 +54,26 @@ impl Shop {
         (self.orders.bytes(), self.buyers.bytes())
     }
 
-    /// The number of a sale's name.
+    /// The number of the sale that has this name now.
     pub fn sale_number(&self, name: &Name) -> Option<u16> {
-        let index = self.sales.iter().position(|sale| sale.terms.name == *name)?;
+        let is_named = |sale: &Sale| !sale.is_removed && sale.terms.name == *name;
+        let index = self.sales.iter().position(is_named)?;
         Some(number(index))
     }
 
-    /// The terms under which a sale was created.
+    /// The terms under which a sale was created; stock and prices may have changed since.
     pub fn terms(&self, sale: u16) -> Option<&Terms> {
         self.sale(sale).ok().map(|sale| &sale.terms)
     }
 
-    /// Sales created so far; their numbers are 1 to this.
-    pub fn sales_len(&self) -> usize {
-        self.sales.len()
+    /// All sales ever created, in the order of their numbers, which are dense from 1.
+    pub fn kept(&self) -> impl ExactSizeIterator<Item = Kept<'_>> {
+        self.sales.iter().enumerate().map(|(index, sale)| Kept {
+            number: number(index),
+            terms: &sale.terms,
+            is_removed: sale.is_removed,
+            stocks: sale.items.iter().map(Item::shown).collect(),
+        })
     }
 
     /// An order as it now stands.
@@ -83,8 +102,34 @@ impl Shop {
     pub fn stock(&self, sale: u16, item: u16) -> Result<Stock, Refusal> {
         let items = &self.sale(sale)?.items;
         let item = items.get(usize::from(item).wrapping_sub(1)).ok_or(Refusal::UnknownItem)?;
-        let Item { stock, free, held, confirmed, price, .. } = *item;
-        Ok(Stock { stock, free, held, confirmed, price })
+        Ok(item.shown())
+    }
+
+    /// Units of all items of a sale, in the order of their numbers.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`].
+    pub fn stocks(&self, sale: u16) -> Result<impl ExactSizeIterator<Item = Stock>, Refusal> {
+        Ok(self.sale(sale)?.items.iter().map(Item::shown))
+    }
+
+    /// Where a sale stands at a time.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`].
+    pub fn phase(&self, sale: u16, now: Stamp) -> Result<Phase, Refusal> {
+        Ok(self.sale(sale)?.phase(now))
+    }
+
+    /// The order that a key stands for, as it now stands.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownSale`] or [`Refusal::UnknownOrder`].
+    pub fn order_of_key(&self, sale: u16, key: Ident) -> Result<OrderView<'_>, Refusal> {
+        self.sale(sale)?;
+        let probe = self.orders.key_probe(sale, key);
+        let slot = self.orders.find_key(probe, sale, key).ok_or(Refusal::UnknownOrder)?;
+        Ok(self.view(self.orders.at(slot)))
     }
 
     fn party(&self, ident: Ident) -> Party<'_> {

@@ -2,6 +2,11 @@
 
 use super::{TEXT_BYTES_MAX, Text, text_len};
 
+/// Units of one item in a sale, at most.
+pub const STOCK_MAX: u64 = 1 << 40;
+/// The highest price in minor units: exactly representable in every JSON reader.
+pub const PRICE_MAX: u64 = 1 << 53;
+
 /// The name of a sale or an item: 1-64 characters of `[A-Za-z0-9._-]`, zero-padded.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Text);

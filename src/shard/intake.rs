@@ -5,7 +5,8 @@
 //! is answered here waits until all the connection's requests before it are answered. It reads no
 //! socket and does not publish: one read, however many requests, is published once.
 //!
-//! Invariant: for every request in the ring there is one flight, in the same order.
+//! Invariant: for every request in the ring there is one flight, in the same order; and the ring of
+//! answers has room for all that they promise.
 
 use std::collections::VecDeque;
 use std::sync::{
@@ -16,7 +17,9 @@ use std::sync::{
 use super::connection::{Connection, Protocol};
 use super::names::Names;
 use super::table::{Address, Buffers};
-use crate::limits::{REQUEST_TAILS_MAX, SHARD_IN_FLIGHT_MAX};
+use crate::limits::{
+    REPLY_CELLS_MAX, REPLY_RING_CELLS, REQUEST_TAILS_MAX, SALE_CELLS_MAX, SHARD_IN_FLIGHT_MAX,
+};
 use crate::message::{Cell, Head, kind, outcome, text_tail};
 use crate::metrics::Metrics;
 use crate::ring::Writer;
@@ -64,6 +67,8 @@ pub(super) struct Flight {
     pub(super) address: Address,
     pub(super) tag: u32,
     pub(super) form: Form,
+    /// Cells that its answer may take.
+    pub(super) promised: u16,
 }
 
 /// A connection's bytes, and when they were read.
@@ -77,6 +82,8 @@ pub(super) struct Read<'a> {
 pub(super) struct Intake {
     pub(super) requests: Writer<Cell>,
     pub(super) flights: VecDeque<Flight>,
+    /// Cells that the answers of all flights may take.
+    pub(super) promised: usize,
     pub(super) names: Names,
     pub(super) connection_in_flight_max: u32,
     pub(super) metrics: Metrics,
@@ -94,6 +101,7 @@ impl Intake {
     pub(super) fn has_room(&mut self) -> bool {
         self.requests.free(REQUEST_CELLS_MAX) >= REQUEST_CELLS_MAX
             && self.flights.len() < SHARD_IN_FLIGHT_MAX
+            && self.promised + SALE_CELLS_MAX <= REPLY_RING_CELLS
     }
 
     /// Takes requests from what a connection sent. Returns the bytes used.
@@ -178,6 +186,7 @@ impl Intake {
         match commands::read(&words) {
             Command::Ask(ask) if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);
+                let promised = self.promise(&ask.head, numbers.0);
                 push_ask(&mut self.requests, &ask, numbers, stamp);
                 let form = match ask.head.kind {
                     kind::BUY => Form::Buy,
@@ -185,7 +194,7 @@ impl Intake {
                     kind::STOCK => Form::Stock,
                     _ => Form::Change,
                 };
-                self.take_off(connection, Flight { address, tag: 0, form });
+                self.take_off(connection, Flight { address, tag: 0, form, promised });
             }
             _ if connection.in_flight > 0 => return Err(Stop::Answers),
             Command::Ask(_) => connection.out.extend_from_slice(answers::LOADING),
@@ -223,7 +232,8 @@ impl Intake {
             for tail in &frame.tails[..tails] {
                 self.requests.push(*tail);
             }
-            self.take_off(connection, Flight { address, tag, form: Form::Binary });
+            let promised = self.promise(head, head.sale.to_native());
+            self.take_off(connection, Flight { address, tag, form: Form::Binary, promised });
             return Ok(frame.bytes);
         }
         if connection.in_flight > 0 {
@@ -272,7 +282,34 @@ impl Intake {
     fn take_off(&mut self, connection: &mut Connection, flight: Flight) {
         connection.in_flight += 1;
         self.pushed += 1;
+        self.promised += usize::from(flight.promised);
         self.flights.push_back(flight);
+    }
+
+    /// Cells that the answer to a request may take.
+    #[inline]
+    fn promise(&self, head: &Head, sale: u16) -> u16 {
+        let cells = match head.kind {
+            kind::BUY | kind::CONFIRM | kind::RELEASE if !head.is_full() => 1,
+            kind::STOCK => 1,
+            kind::SALE => self.names.page().names(sale).map_or(1, |names| 1 + names.items.len()),
+            _ => REPLY_CELLS_MAX,
+        };
+        cells as u16
+    }
+
+    /// Whether no request is on its way.
+    pub(super) fn is_idle(&self) -> bool {
+        assert!(!self.flights.is_empty() || self.promised == 0, "a promise without a flight");
+        self.flights.is_empty()
+    }
+
+    /// Takes out the flight whose answer is there.
+    #[inline]
+    pub(super) fn land(&mut self) -> Flight {
+        let flight = self.flights.pop_front().expect("an answer has a request");
+        self.promised -= usize::from(flight.promised);
+        flight
     }
 }
 

@@ -157,6 +157,7 @@ impl Shard {
         let intake = Intake {
             requests: parts.requests,
             flights: VecDeque::with_capacity(SHARD_IN_FLIGHT_MAX),
+            promised: 0,
             names: Names::new(parts.directory),
             connection_in_flight_max: options.connection_in_flight_max,
             metrics: parts.metrics.clone(),
@@ -273,7 +274,7 @@ impl Shard {
     /// Whether, after [`drain`](Self::drain), all that was read is answered or its peer gone.
     pub fn is_drained(&self) -> bool {
         self.draining
-            && self.intake.flights.is_empty()
+            && self.intake.is_idle()
             && self.table.iter().all(|peer| peer.untold() == 0 && !peer.backlog)
     }
 

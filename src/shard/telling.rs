@@ -25,13 +25,13 @@ impl Shard {
         while at < there && told < ANSWERS_MAX {
             let Some(answer) = self.gate.pass(self.replies.get(at)) else { break };
             let answer = answer.into_inner();
-            let tails = usize::from(answer.reply().tails);
-            assert!(tails < REPLY_CELLS_MAX, "an answer of {tails} tails");
+            let tails = answer.reply_tails();
             if at + 1 + tails > there {
                 there = self.replies.available(at + 1 + tails);
                 assert!(at + 1 + tails <= there, "an answer is published with its tails");
             }
-            let flight = self.intake.flights.pop_front().expect("an answer has a request");
+            let flight = self.intake.land();
+            assert!(tails < usize::from(flight.promised), "an answer of {tails} tails");
             if let Some(connection) = self.table.at(flight.address) {
                 self.buffers.lend(&mut connection.out);
                 if flight.form == Form::Binary {

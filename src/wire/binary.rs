@@ -42,7 +42,7 @@ use bytemuck::Zeroable;
 
 use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, UNITS_MAX};
 use crate::message::{
-    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, StockReply, join_text, kind, outcome,
+    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, SaleReply, StockReply, join_text, kind, outcome,
 };
 use crate::sale::{Form, Ident, Name, Text, text_len};
 
@@ -199,6 +199,8 @@ pub fn answer(mut reply: Cell, tag: u32, out: &mut Vec<u8>) {
     const ARRIVED: usize = std::mem::offset_of!(Reply, arrived);
     const _: () = assert!(std::mem::offset_of!(StockReply, tag) == TAG);
     const _: () = assert!(std::mem::offset_of!(StockReply, arrived) == ARRIVED);
+    const _: () = assert!(std::mem::offset_of!(SaleReply, tag) == TAG);
+    const _: () = assert!(std::mem::offset_of!(SaleReply, arrived) == ARRIVED);
     reply.0[TAG..TAG + 4].copy_from_slice(&tag.to_le_bytes());
     reply.0[ARRIVED..ARRIVED + 8].fill(0);
     out.extend_from_slice(&reply.0);

@@ -1,0 +1,55 @@
+//! What a message is; the first byte of its head. Numbers stay for ever; the gaps are for commands
+//! to come (4 extend, 5 cancel, 6 basket).
+
+/// Units for a buyer. Request and record.
+pub const BUY: u8 = 1;
+/// A hold becomes a purchase. Request and record.
+pub const CONFIRM: u8 = 2;
+/// A hold is given back. Request and record.
+pub const RELEASE: u8 = 3;
+/// A hold ran out. Record only.
+pub const EXPIRE: u8 = 7;
+/// A new sale. From the operator; record.
+pub const CREATE: u8 = 16;
+/// A sale opens now. From the operator, as all up to [`PRICE`]; record.
+pub const OPEN: u8 = 17;
+/// A sale takes no purchases for a while.
+pub const PAUSE: u8 = 18;
+/// A paused sale goes on.
+pub const RESUME: u8 = 19;
+/// A sale ends for ever.
+pub const CLOSE: u8 = 20;
+/// A closed sale is forgotten, and its name free again.
+pub const REMOVE: u8 = 21;
+/// An item gets more units; how many stands in `price`.
+pub const ADD: u8 = 22;
+/// Free units of an item are taken away; how many stands in `price`.
+pub const WITHDRAW: u8 = 23;
+/// An item gets another price; it stands in `price`.
+pub const PRICE: u8 = 24;
+/// The state hash at a clean stop. Record only.
+pub const SEAL: u8 = 32;
+/// Asks for an order. Request only.
+pub const ORDER: u8 = 64;
+/// Asks for an item's stock. Request only.
+pub const STOCK: u8 = 65;
+/// Asks for the order that a key stands for. Request only: sale and key, no buyer.
+pub const ORDER_BY_KEY: u8 = 66;
+/// Asks for a sale and all its items. Request only.
+pub const SALE: u8 = 67;
+/// Asks for the numbers of a sale's and an item's name. Binary protocol only.
+pub const RESOLVE: u8 = 96;
+/// Asks for nothing. Binary protocol only.
+pub const PING: u8 = 97;
+/// A tail: bytes 16.. of a long buyer or key at offset 8.
+pub const TEXT: u8 = 128;
+/// A tail: an item of a sale, read as [`ItemReply`](super::ItemReply).
+pub const ITEM: u8 = 129;
+/// An answer, read as [`Reply`](super::Reply).
+pub const REPLY: u8 = 192;
+/// An answer, read as [`StockReply`](super::StockReply).
+pub const STOCK_REPLY: u8 = 193;
+/// An answer, read as [`SaleReply`](super::SaleReply).
+pub const SALE_REPLY: u8 = 194;
+/// First cell on a binary connection, both ways.
+pub const HELLO: u8 = 0xDB;

@@ -1,0 +1,88 @@
+//! What an answer says; its second byte. Orders' states first, then refusals.
+
+/// Nothing to say but yes.
+pub const OK: u8 = 0;
+/// Units are held for the buyer.
+pub const HELD: u8 = 1;
+/// The units are the buyer's.
+pub const CONFIRMED: u8 = 2;
+/// The hold was given back.
+pub const RELEASED: u8 = 3;
+/// The hold ran out.
+pub const EXPIRED: u8 = 4;
+// 5 cancelled, 6 waiting, 7 left: later.
+/// No such sale.
+pub const UNKNOWN_SALE: u8 = 32;
+/// No such item in the sale.
+pub const UNKNOWN_ITEM: u8 = 33;
+/// The key was used for something else.
+pub const KEY_REUSED: u8 = 34;
+/// The sale has not opened yet.
+pub const NOT_OPEN: u8 = 35;
+/// The operator has paused the sale.
+pub const PAUSED: u8 = 36;
+/// The sale is over.
+pub const CLOSED: u8 = 37;
+/// The price in force is above `max_price`; `price` tells it.
+pub const PRICE_CHANGED: u8 = 38;
+/// The buyer's limit would be passed; `price` holds the limit, in units.
+pub const LIMIT_REACHED: u8 = 39;
+/// Not enough units are free; to the operator `price` tells how many are.
+pub const SOLD_OUT: u8 = 40;
+/// No such order in the sale.
+pub const UNKNOWN_ORDER: u8 = 48;
+/// The order is another buyer's.
+pub const NOT_YOUR_ORDER: u8 = 49;
+/// The hold ran out before this.
+pub const HOLD_EXPIRED: u8 = 50;
+/// The order is confirmed already.
+pub const ALREADY_CONFIRMED: u8 = 51;
+/// The order was released already.
+pub const ALREADY_RELEASED: u8 = 52;
+// 53 extend_refused: later.
+/// To the operator: only a closed sale can be removed.
+pub const NOT_CLOSED: u8 = 56;
+/// To the operator: the sale still has units in holds; `price` tells how many.
+pub const HOLDS_LIVE: u8 = 57;
+/// To the operator: above what is allowed; `price` tells the highest number that would do.
+pub const TOO_MUCH: u8 = 58;
+/// A table or queue is full; `price` holds the time after which to try again, in ms.
+pub const OVERLOADED: u8 = 64;
+/// The request makes no sense (binary protocol only).
+pub const MALFORMED: u8 = 65;
+
+/// The contract's word for an outcome.
+pub fn word(number: u8) -> &'static str {
+    match number {
+        OK => "ok",
+        HELD => "held",
+        CONFIRMED => "confirmed",
+        RELEASED => "released",
+        EXPIRED => "expired",
+        UNKNOWN_SALE => "unknown_sale",
+        UNKNOWN_ITEM => "unknown_item",
+        KEY_REUSED => "key_reused",
+        NOT_OPEN => "not_open",
+        PAUSED => "paused",
+        CLOSED => "closed",
+        PRICE_CHANGED => "price_changed",
+        LIMIT_REACHED => "limit_reached",
+        SOLD_OUT => "sold_out",
+        UNKNOWN_ORDER => "unknown_order",
+        NOT_YOUR_ORDER => "not_your_order",
+        HOLD_EXPIRED => "hold_expired",
+        ALREADY_CONFIRMED => "already_confirmed",
+        ALREADY_RELEASED => "already_released",
+        NOT_CLOSED => "not_closed",
+        HOLDS_LIVE => "holds_live",
+        TOO_MUCH => "too_much",
+        OVERLOADED => "overloaded",
+        MALFORMED => "malformed",
+        _ => "unknown_outcome",
+    }
+}
+
+/// Whether the outcome changed nothing and left nothing behind.
+pub const fn is_refusal(number: u8) -> bool {
+    number >= UNKNOWN_SALE
+}

@@ -1,0 +1,100 @@
+//! The answer to [`kind::SALE`](super::kind::SALE): a [`SaleReply`] and, behind it, one
+//! [`ItemReply`] for each item in the order of their numbers.
+//!
+//! `kind`, `outcome`, `tag`, `after` and `arrived` lie where they lie in [`Reply`](super::Reply);
+//! only the number of tails is wider, because a sale has more items than a byte can count.
+
+use bytemuck::{Pod, Zeroable};
+use rkyv::{
+    Portable,
+    bytecheck::CheckBytes,
+    rend::{u16_le, u32_le, u64_le},
+};
+
+/// A sale as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
+#[bytecheck(crate = rkyv::bytecheck)]
+#[repr(C)]
+pub struct SaleReply {
+    /// [`kind::SALE_REPLY`](super::kind::SALE_REPLY).
+    pub kind: u8,
+    /// [`outcome::OK`](super::outcome::OK).
+    pub outcome: u8,
+    /// Cells that follow: the sale's items.
+    pub tails: u16_le,
+    /// As in [`Reply::tag`](super::Reply::tag).
+    pub tag: u32_le,
+    /// When it opens by itself, Unix ns; 0 if the operator opens it.
+    pub opens_at: u64_le,
+    /// When it ends by itself, Unix ns; 0 if it does not.
+    pub closes_at: u64_le,
+    /// As in [`Reply::after`](super::Reply::after).
+    pub after: u64_le,
+    /// How long a hold lasts; 0 if every order is a purchase at once.
+    pub hold_ms: u32_le,
+    /// Units that one buyer may have of all items together; 0 for no limit.
+    pub limit: u32_le,
+    /// The number of a [`Phase`](crate::sale::Phase), at the matcher's time.
+    pub state: u8,
+    /// Three capital letters, or zeros if none is named.
+    pub currency: [u8; 3],
+    /// Zero.
+    pub zero: [u8; 12],
+    /// As in [`Reply::arrived`](super::Reply::arrived).
+    pub arrived: u64_le,
+}
+
+/// One item of a sale as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
+#[bytecheck(crate = rkyv::bytecheck)]
+#[repr(C)]
+pub struct ItemReply {
+    /// [`kind::ITEM`](super::kind::ITEM).
+    pub kind: u8,
+    /// Zero.
+    pub zero: u8,
+    /// Its number in the sale.
+    pub item: u16_le,
+    /// Units that one buyer may have of it; 0 for no limit.
+    pub limit: u32_le,
+    /// Units given into the sale.
+    pub stock: u64_le,
+    /// Units nobody has.
+    pub free: u64_le,
+    /// Units in holds.
+    pub held: u64_le,
+    /// Units sold.
+    pub confirmed: u64_le,
+    /// Units waited for.
+    pub waiting: u64_le,
+    /// Minor units each.
+    pub price: u64_le,
+    /// Zero.
+    pub zeros: [u8; 8],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Cell, Reply, kind};
+    use super::*;
+
+    #[test]
+    fn fields_lie_where_the_formats_say_and_tails_are_counted_in_both() {
+        let mut cell = Cell::ZERO;
+        for (at, byte) in cell.0.iter_mut().enumerate() {
+            *byte = at as u8;
+        }
+        let sale = cell.sale_reply();
+        assert_eq!(sale.after.to_native().to_le_bytes()[0], 24);
+        assert_eq!(cell.reply().after.to_native(), sale.after.to_native());
+        assert_eq!((sale.opens_at.to_native() as u8, sale.closes_at.to_native() as u8), (8, 16));
+        assert_eq!((sale.hold_ms.to_native() as u8, sale.limit.to_native() as u8), (32, 36));
+        assert_eq!((sale.state, sale.currency, sale.zero[0]), (40, [41, 42, 43], 44));
+        assert_eq!(sale.arrived.to_native() as u8, 56);
+        assert_eq!(cell.item_reply().price.to_native() as u8, 48);
+        cell.0[0] = kind::SALE_REPLY;
+        assert_eq!(cell.reply_tails(), 0x0302);
+        let reply = Reply { kind: kind::REPLY, tails: 3, replayed: 1, ..Reply::zeroed() };
+        assert_eq!(Cell::from(reply).reply_tails(), 3);
+    }
+}

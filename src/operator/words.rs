@@ -1,0 +1,159 @@
+//! What an operator can say and hear. Sales and items go by their names; the room looks up their
+//! numbers.
+
+use crate::sale::{Name, Phase, Terms};
+
+/// What an operator says or asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperatorCommand {
+    /// A new sale. Again with the same terms it is answered `replayed`, with others `key_reused`.
+    Create(Terms),
+    /// The sale opens now, whatever its opening time is.
+    Open {
+        /// Which sale.
+        sale: Name,
+    },
+    /// New purchases are refused; what is held goes on.
+    Pause {
+        /// Which sale.
+        sale: Name,
+    },
+    /// A paused sale goes on.
+    Resume {
+        /// Which sale.
+        sale: Name,
+    },
+    /// The sale ends for ever; what is held goes on.
+    Close {
+        /// Which sale.
+        sale: Name,
+    },
+    /// A closed sale without holds is forgotten, and its name free again.
+    Remove {
+        /// Which sale.
+        sale: Name,
+    },
+    /// An item gets more units.
+    Add {
+        /// Which sale.
+        sale: Name,
+        /// Which of its items.
+        item: Name,
+        /// How many more.
+        units: u64,
+    },
+    /// Free units of an item are taken away.
+    Withdraw {
+        /// Which sale.
+        sale: Name,
+        /// Which of its items.
+        item: Name,
+        /// How many fewer.
+        units: u64,
+    },
+    /// An item costs something else from now on; what is held keeps its price.
+    Price {
+        /// Which sale.
+        sale: Name,
+        /// Which of its items.
+        item: Name,
+        /// Minor units each.
+        price: u64,
+    },
+    /// Asks how the sale stands.
+    Sale {
+        /// Which sale.
+        sale: Name,
+    },
+}
+
+impl OperatorCommand {
+    /// The sale that it is about.
+    pub fn sale(&self) -> &Name {
+        match self {
+            OperatorCommand::Create(terms) => &terms.name,
+            OperatorCommand::Open { sale }
+            | OperatorCommand::Pause { sale }
+            | OperatorCommand::Resume { sale }
+            | OperatorCommand::Close { sale }
+            | OperatorCommand::Remove { sale }
+            | OperatorCommand::Add { sale, .. }
+            | OperatorCommand::Withdraw { sale, .. }
+            | OperatorCommand::Price { sale, .. }
+            | OperatorCommand::Sale { sale } => sale,
+        }
+    }
+}
+
+/// The matcher's answer; whatever it tells of is durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperatorAnswer {
+    /// See [`outcome`](crate::message::outcome): `OK` or a refusal.
+    pub outcome: u8,
+    /// Seq of the change; 0 if nothing changed.
+    pub seq: u64,
+    /// Whether the sale had been created just so before.
+    pub replayed: bool,
+    /// The sale's number, as far as it is known.
+    pub sale: u16,
+    /// What the refusal's meaning says: units that are free, units in holds, the most that would
+    /// do, or the ms after which to try again. 0 otherwise.
+    pub value: u64,
+    /// The sale as it stands, to a question that was not refused.
+    pub view: Option<SaleView>,
+}
+
+/// A sale as it stood at some seq.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SaleView {
+    /// The newest seq of all at that moment.
+    pub after: u64,
+    /// Its name.
+    pub name: Name,
+    /// Where it stood.
+    pub state: Phase,
+    /// When it opens by itself, Unix ns; 0 if the operator opens it.
+    pub opens_at: u64,
+    /// When it ends by itself, Unix ns; 0 if it does not.
+    pub closes_at: u64,
+    /// How long a hold lasts; 0 if every order is a purchase at once.
+    pub hold_ms: u32,
+    /// Units that one buyer may have of all items together; 0 for no limit.
+    pub limit: u32,
+    /// Three capital letters, or zeros if none is named.
+    pub currency: [u8; 3],
+    /// What it sells, in the order of the items' numbers.
+    pub items: Vec<ItemView>,
+}
+
+/// One item of a sale as it stood. `stock = free + held + confirmed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ItemView {
+    /// Its name.
+    pub name: Name,
+    /// Units given into the sale.
+    pub stock: u64,
+    /// Units nobody has.
+    pub free: u64,
+    /// Units in holds.
+    pub held: u64,
+    /// Units sold.
+    pub confirmed: u64,
+    /// Units waited for.
+    pub waiting: u64,
+    /// Minor units each.
+    pub price: u64,
+    /// Units that one buyer may have of it; 0 for no limit.
+    pub limit: u32,
+}
+
+/// Why a command was not decided.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OperatorError {
+    /// The server stops. What was on its way to the matcher may still have been done.
+    #[error("stopping")]
+    Stopping,
+    /// Terms that no sale can have: what is wrong and what is allowed.
+    #[error("{0}")]
+    Terms(String),
+}

@@ -1,0 +1,75 @@
+//! What there is to sell when a server starts: the names of the sales that the journal remembers,
+//! and the sales of its files, created and opened by the operator's commands like any other.
+
+use std::time::Duration;
+
+use crossbeam::channel::{RecvTimeoutError, bounded};
+
+use super::StartError;
+use crate::directory::News;
+use crate::limits::OPERATOR_INBOX_MAX;
+use crate::message::outcome;
+use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle};
+use crate::sale::{Shop, Terms};
+
+/// How long an answer at the start may take before something must be wrong.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The names of all sales ever: their numbers go on from there.
+pub(super) fn names_of(shop: &Shop) -> Vec<News> {
+    let created = shop.kept().map(|kept| {
+        News::Created(kept.terms.name, kept.terms.items.iter().map(|item| item.sku).collect())
+    });
+    let removed = shop.kept().filter(|kept| kept.is_removed);
+    created.chain(removed.map(|kept| News::Removed(kept.number))).collect()
+}
+
+/// Creates sales that are not there yet, and opens those that have no opening time: also one that
+/// was created before a crash and never opened. One that the operator has closed stays closed.
+pub(super) fn create_sales(operator: &OperatorHandle, sales: Vec<Terms>) -> Result<(), StartError> {
+    let opened: Vec<_> = sales.iter().filter(|terms| terms.opens_at == 0).collect();
+    let opened = opened.into_iter().map(|terms| OperatorCommand::Open { sale: terms.name });
+    let opened: Vec<_> = opened.collect();
+    let created = sales.into_iter().map(OperatorCommand::Create).collect();
+    ask_all(operator, created, &[outcome::OK, outcome::KEY_REUSED])?;
+    ask_all(operator, opened, &[outcome::OK, outcome::CLOSED])
+}
+
+/// Asks and waits for all answers; those with other outcomes are errors.
+fn ask_all(
+    operator: &OperatorHandle,
+    commands: Vec<OperatorCommand>,
+    good: &[u8],
+) -> Result<(), StartError> {
+    let mut commands = commands.into_iter().peekable();
+    while commands.peek().is_some() {
+        let (sender, answers) = bounded(OPERATOR_INBOX_MAX);
+        for command in commands.by_ref().take(OPERATOR_INBOX_MAX) {
+            let (sender, name) = (sender.clone(), *command.sale());
+            let tell = move |told: Result<OperatorAnswer, _>| {
+                // Whoever asked may have given up.
+                let _ = sender.try_send((name, told));
+            };
+            operator.ask(command, tell).map_err(|why| StartError::Sale(why.to_string()))?;
+        }
+        drop(sender);
+        loop {
+            let (name, told) = match answers.recv_timeout(PATIENCE) {
+                Ok(answer) => answer,
+                // All that were asked have been answered.
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let seconds = PATIENCE.as_secs();
+                    let why = format!("no answer from the matcher within {seconds} s");
+                    return Err(StartError::Sale(why));
+                }
+            };
+            let told = told.map_err(|why| StartError::Sale(format!("sale '{name}': {why}")))?;
+            if !good.contains(&told.outcome) {
+                let word = outcome::word(told.outcome);
+                return Err(StartError::Sale(format!("sale '{name}': {word}")));
+            }
+        }
+    }
+    Ok(())
+}
