@@ -36,7 +36,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::bell::Bell;
 use crate::clock;
 use crate::crew::{Crew, OnFailure};
-use crate::directory::DirectoryWriter;
+use crate::directory::{Directory, DirectoryWriter};
 use crate::journal::{
     self, Disk, FolderLock, Gate, JournalError, JournalOptions, Report, Watermark,
 };
@@ -88,6 +88,7 @@ pub struct Pipeline {
     report: Report,
     metrics: Metrics,
     operator: OperatorHandle,
+    directory: Directory,
     stop: Arc<AtomicBool>,
     bells: Vec<Arc<Bell>>,
     /// In the order in which they end.
@@ -235,6 +236,7 @@ impl Pipeline {
         bells.push(journal_bell);
         send_matcher(&matcher_in, matcher);
         loading.store(false, Ordering::Release);
+        let names = directory.reader();
         let (operator, handle) = Operator::new(OperatorParts {
             requests,
             replies,
@@ -252,6 +254,7 @@ impl Pipeline {
             report,
             metrics,
             operator: handle,
+            directory: names,
             stop,
             bells,
             threads: crew.threads,
@@ -279,6 +282,11 @@ impl Pipeline {
     /// What it counts.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// The names of the sales, for whoever wants to read them.
+    pub fn directory(&self) -> Directory {
+        self.directory.clone()
     }
 
     /// The way in for operators' commands.

@@ -12,6 +12,7 @@ mod office;
 mod page;
 mod problem;
 mod reading;
+mod reception;
 mod routes;
 mod server;
 pub mod show;
@@ -27,6 +28,7 @@ use std::thread::{self, JoinHandle};
 pub use access::{Access, AskAccess, open_to_all};
 pub use desk::Desk;
 pub use office::RenderMetrics;
+pub use reception::Reception;
 pub use server::{Handshake, Shaking, Stream, plain};
 
 use health::{Phase, advance};

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use doorbuster::admin::{Admin, AdminParts, Reception, open_to_all, plain};
+use doorbuster::metrics::Metrics;
 use doorbuster::options::{Layer, Options};
 use doorbuster::pipeline::Pipeline;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -11,7 +13,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::words::{count, duration};
-use super::{CONFIGURATION, DISK, FINE, Serve, failed, journal_code, start_code, talk};
+use super::{
+    CANNOT_CREATE, CONFIGURATION, DISK, FINE, Serve, failed, journal_code, start_code, talk,
+};
 
 /// Descriptors for everything but buyers: the journal, the shards, and sockets about to be turned
 /// away.
@@ -42,21 +46,46 @@ pub(super) fn run(arguments: Serve) -> i32 {
         let code = failed(journal_code(&why), &format_args!("stopped without answering: {why}"));
         std::process::exit(code);
     });
+    // Before the journal is read: whoever watches the process wants to know that it lives.
+    let parts =
+        AdminParts { listen: options.admin_listen, access: open_to_all(), handshake: plain() };
+    let admin = match Admin::start(parts) {
+        Ok(admin) => admin,
+        Err(why) => {
+            let address = options.admin_listen;
+            return failed(CANNOT_CREATE, &format_args!("could not listen on {address}: {why}"));
+        }
+    };
     let pipeline = match Pipeline::start(&options, on_failure) {
         Ok(pipeline) => pipeline,
         Err(why) => return failed(start_code(&why), &why),
     };
+    let reception = Reception::new(pipeline.operator(), pipeline.directory());
+    let metrics = pipeline.metrics().clone();
+    admin.open(Arc::new(reception), Box::new(move || exposition(&metrics)));
+    talk(&format_args!("operators connect to {}", admin.address()));
     greet(&pipeline, &options, start);
     if let Some(signal) = signals.forever().next() {
         let name = if signal == SIGTERM { "SIGTERM" } else { "SIGINT" };
         talk(&format_args!("{name}: answering what was read, then stopping"));
     }
+    admin.drain();
     let metrics = pipeline.metrics().clone();
     pipeline.stop();
+    admin.stop();
     let decided = count(metrics.matcher.decided.value());
     let seq = count(metrics.journal.seq.value());
     talk(&format_args!("stopped after {decided} decisions; the journal ends at seq {seq}"));
     FINE
+}
+
+/// The counters as Prometheus reads them.
+fn exposition(metrics: &Metrics) -> String {
+    let info = metrics.info();
+    let figures = info.lines().filter_map(|line| line.trim_end().split_once(':'));
+    let is_number = |value: &str| value.bytes().all(|byte| byte.is_ascii_digit());
+    let figures = figures.filter(|(_, value)| is_number(value));
+    figures.map(|(name, value)| format!("doorbuster_{name} {value}\n")).collect()
 }
 
 /// Lets the process have as many descriptors as the system allows it, for the soft limit of most

@@ -206,7 +206,15 @@ impl Start {
             }
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Server { child, said, heard: String::new(), ear: Some(ear), address, ended: None }
+        Server {
+            child,
+            said,
+            heard: String::new(),
+            ear: Some(ear),
+            address,
+            admin: address,
+            ended: None,
+        }
     }
 
     /// Starts it and waits until it listens.
@@ -232,6 +240,8 @@ pub(crate) struct Server {
     ear: Option<JoinHandle<()>>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where operators connect.
+    pub(crate) admin: SocketAddr,
     ended: Option<ExitStatus>,
 }
 
@@ -248,6 +258,9 @@ impl Server {
                 Err(RecvTimeoutError::Timeout) => continue,
             };
             self.heard += &format!("{line}\n");
+            if let Some(address) = line.strip_prefix("doorbuster: operators connect to ") {
+                self.admin = address.parse().expect("an address");
+            }
             if let Some(address) = line.strip_prefix("doorbuster: listening on ") {
                 self.address = address.parse().expect("an address");
                 return true;
