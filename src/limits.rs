@@ -40,7 +40,7 @@ pub const CONNECTION_IN_FLIGHT_MAX: usize = 8_192;
 pub const OPERATOR_REQUEST_RING_CELLS: usize = 8_192;
 /// Cells in the ring from the matcher to the operator.
 pub const OPERATOR_REPLY_RING_CELLS: usize = 4_096;
-/// The operator's commands that wait for their turn.
+/// The operator's commands that wait for their turn, but one.
 pub const OPERATOR_INBOX_MAX: usize = 64;
 /// The operator's commands on their way at once.
 pub const OPERATOR_IN_FLIGHT_MAX: usize = 64;

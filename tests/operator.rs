@@ -149,7 +149,39 @@ fn commands_are_decided_shown_and_remembered() {
         let pipeline = start(&options);
         assert_eq!(show(&pipeline, "drop").items.len(), 1);
         pipeline.stop();
+        is_logged_and_proven(&options);
     }
+}
+
+/// What the program says of a data folder, a JSON value a line.
+fn program(command: &str, options: &Options) -> Vec<serde_json::Value> {
+    let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_doorbuster"));
+    let output = program.arg(command).arg(&options.data).arg("--json").output();
+    let output = output.expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("JSON");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+fn is_logged_and_proven(options: &Options) {
+    let log = program("log", options);
+    let kinds: Vec<&str> = log.iter().filter_map(|record| record["kind"].as_str()).collect();
+    let wanted = "create open hold pause resume price hold withdraw add seal \
+        close confirm confirm remove seal create seal seal";
+    assert_eq!(kinds.join(" "), wanted);
+    let field = |seq: usize, name: &str| &log[seq - 1][name];
+    assert_eq!((field(6, "item"), field(6, "price")), (&"tee".into(), &90.into()));
+    assert_eq!((field(8, "item"), field(8, "units")), (&"tee".into(), &3.into()));
+    assert_eq!((field(9, "sale"), field(9, "units")), (&"drop".into(), &1.into()));
+    let audit = &program("audit", options)[0];
+    assert_eq!(audit["verdict"], "pass");
+    let states = [&audit["sales"][0]["state"], &audit["sales"][1]["state"]];
+    assert_eq!(states, ["removed", "scheduled"]);
+    let tee = &audit["sales"][0]["items"][1];
+    assert_eq!(
+        (&tee["stock"], &tee["confirmed"], &tee["price"]),
+        (&3.into(), &2.into(), &90.into())
+    );
 }
 
 #[test]

@@ -54,6 +54,7 @@ pub const NO_MAX_PRICE: u64 = u64::MAX;
 /// | 16 | 16 | buyer | bits of the ident | same |
 /// | 32 | 16 | key | bits of the ident; for an order's commands its id in the first 8 | same |
 /// | 48 | 8 | price | highest acceptable, [`NO_MAX_PRICE`] if any | in force |
+/// | | | | a ruling's units or price | same |
 /// | 56 | 8 | time | ring: arrival stamp, monotonic ns; wire: zero | matcher's time, Unix ns |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
 #[bytecheck(crate = rkyv::bytecheck)]

@@ -3,9 +3,10 @@
 //! Invariant: whoever was not told [`Busy`] is answered exactly once, come what may: a command that
 //! is dropped on the way answers that the server stops.
 
-use std::sync::Arc;
-
-use crossbeam::channel::{Sender, TrySendError};
+use std::sync::{
+    Arc,
+    mpsc::{SyncSender, TrySendError},
+};
 
 use super::words::{OperatorAnswer, OperatorCommand, OperatorError};
 use crate::bell::Bell;
@@ -43,12 +44,14 @@ impl Drop for Errand {
 /// The way in. Copies lead to the same room.
 #[derive(Clone)]
 pub struct OperatorHandle {
-    inbox: Sender<Errand>,
+    /// Of the standard library: it drops what lies in it when the room is left, and with that
+    /// answers it, while crossbeam's keeps it as long as there are handles.
+    inbox: SyncSender<Errand>,
     bell: Arc<Bell>,
 }
 
 impl OperatorHandle {
-    pub(super) fn new(inbox: Sender<Errand>, bell: Arc<Bell>) -> OperatorHandle {
+    pub(super) fn new(inbox: SyncSender<Errand>, bell: Arc<Bell>) -> OperatorHandle {
         OperatorHandle { inbox, bell }
     }
 

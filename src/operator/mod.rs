@@ -12,9 +12,10 @@ mod handle;
 mod words;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-
-use crossbeam::channel::{Receiver, bounded};
+use std::sync::{
+    Arc,
+    mpsc::{Receiver, sync_channel},
+};
 
 use handle::Errand;
 pub use handle::{Busy, OperatorHandle, Told};
@@ -64,7 +65,7 @@ pub struct Operator {
     parts: OperatorParts,
     names: Directory,
     inbox: Receiver<Errand>,
-    /// Out of the inbox, but it cannot go yet.
+    /// Out of the inbox, but not on its way yet.
     next: Option<Errand>,
     flights: VecDeque<Flight>,
     /// Cells that the answers of all flights may take.
@@ -75,7 +76,7 @@ pub struct Operator {
 impl Operator {
     /// Makes the room and the way to it.
     pub fn new(parts: OperatorParts) -> (Operator, OperatorHandle) {
-        let (sender, inbox) = bounded(OPERATOR_INBOX_MAX);
+        let (sender, inbox) = sync_channel(OPERATOR_INBOX_MAX);
         let handle = OperatorHandle::new(sender, Arc::clone(&parts.bell));
         let operator = Operator {
             names: parts.directory.reader(),
@@ -98,7 +99,7 @@ impl Operator {
     pub fn busy(&mut self) -> bool {
         let answers = self.parts.replies.available(1) > 0
             && self.parts.gate.pass(self.parts.replies.get(0)).is_some();
-        answers || !self.is_stopping && self.next.is_none() && !self.inbox.is_empty()
+        answers || self.look() && self.may_go()
     }
 
     /// Sends nothing more: what waits hears that the server stops.
@@ -115,21 +116,18 @@ impl Operator {
 
     fn send(&mut self) -> usize {
         let mut sent = 0;
-        while !self.is_stopping
-            && let Some(errand) = self.next.take().or_else(|| self.inbox.try_recv().ok())
+        while self.look()
+            && self.may_go()
+            && let Some(errand) = self.next.take()
         {
+            sent += 1;
             if let OperatorCommand::Create(terms) = &errand.command
                 && let Err(why) = check_terms(terms)
             {
                 errand.tell(Err(OperatorError::Terms(why)));
                 continue;
             }
-            if !self.may_go(errand.command.sale()) {
-                self.next = Some(errand);
-                break;
-            }
             self.push(errand);
-            sent += 1;
         }
         if self.parts.requests.publish() {
             self.parts.matcher_bell.ring();
@@ -137,7 +135,18 @@ impl Operator {
         sent
     }
 
-    fn may_go(&mut self, sale: &Name) -> bool {
+    /// Whether there is a command to be sent.
+    fn look(&mut self) -> bool {
+        if self.next.is_none() && !self.is_stopping {
+            self.next = self.inbox.try_recv().ok();
+        }
+        self.next.is_some()
+    }
+
+    /// Whether it may go now.
+    fn may_go(&mut self) -> bool {
+        let Some(errand) = &self.next else { return false };
+        let sale = errand.command.sale();
         self.flights.len() < OPERATOR_IN_FLIGHT_MAX
             && self.promised + SALE_CELLS_MAX <= OPERATOR_REPLY_RING_CELLS
             && self.parts.requests.free(TAILS_MAX + 1) > TAILS_MAX
