@@ -6,9 +6,7 @@ use parking_lot::Mutex;
 use super::desk::{Desk, Done, ItemView, Refusal, SaleState, SaleView, WhenDone, WhenSeen, Wish};
 use crate::directory::Directory;
 use crate::message::outcome;
-use crate::operator::{
-    OperatorAnswer, OperatorCommand, OperatorHandle, SaleView as OperatorView, Told,
-};
+use crate::operator::{self, OperatorAnswer, OperatorCommand, OperatorHandle, Told};
 use crate::sale::{Name, Phase};
 
 /// When to try again, if too many wait already, ms.
@@ -84,8 +82,8 @@ fn command(wish: Wish) -> OperatorCommand {
     }
 }
 
-fn view(view: &OperatorView) -> SaleView {
-    let item = |item: &crate::operator::ItemView| ItemView {
+fn view(view: &operator::SaleView) -> SaleView {
+    let item = |item: &operator::ItemView| ItemView {
         sku: item.name,
         stock: item.stock,
         free: item.free,
