@@ -96,6 +96,7 @@ pub struct DirectoryWriter {
 }
 
 /// The reading side, one for each thread that asks.
+#[derive(Clone)]
 pub struct Directory {
     shelf: Arc<Shelf>,
     seen: u64,

@@ -29,6 +29,7 @@ pub mod options;
 pub mod pipeline;
 pub mod reload;
 pub mod sale_file;
+pub mod shared;
 
 // The rooms, in the order in which an order walks through them.
 pub mod shard;
@@ -40,6 +41,9 @@ pub mod record;
 pub mod sale;
 
 pub mod journal;
+
+// Those who run sales.
+pub mod admin;
 
 // What lies between them.
 pub mod access;

@@ -102,6 +102,20 @@ pub const ACCESS_FILE_BYTES_MAX: u64 = 1 << 20;
 pub const ADDRESS_ROWS: usize = 8192;
 /// Words that a connection may send in one request before it has shown a token.
 pub const STRANGER_ARGS_MAX: usize = 10;
+/// Connections at once on the operator's port; above it only health is told.
+pub const ADMIN_CONNECTIONS_MAX: usize = 128;
+/// Connections above that, for those who ask about health.
+pub const ADMIN_CONNECTIONS_SPARE: usize = 32;
+/// Bytes of a request's head on the operator's port.
+pub const ADMIN_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a new sale on the operator's port: 1,024 items with room to spare.
+pub const ADMIN_SALE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of any other request's body there.
+pub const ADMIN_BODY_BYTES_MAX: usize = 4 * 1024;
+/// Feeds at once.
+pub const ADMIN_FEEDS_MAX: usize = 64;
+/// Sales in one answer to the question which there are.
+pub const ADMIN_LIST_MAX: usize = 100;
 
 /// Shards.
 pub const SHARDS_MAX: usize = 64;
@@ -123,3 +137,4 @@ const _: () = assert!(TAILS_MAX <= u16::MAX as usize);
 const _: () = assert!(HTTP_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
 const _: () = assert!(HTTP_BODY_BYTES_MAX < HTTP_CHUNKED_BYTES_MAX);
 const _: () = assert!(HTTP_HEAD_BYTES_MAX + HTTP_CHUNKED_BYTES_MAX <= 2 * RESP_REQUEST_BYTES_MAX);
+const _: () = assert!(ADMIN_FEEDS_MAX < ADMIN_CONNECTIONS_MAX);

@@ -19,6 +19,7 @@
 //! what was read), matcher (seal), journal (sync). No state is shared by two pipelines of one
 //! process.
 
+mod failure;
 mod opening;
 
 use std::io;
@@ -33,12 +34,14 @@ use crossbeam::channel::{Sender, bounded};
 use crossbeam::sync::Parker;
 use socket2::{Domain, Protocol, Socket, Type};
 
+pub use failure::StartError;
+
 use crate::access::Access;
 use crate::bell::Bell;
 use crate::certificates::Certificates;
 use crate::clock;
 use crate::crew::{Crew, OnFailure, Stop};
-use crate::directory::DirectoryWriter;
+use crate::directory::{Directory, DirectoryWriter};
 use crate::journal::{
     self, Disk, FolderLock, Gate, JournalError, JournalOptions, Report, Watermark,
 };
@@ -49,7 +52,7 @@ use crate::limits::{
 use crate::live::Live;
 use crate::matcher::{Door, Matcher, MatcherParts};
 use crate::message::Cell;
-use crate::metrics::{Fixed, Metrics};
+use crate::metrics::Metrics;
 use crate::operator::{Operator, OperatorHandle, OperatorParts};
 use crate::options::Options;
 use crate::record::Replay;
@@ -57,34 +60,10 @@ use crate::reload::{self, Reload};
 use crate::ring::ring;
 use crate::sale::{Seed, Shop, Terms};
 use crate::shard::{Shard, ShardOptions, ShardParts};
+use crate::shared::Shared;
 
 /// Peers that may knock before they are let in.
 const BACKLOG: i32 = 4096;
-
-/// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The data folder.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The port.
-    #[error("could not listen on {address}: {source}")]
-    Listen {
-        /// Where.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A thread or what it waits on.
-    #[error("could not start a thread: {0}")]
-    Thread(#[from] io::Error),
-    /// A sale at the start.
-    #[error("{0}")]
-    Sale(String),
-    /// An option.
-    #[error("{0}")]
-    Options(String),
-}
 
 /// A running server.
 pub struct Pipeline {
@@ -93,6 +72,7 @@ pub struct Pipeline {
     metrics: Metrics,
     certificates: Option<Arc<Certificates>>,
     operator: OperatorHandle,
+    directory: Directory,
     stop: Arc<Stop>,
     reload: Reload,
     access: Access,
@@ -108,17 +88,17 @@ impl Pipeline {
     /// # Errors
     /// [`StartError`]; nothing runs then.
     pub fn start(options: &Options, on_failure: OnFailure) -> Result<Pipeline, StartError> {
-        Pipeline::start_counted(options, Metrics::new(options.shards), on_failure)
+        let shared = Shared::load(options).map_err(StartError::Options)?;
+        Pipeline::start_with(options, shared, on_failure)
     }
 
-    /// As [`start`](Self::start), with counters that the caller can look at meanwhile: during the
-    /// replay the journal's seq moves.
+    /// As [`start`](Self::start), with what the caller shares with it.
     ///
     /// # Errors
     /// [`StartError`]; nothing runs then.
-    pub fn start_counted(
+    pub fn start_with(
         options: &Options,
-        metrics: Metrics,
+        shared: Shared,
         on_failure: OnFailure,
     ) -> Result<Pipeline, StartError> {
         let journal_options = JournalOptions::new(
@@ -132,19 +112,13 @@ impl Pipeline {
         let sales: Result<Vec<Terms>, String> =
             options.sale.iter().map(|path| crate::sale_file::read(path)).collect();
         let sales = sales.map_err(StartError::Sale)?;
-        let certificates = options
-            .tls_files()
-            .map(|(cert, key)| Certificates::load(cert, key).map(Arc::new))
-            .transpose()
-            .map_err(StartError::Options)?;
-        let access = Access::load(&options.access(), clock::unix).map_err(StartError::Options)?;
+        let Shared { metrics, access, certificates } = shared;
         let lock = FolderLock::take(&options.data)?;
         let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
 
         // Doors.
         let shares = options.shares_thread();
-        let metrics = Metrics { fixed: fixed(options), ..metrics };
         let live = Live::new(reload::live_values(options));
         let watermark = Watermark::default();
         let loading = Arc::new(AtomicBool::new(true));
@@ -271,6 +245,7 @@ impl Pipeline {
         bells.push(journal_bell);
         send_matcher(&matcher_in, matcher);
         loading.store(false, Ordering::Release);
+        let names = directory.reader();
         let (operator, handle) = Operator::new(OperatorParts {
             requests,
             replies,
@@ -302,6 +277,7 @@ impl Pipeline {
             metrics,
             certificates,
             operator: handle,
+            directory: names,
             access,
             stop,
             reload,
@@ -348,6 +324,11 @@ impl Pipeline {
         self.certificates.as_ref()
     }
 
+    /// The names of the sales, for whoever wants to read them.
+    pub fn directory(&self) -> Directory {
+        self.directory.clone()
+    }
+
     /// The way in for operators' commands.
     pub fn operator(&self) -> OperatorHandle {
         self.operator.clone()
@@ -378,14 +359,6 @@ fn end(stop: &Stop, bells: &[Arc<Bell>], threads: Vec<JoinHandle<()>>) {
 fn send_matcher(matcher_in: &Sender<Matcher>, matcher: Matcher) {
     // The thread waits for it; if it ended for a stop, there is nothing to decide any more.
     let _ = matcher_in.send(matcher);
-}
-
-fn fixed(options: &Options) -> Fixed {
-    Fixed {
-        started_at: clock::monotonic(),
-        orders_max: options.orders_max,
-        buyers_max: options.buyers_max,
-    }
 }
 
 fn shard_options(options: &Options) -> ShardOptions {

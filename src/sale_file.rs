@@ -13,7 +13,7 @@ const HOLD_MS_DEFAULT: u32 = 120_000;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct SaleFile {
-    name: String,
+    name: Option<String>,
     items: Vec<ItemFile>,
     currency: Option<String>,
     limit: Option<u32>,
@@ -59,34 +59,73 @@ pub fn read(path: &Path) -> Result<Terms, String> {
 /// A sentence that says where and what is wrong.
 pub fn parse(text: &str, is_json: bool) -> Result<Terms, String> {
     let file: SaleFile = if is_json {
-        serde_json::from_str(text).map_err(|why| why.to_string())?
+        read_json(text)?
     } else {
         toml::from_str(text).map_err(|why| why.to_string().trim_end().to_owned())?
     };
-    file.has_only_what_there_is()?;
-    let mut items = Vec::with_capacity(file.items.len());
-    for item in &file.items {
-        items.push(ItemTerms {
-            sku: Name::parse(item.sku.as_bytes()).map_err(|why| format!("items: sku: {why}"))?,
-            stock: item.stock,
-            price: item.price,
-            limit: limit("items: limit", item.limit)?,
-        });
+    let name = file.name.as_deref().ok_or("name: is missing; every sale has one")?;
+    let name = Name::parse(name.as_bytes()).map_err(|why| format!("name: {why}"))?;
+    file.terms(name)
+}
+
+/// Reads a sale from JSON that need not name it: its name is known already.
+///
+/// # Errors
+/// As [`parse`]; also if the text names another sale.
+pub fn parse_named(name: &Name, text: &str) -> Result<Terms, String> {
+    let file = read_json(text)?;
+    if let Some(other) = file.name.as_deref().filter(|other| *other != name.as_str()) {
+        let other: String = other.chars().take(64).collect();
+        return Err(format!(
+            "name: '{}' is not '{name}', as the path has it",
+            other.escape_debug()
+        ));
     }
-    let terms = Terms {
-        name: Name::parse(file.name.as_bytes()).map_err(|why| format!("name: {why}"))?,
-        items,
-        currency: currency(file.currency.as_deref())?,
-        limit: limit("limit", file.limit)?,
-        hold_ms: file.hold_ms.unwrap_or(HOLD_MS_DEFAULT),
-        opens_at: time("opens_at", file.opens_at)?,
-        closes_at: time("closes_at", file.closes_at)?,
-    };
-    check_terms(&terms)?;
-    Ok(terms)
+    file.terms(*name)
+}
+
+/// Reads JSON and says which field is wrong.
+fn read_json(text: &str) -> Result<SaleFile, String> {
+    // Values in the right order are no object, though serde would take them for one.
+    if text.trim_start().starts_with('[') {
+        return Err("a list is no sale: an object is expected".to_owned());
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let file = serde_path_to_error::deserialize(&mut reader).map_err(|why| {
+        let path = why.path().to_string();
+        let path = if path == "." { String::new() } else { format!("{path}: ") };
+        format!("{path}{}", why.inner())
+    })?;
+    reader.end().map_err(|why| why.to_string())?;
+    Ok(file)
 }
 
 impl SaleFile {
+    fn terms(self, name: Name) -> Result<Terms, String> {
+        self.has_only_what_there_is()?;
+        let mut items = Vec::with_capacity(self.items.len());
+        for item in &self.items {
+            items.push(ItemTerms {
+                sku: Name::parse(item.sku.as_bytes())
+                    .map_err(|why| format!("items: sku: {why}"))?,
+                stock: item.stock,
+                price: item.price,
+                limit: limit("items: limit", item.limit)?,
+            });
+        }
+        let terms = Terms {
+            name,
+            items,
+            currency: currency(self.currency.as_deref())?,
+            limit: limit("limit", self.limit)?,
+            hold_ms: self.hold_ms.unwrap_or(HOLD_MS_DEFAULT),
+            opens_at: time("opens_at", self.opens_at)?,
+            closes_at: time("closes_at", self.closes_at)?,
+        };
+        check_terms(&terms)?;
+        Ok(terms)
+    }
+
     /// A sale may say that it wants no extension and no waitlist; it cannot have them yet.
     fn has_only_what_there_is(&self) -> Result<(), String> {
         for (field, value) in [("extend_ms", self.extend_ms), ("waitlist", self.waitlist)] {
@@ -157,6 +196,27 @@ mod tests {
             "currency":"EUR","limit":4,"hold_ms":120000,"extend_ms":0,"offer_ms":60000,
             "waitlist":0,"waitlist_policy":"skip","opens_at":null,"closes_at":null}"#;
         assert_eq!(parse(json, true).expect("a good sale").limit, 4);
+    }
+
+    #[test]
+    fn a_name_that_is_known_need_not_be_told_and_may_not_differ() {
+        let name = Name::parse(b"drop").expect("a name");
+        let json = r#"{"items":[{"sku":"tee","stock":1,"price":2500}]}"#;
+        assert_eq!(parse_named(&name, json).expect("a good sale").name, name);
+        assert!(parse(json, true).expect_err("no name").contains("name: is missing"));
+        let named = json.replacen('{', r#"{"name":"drop","#, 1);
+        assert_eq!(parse_named(&name, &named), parse_named(&name, json));
+        let other = Name::parse(b"other").expect("a name");
+        assert!(parse_named(&other, &named).expect_err("two names").contains("'drop' is not"));
+        for (from, to, expected) in [
+            ("2500", "\"x\"", "items[0].price: invalid type"),
+            ("}]}", "}]} x", "trailing characters"),
+            (r#""stock":1,"#, "", "missing field `stock`"),
+            ("1,", "1,\"stock\":2,", "duplicate field `stock`"),
+        ] {
+            let why = parse_named(&name, &json.replace(from, to)).expect_err(to);
+            assert!(why.contains(expected), "{to}: {why}");
+        }
     }
 
     #[test]

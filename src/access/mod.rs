@@ -6,7 +6,7 @@
 //!
 //! For each request a protocol makes one call: [`Guard::check`] for what needs a role,
 //! [`Guard::buy`] for a purchase; after [`Guard::enter`] or [`Guard::admit`] where a token comes
-//! along. The operator's port asks [`Access::bearer`].
+//! along. The operator's port asks [`Access::require`].
 //!
 //! Invariant: what was granted by a token ends with that token, at the next request after a reload.
 
@@ -135,14 +135,14 @@ impl Access {
         self.0.page.read().keyring.asks()
     }
 
-    /// What the value of an `Authorization` header grants; see [`Keyring::bearer`]. Takes a lock:
-    /// for the operator's port, not for orders.
+    /// What a token grants, if that is enough. Takes a lock: for the operator's port, not for
+    /// orders.
     ///
     /// # Errors
     /// [`Denied`].
-    pub fn bearer(&self, header: Option<&[u8]>, need: Need) -> Result<Grant, Denied> {
+    pub fn require(&self, token: Option<&[u8]>, need: Need) -> Result<Grant, Denied> {
         let page = Arc::clone(&self.0.page.read());
-        page.keyring.bearer(header, need)
+        page.keyring.require(token, need)
     }
 
     /// One thread's view.

@@ -6,6 +6,7 @@ mod flags;
 mod guard;
 mod log;
 mod logging;
+mod sale;
 mod serve;
 mod token;
 mod words;
@@ -13,7 +14,7 @@ mod words;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use doorbuster::journal::{JournalError, Report};
 use doorbuster::pipeline::StartError;
 use flags::Flags;
@@ -24,6 +25,8 @@ const FINE: i32 = 0;
 const FAILED: i32 = 1;
 /// The journal is damaged.
 const DAMAGED: i32 = 65;
+/// Nobody answers, or cannot now.
+const UNAVAILABLE: i32 = 69;
 /// Something cannot be created.
 const CANNOT_CREATE: i32 = 73;
 /// A read, write or sync failed.
@@ -46,6 +49,8 @@ const EXIT_CODES: &str = "Exit codes: 0 fine, 1 the check failed, 2 usage, 65 da
 enum Command {
     /// Serve buyers until SIGTERM or SIGINT.
     Serve(Serve),
+    /// Create, open, watch, change and end sales of a server that runs.
+    Sale(sale::Sale),
     /// A flash sale from start to audited end, in a temporary folder; takes about ten seconds.
     Demo(Demo),
     /// Print the journal, one line a record.
@@ -54,6 +59,11 @@ enum Command {
     Audit(Audit),
     /// Make, list and remove tokens.
     Token(token::Arguments),
+    /// Print what completes these commands in a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// A flag comes before its variable DOORBUSTER_<NAME>, that before the file, that before the
@@ -108,10 +118,16 @@ struct Audit {
 pub(crate) fn run(arguments: Arguments) -> i32 {
     match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Sale(arguments) => sale::run(arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "doorbuster", &mut script);
+            delivered(std::io::stdout().lock().write_all(&script))
+        }
     }
 }
 

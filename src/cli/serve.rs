@@ -4,11 +4,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use doorbuster::access::{Denied, Need};
+use doorbuster::admin::{self, Admin, AdminParts, Reception};
 use doorbuster::crew::Stop;
-use doorbuster::metrics::Metrics;
 use doorbuster::options::{Change, Layer, Options};
 use doorbuster::pipeline::Pipeline;
 use doorbuster::sale_file;
+use doorbuster::shared::Shared;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -18,7 +20,10 @@ use tracing::{error, info, warn};
 use super::guard::{Guard, notify};
 use super::logging;
 use super::words::{count, duration};
-use super::{CONFIGURATION, DISK, FINE, Serve, delivered, failed, journal_code, start_code, talk};
+use super::{
+    CANNOT_CREATE, CONFIGURATION, DISK, FINE, Serve, delivered, failed, journal_code, start_code,
+    talk,
+};
 
 /// Descriptors for everything but buyers: the journal, the shards, and sockets about to be turned
 /// away.
@@ -65,15 +70,35 @@ pub(super) fn run(arguments: Serve) -> i32 {
         let code = ended(journal_code(&why), &format_args!("stopped without answering: {why}"));
         std::process::exit(code);
     });
-    let metrics = Metrics::new(options.shards);
+    let shared = match Shared::load(&options) {
+        Ok(shared) => shared,
+        Err(why) => return ended(CONFIGURATION, &why),
+    };
+    let metrics = shared.metrics.clone();
     let guard = match Guard::start(metrics.clone()) {
         Ok(guard) => guard,
         Err(why) => return ended(DISK, &format_args!("could not start a thread: {why}")),
     };
-    let mut pipeline = match Pipeline::start_counted(&options, metrics.clone(), on_failure) {
+    // Before the journal is read: whoever watches the process wants to know that it lives.
+    let admin = match Admin::start(admin_parts(&options, &shared)) {
+        Ok(admin) => admin,
+        Err(why) => {
+            let address = options.admin_listen;
+            return ended(CANNOT_CREATE, &format_args!("could not listen on {address}: {why}"));
+        }
+    };
+    let mut pipeline = match Pipeline::start_with(&options, shared.clone(), on_failure) {
         Ok(pipeline) => pipeline,
         Err(why) => return ended(start_code(&why), &why),
     };
+    for warning in shared.warnings() {
+        warn!("{warning}");
+    }
+    let reception = Reception::new(pipeline.operator(), pipeline.directory());
+    let counted = metrics.clone();
+    admin.open(Arc::new(reception), Box::new(move || counted.render()));
+    let operators = admin.address();
+    info!(%operators, "operators connect to {operators}");
     greet(&pipeline, &options, start);
     guard.ready();
     let status = format!("listening on {}", pipeline.address());
@@ -97,12 +122,33 @@ pub(super) fn run(arguments: Serve) -> i32 {
     }
     notify(&[NotifyState::Stopping, NotifyState::Status("answering what was read")]);
     hurry_at_the_next(signals, pipeline.stop_signal());
+    admin.drain();
     pipeline.stop();
+    admin.stop();
     drop(guard);
     let (decided, seq) = (metrics.matcher.decided.value(), metrics.journal.seq.value());
     let (decisions, end) = (count(decided), count(seq));
     info!(decided, seq, "stopped after {decisions} decisions; the journal ends at seq {end}");
     FINE
+}
+
+/// The operator's port asks for the same tokens and speaks TLS with the same certificate.
+fn admin_parts(options: &Options, shared: &Shared) -> AdminParts {
+    let access = shared.access.clone();
+    let ask = move |token: Option<&str>| {
+        let may = |need| access.require(token.map(str::as_bytes), need);
+        match (may(Need::Operate), may(Need::Watch)) {
+            (Ok(_), _) => admin::Access::Admin,
+            (_, Ok(_)) => admin::Access::Read,
+            (_, Err(Denied::WrongRole)) => admin::Access::Elsewhere,
+            (_, Err(_)) => admin::Access::Unknown,
+        }
+    };
+    let handshake = match &shared.certificates {
+        Some(certificates) => admin::tls(Arc::clone(certificates), options.tls_required),
+        None => admin::plain(),
+    };
+    AdminParts { listen: options.admin_listen, access: Arc::new(ask), handshake }
 }
 
 /// Says what ends the server. Returns the exit code.
@@ -224,12 +270,6 @@ fn greet(pipeline: &Pipeline, options: &Options, start: Instant) {
         count(records),
         duration(took),
     );
-    if let Some(warning) = pipeline.certificates().and_then(|certificates| certificates.warning()) {
-        warn!("{warning}");
-    }
-    for warning in pipeline.access().warnings() {
-        warn!("{warning}");
-    }
     if options.tokens_file.is_none() && !options.listen.ip().to_canonical().is_loopback() {
         warn!("allow_open: no tokens: everybody may do everything");
     }

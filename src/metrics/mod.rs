@@ -27,10 +27,11 @@ use crossbeam::utils::CachePadded;
 pub struct Counter(AtomicU64);
 
 impl Counter {
-    /// Adds. To be called by its one writer only.
+    /// Adds, and begins anew above the largest number: counting never ends a server. To be called
+    /// by its one writer only.
     #[inline]
     pub fn add(&self, count: u64) {
-        self.0.store(self.0.load(Relaxed) + count, Relaxed);
+        self.0.store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
     }
 
     /// Sets. To be called by its one writer only.

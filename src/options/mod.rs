@@ -59,8 +59,10 @@ pub enum LogLevel {
 declare::options! {
     /// The data folder: all the state there is.
     [Restart] data: PathBuf = PathBuf::from("doorbuster-data");
-    /// Where buyers connect. Keep it on a trusted network.
+    /// Where buyers connect.
     [Restart] listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7400));
+    /// Where operators connect.
+    [Restart] admin_listen: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 7401));
     /// When a buyer may be told: synced to disk, handed to the system, or at once.
     [Restart] durability: Durability = Durability::Fsync;
     /// Files of sales to create if they are not there, and to open unless they have a time for it.
@@ -136,6 +138,7 @@ impl Options {
         let access = self.access();
         access.check()?;
         access.check_listen("listen", self.listen)?;
+        access.check_listen("admin_listen", self.admin_listen)?;
         Ok(self)
     }
 

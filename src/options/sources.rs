@@ -11,6 +11,8 @@ use super::{Layer, SETTINGS, Setting};
 
 /// What our variables begin with.
 pub const VARIABLE_PREFIX: &str = "DOORBUSTER_";
+/// Variables of ours that are for `doorbuster sale`; a server that has them too is not disturbed.
+const CLIENT_VARIABLES: [&str; 2] = ["ADMIN", "TOKEN"];
 /// The longest file of options that is read.
 const FILE_BYTES_MAX: usize = 1 << 20;
 
@@ -68,6 +70,9 @@ impl Layer {
         let mut layer = Layer::default();
         for (name, value) in variables {
             let Some(key) = name.strip_prefix(VARIABLE_PREFIX) else { continue };
+            if CLIENT_VARIABLES.contains(&key) {
+                continue;
+            }
             let fault = |why| format!("{name}: {why}");
             let setting = setting(&key.to_ascii_lowercase()).map_err(fault)?;
             let words: Vec<&str> = match setting.is_list {

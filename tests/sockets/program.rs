@@ -31,7 +31,9 @@ fn a_port_or_folder_that_cannot_be_had_exits_73() {
     let other = House::new(&[CROWD]);
     let address = server.address.to_string();
     let data = other.data();
-    let taken = run(&["serve", "--listen", &address, "--data", &data.to_string_lossy()]);
+    let data = data.to_string_lossy();
+    let admin = ["--admin-listen", "127.0.0.1:0"];
+    let taken = run(&[&["serve", "--listen", &address, "--data", &data], &admin[..]].concat());
     taken.expect_code(73);
     assert!(taken.stderr.contains(&address), "{}", taken.stderr);
     std::fs::write(other.path("file"), "not a folder").expect("written");

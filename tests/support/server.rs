@@ -191,7 +191,12 @@ impl Start {
             .env("DOORBUSTER_SEGMENT_MIB", "4")
             .env("DOORBUSTER_ORDERS_MAX", "100000")
             .envs(self.variables);
-        command.arg("serve").arg("--data").arg(&self.data).args(["--listen", "127.0.0.1:0"]);
+        command.arg("serve").arg("--data").arg(&self.data).args([
+            "--listen",
+            "127.0.0.1:0",
+            "--admin-listen",
+            "127.0.0.1:0",
+        ]);
         for sale in &self.sales {
             command.arg("--sale").arg(sale);
         }
@@ -207,7 +212,15 @@ impl Start {
             }
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        Server { child, said, heard: String::new(), ear: Some(ear), address, ended: None }
+        Server {
+            child,
+            said,
+            heard: String::new(),
+            ear: Some(ear),
+            address,
+            admin: address,
+            ended: None,
+        }
     }
 
     /// Starts it and waits until it listens.
@@ -233,6 +246,8 @@ pub(crate) struct Server {
     ear: Option<JoinHandle<()>>,
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where operators connect.
+    pub(crate) admin: SocketAddr,
     ended: Option<ExitStatus>,
 }
 
@@ -249,9 +264,13 @@ impl Server {
                 Err(RecvTimeoutError::Timeout) => continue,
             };
             self.heard += &format!("{line}\n");
-            if let Some((_, address)) = line.rsplit_once("listening on ") {
-                // In JSON the sentence ends with a quotation mark.
-                let address = address.split('"').next().unwrap_or(address);
+            // In JSON the sentence ends with a quotation mark.
+            let behind =
+                |words: &str| Some(line.rsplit_once(words)?.1.split('"').next()?.to_owned());
+            if let Some(address) = behind("operators connect to ") {
+                self.admin = address.parse().expect("an address");
+            }
+            if let Some(address) = behind("listening on ") {
                 self.address = address.parse().expect("an address");
                 return true;
             }

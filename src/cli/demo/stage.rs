@@ -112,6 +112,7 @@ impl Stage {
         let program = std::env::current_exe().map_err(|why| format!("no own program: {why}"))?;
         let mut command = Command::new(program);
         command.args(["serve", "--with-parent", "--listen", "127.0.0.1:0"]);
+        command.args(["--admin-listen", "127.0.0.1:0"]);
         command.arg("--orders-max").arg(ORDERS_MAX.to_string()).arg("--data").arg(self.data());
         for path in sales {
             command.arg("--sale").arg(path);

@@ -1,0 +1,228 @@
+//! The paths of the operator's port and what each does: read the request, ask the house, show the
+//! sale. Every way out that is not a success is a [`Problem`].
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Query, Request, State, rejection::QueryRejection};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use serde::Deserialize;
+
+use super::access::{AskAccess, guard};
+use super::desk::Wish;
+use super::feed::feed;
+use super::health::Phase;
+use super::office::Office;
+use super::page;
+use super::problem::{Problem, no_such_method, nothing_here};
+use super::reading::{OfItem, OfSale, json, text};
+use super::show::{Listed, Shown, Summary};
+use crate::limits::{
+    ADMIN_BODY_BYTES_MAX, ADMIN_LIST_MAX, ADMIN_SALE_BYTES_MAX, PRICE_MAX, STOCK_MAX,
+};
+use crate::sale::Name;
+use crate::sale_file;
+
+type Answer = Result<Response, Problem>;
+type Here = State<Arc<Office>>;
+
+/// All routes, behind the guard.
+pub(super) fn router(office: Arc<Office>, access: AskAccess) -> Router {
+    Router::new()
+        .route("/", get(page::first))
+        .route("/openapi.json", get(page::openapi))
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .route("/v1/sales", get(list))
+        .route("/v1/sales/{sale}", get(show).put(create).delete(remove))
+        .route(
+            "/v1/sales/{sale}/open",
+            post(async |office, sale| change(office, sale, Wish::Open).await),
+        )
+        .route(
+            "/v1/sales/{sale}/pause",
+            post(async |office, sale| change(office, sale, Wish::Pause).await),
+        )
+        .route(
+            "/v1/sales/{sale}/resume",
+            post(async |office, sale| change(office, sale, Wish::Resume).await),
+        )
+        .route(
+            "/v1/sales/{sale}/close",
+            post(async |office, sale| change(office, sale, Wish::Close).await),
+        )
+        .route("/v1/sales/{sale}/items/{sku}/stock", post(stock))
+        .route("/v1/sales/{sale}/items/{sku}/price", put(price))
+        .route("/v1/sales/{sale}/feed", get(feed))
+        .fallback(nothing_here::<Body>)
+        .method_not_allowed_fallback(no_such_method::<Body>)
+        .layer(from_fn_with_state(access, guard))
+        .layer(map_response(finish))
+        .with_state(office)
+}
+
+/// All that an overfull port still answers.
+pub(super) fn health_only(office: Arc<Office>) -> Router {
+    Router::new()
+        .route("/livez", get(async || "alive\n"))
+        .route("/readyz", get(readyz))
+        .fallback(async || Problem::new("overloaded", "too many connections; close some"))
+        .layer(map_response(async |mut response: Response| {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            finish(response).await
+        }))
+        .with_state(office)
+}
+
+/// What every answer says: it is true now and not later, and it is what it says it is.
+async fn finish(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+async fn readyz(State(office): Here) -> Answer {
+    match *office.phase.borrow() {
+        Phase::Loading => Err(Problem::new("loading", "the journal is being read")),
+        Phase::Ready => Ok("ready\n".into_response()),
+        Phase::Draining | Phase::Stopping => {
+            Err(Problem::new("stopping", "what was read is answered, nothing more is taken"))
+        }
+    }
+}
+
+async fn metrics(State(office): Here) -> Answer {
+    let house = office.house.get();
+    let house = house.ok_or_else(|| Problem::new("loading", "the journal is being read"))?;
+    let kind = [(header::CONTENT_TYPE, crate::metrics::CONTENT_TYPE)];
+    Ok((kind, (house.metrics)()).into_response())
+}
+
+/// Which page of the list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn list(State(office): Here, page: Result<Query<Page>, QueryRejection>) -> Answer {
+    let Query(page) = page.map_err(|why| Problem::bad(format!("query: {}", why.body_text())))?;
+    let limit = page.limit.unwrap_or(ADMIN_LIST_MAX);
+    if !(1..=ADMIN_LIST_MAX).contains(&limit) {
+        return Err(Problem::bad(format!("limit: {limit} is not between 1 and {ADMIN_LIST_MAX}")));
+    }
+    let after = page.after.map(|text| Name::parse(text.as_bytes())).transpose();
+    let after = after.map_err(|why| Problem::bad(format!("after: {why}")))?;
+    let mut names = office.house()?.desk.names();
+    names.retain(|name| after.is_none_or(|after| *name > after));
+    names.sort_unstable();
+    let next = names.get(limit).map(|_| names[limit - 1].to_string());
+    names.truncate(limit);
+    let mut sales = Vec::with_capacity(names.len());
+    for name in names {
+        match office.look(name).await {
+            Ok(view) => sales.push(Summary::from(&Shown::from(&view))),
+            // It was removed in between.
+            Err(why) if why.is("unknown_sale") => {}
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(Json(Listed { sales, next }).into_response())
+}
+
+async fn show(State(office): Here, OfSale(sale): OfSale) -> Answer {
+    Ok(Json(Shown::from(&office.look(sale).await?)).into_response())
+}
+
+async fn create(State(office): Here, OfSale(sale): OfSale, request: Request) -> Answer {
+    let (parts, body) = request.into_parts();
+    let text = text(&parts.headers, body, ADMIN_SALE_BYTES_MAX).await?;
+    let terms = sale_file::parse_named(&sale, &text).map_err(Problem::bad)?;
+    let done = office.wish(Wish::Create(terms), &sale, None).await?;
+    let status = if done.replayed { StatusCode::OK } else { StatusCode::CREATED };
+    let mut response = (status, changed(&office, sale, done.seq).await?).into_response();
+    if status == StatusCode::CREATED {
+        let place = format!("/v1/sales/{sale}").parse().expect("a name is good in a path");
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    Ok(response)
+}
+
+async fn change(State(office): Here, OfSale(sale): OfSale, wish: fn(Name) -> Wish) -> Answer {
+    let done = office.wish(wish(sale), &sale, None).await?;
+    Ok(changed(&office, sale, done.seq).await?.into_response())
+}
+
+async fn remove(State(office): Here, OfSale(sale): OfSale) -> Answer {
+    // Afterwards there is nothing to be seen any more.
+    let mut last = Shown::from(&office.look(sale).await?);
+    last.seq = office.wish(Wish::Remove(sale), &sale, None).await?.seq;
+    last.state = "removed".to_owned();
+    Ok(Json(last).into_response())
+}
+
+/// The body of a change of stock.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Units {
+    Add(u64),
+    Withdraw(u64),
+}
+
+async fn stock(
+    State(office): Here,
+    OfItem(sale, item): OfItem,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let text = text(&headers, body, ADMIN_BODY_BYTES_MAX).await?;
+    let units: Units = json(&text, r#"{"add":100} or {"withdraw":50}"#)?;
+    let (Units::Add(count) | Units::Withdraw(count)) = units;
+    if !(1..=STOCK_MAX).contains(&count) {
+        return Err(Problem::bad(format!("units: {count} is not between 1 and {STOCK_MAX}")));
+    }
+    let wish = match units {
+        Units::Add(count) => Wish::Add(sale, item, count),
+        Units::Withdraw(count) => Wish::Withdraw(sale, item, count),
+    };
+    let done = office.wish(wish, &sale, Some(&item)).await?;
+    Ok(changed(&office, sale, done.seq).await?.into_response())
+}
+
+/// The body of a change of price.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPrice {
+    price: u64,
+}
+
+async fn price(
+    State(office): Here,
+    OfItem(sale, item): OfItem,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let text = text(&headers, body, ADMIN_BODY_BYTES_MAX).await?;
+    let NewPrice { price } = json(&text, r#"{"price":1900}"#)?;
+    if price > PRICE_MAX {
+        return Err(Problem::bad(format!("price: {price} is above {PRICE_MAX}")));
+    }
+    let done = office.wish(Wish::Price(sale, item, price), &sale, Some(&item)).await?;
+    Ok(changed(&office, sale, done.seq).await?.into_response())
+}
+
+/// The sale after a change that was made, with the seq of that change.
+async fn changed(office: &Office, sale: Name, seq: u64) -> Result<Json<Shown>, Problem> {
+    let mut shown = Shown::from(&office.look(sale).await?);
+    if seq > 0 {
+        shown.seq = seq;
+    }
+    Ok(Json(shown))
+}

@@ -1,0 +1,244 @@
+//! The router over a house that is only pretended: every path and every status of the document,
+//! bad input of every kind, and feeds on a clock that stands still.
+
+mod document;
+mod feeds;
+mod input;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
+
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request};
+use axum::response::Response;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::access::{Access, AskAccess};
+use super::desk::{Desk, Done, ItemView, Refusal, SaleState, SaleView, WhenDone, WhenSeen, Wish};
+use super::health::{Phase, advance};
+use super::office::{House, Office};
+use super::routes;
+use crate::sale::{Name, Terms};
+
+/// How the pretended house behaves.
+const WELL: u8 = 0;
+/// Its door is full.
+const FULL: u8 = 1;
+/// It never answers, as if it had stopped.
+const DEAF: u8 = 2;
+
+/// Sales as an operator sees them, without journal or matcher.
+#[derive(Default)]
+struct FakeDesk {
+    sales: Mutex<BTreeMap<Name, (Terms, SaleView)>>,
+    mood: AtomicU8,
+    looks: AtomicUsize,
+    seq: AtomicUsize,
+}
+
+impl FakeDesk {
+    fn decide(&self, wish: Wish) -> Result<Done, Refusal> {
+        let refusal = |word| Refusal { word, amount: 0 };
+        let mut sales = self.sales.lock();
+        let name = match &wish {
+            Wish::Create(terms) => terms.name,
+            Wish::Open(sale) | Wish::Pause(sale) | Wish::Resume(sale) => *sale,
+            Wish::Close(sale) | Wish::Remove(sale) => *sale,
+            Wish::Add(sale, ..) | Wish::Withdraw(sale, ..) | Wish::Price(sale, ..) => *sale,
+        };
+        if let Wish::Create(terms) = wish {
+            return match sales.get(&name) {
+                Some((old, view)) if *old == terms => Ok(Done { seq: view.seq, replayed: true }),
+                Some(_) => Err(refusal("key_reused")),
+                None => {
+                    let done = self.done();
+                    let view = view(&terms, done.seq);
+                    sales.insert(name, (terms, view));
+                    Ok(done)
+                }
+            };
+        }
+        let (_, view) = sales.get_mut(&name).ok_or(refusal("unknown_sale"))?;
+        if let Wish::Remove(_) = wish {
+            if view.state != SaleState::Closed {
+                return Err(refusal("not_closed"));
+            }
+            sales.remove(&name);
+            return Ok(self.done());
+        }
+        if view.state == SaleState::Closed {
+            return Err(refusal("closed"));
+        }
+        let skus: Vec<Name> = view.items.iter().map(|item| item.sku).collect();
+        let find = |sku: Name| {
+            let place = skus.iter().position(|known| *known == sku);
+            place.ok_or(refusal("unknown_item"))
+        };
+        match wish {
+            Wish::Open(_) | Wish::Resume(_) => view.state = SaleState::Open,
+            Wish::Pause(_) => view.state = SaleState::Paused,
+            Wish::Close(_) => view.state = SaleState::Closed,
+            Wish::Add(_, sku, units) => {
+                let item = &mut view.items[find(sku)?];
+                (item.stock, item.free) = (item.stock + units, item.free + units);
+            }
+            Wish::Withdraw(_, sku, units) => {
+                let item = &mut view.items[find(sku)?];
+                if item.free < units {
+                    return Err(Refusal { word: "sold_out", amount: item.free });
+                }
+                (item.stock, item.free) = (item.stock - units, item.free - units);
+            }
+            Wish::Price(_, sku, price) => view.items[find(sku)?].price = price,
+            Wish::Create(_) | Wish::Remove(_) => unreachable!("decided above"),
+        }
+        Ok(self.done())
+    }
+
+    fn done(&self) -> Done {
+        Done { seq: self.seq.fetch_add(1, Relaxed) as u64 + 1, replayed: false }
+    }
+}
+
+fn view(terms: &Terms, seq: u64) -> SaleView {
+    let item = |item: &crate::sale::ItemTerms| ItemView {
+        sku: item.sku,
+        stock: item.stock,
+        free: item.stock,
+        held: 0,
+        confirmed: 0,
+        waiting: 0,
+        price: item.price,
+        limit: item.limit,
+    };
+    SaleView {
+        seq,
+        name: terms.name,
+        state: SaleState::Scheduled,
+        opens_at: terms.opens_at,
+        closes_at: terms.closes_at,
+        hold_ms: terms.hold_ms,
+        limit: terms.limit,
+        currency: terms.currency,
+        items: terms.items.iter().map(item).collect(),
+    }
+}
+
+impl Desk for FakeDesk {
+    fn wish(&self, wish: Wish, then: WhenDone) -> Result<(), Refusal> {
+        match self.mood.load(Relaxed) {
+            DEAF => {}
+            FULL => return Err(Refusal { word: "overloaded", amount: 40 }),
+            _ => then(self.decide(wish)),
+        }
+        Ok(())
+    }
+
+    fn look(&self, sale: Name, then: WhenSeen) -> Result<(), Refusal> {
+        self.looks.fetch_add(1, Relaxed);
+        match self.mood.load(Relaxed) {
+            DEAF => {}
+            FULL => return Err(Refusal { word: "overloaded", amount: 40 }),
+            _ => {
+                let view = self.sales.lock().get(&sale).map(|(_, view)| view.clone());
+                then(view.ok_or(Refusal { word: "unknown_sale", amount: 0 }));
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> Vec<Name> {
+        self.sales.lock().keys().rev().copied().collect()
+    }
+}
+
+/// A port without sockets.
+struct Port {
+    desk: Arc<FakeDesk>,
+    office: Arc<Office>,
+    router: axum::Router,
+}
+
+/// An answer, read to its end.
+struct Answer {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|why| panic!("{why}: {}", self.text))
+    }
+
+    fn kind(&self) -> &str {
+        self.headers.get("content-type").map_or("", |kind| kind.to_str().expect("ASCII"))
+    }
+
+    /// Asserts that it is a problem of this word, whole and consistent.
+    #[track_caller]
+    fn expect_problem(&self, status: u16, word: &str) -> String {
+        assert_eq!(
+            (self.status, self.kind()),
+            (status, "application/problem+json"),
+            "{}",
+            self.text
+        );
+        let problem = self.json();
+        assert_eq!(problem["type"], format!("urn:doorbuster:{word}"), "{}", self.text);
+        assert_eq!(problem["status"], status);
+        assert!(!problem["title"].as_str().expect("a title").is_empty());
+        assert_eq!(self.headers.contains_key("retry-after"), status == 503);
+        problem["detail"].as_str().expect("a detail").to_owned()
+    }
+}
+
+/// `a` may everything, `r` look, `b` nothing here.
+fn roles() -> AskAccess {
+    Arc::new(|token| match token {
+        Some("a") => Access::Admin,
+        Some("r") => Access::Read,
+        Some("b") => Access::Elsewhere,
+        _ => Access::Unknown,
+    })
+}
+
+impl Port {
+    fn loading() -> Port {
+        let (desk, office) = (Arc::<FakeDesk>::default(), Office::new());
+        let router = routes::router(Arc::clone(&office), roles());
+        Port { desk, office, router }
+    }
+
+    fn open() -> Port {
+        let port = Port::loading();
+        let desk = Arc::clone(&port.desk) as Arc<dyn Desk>;
+        let house = House { desk, metrics: Box::new(|| "doorbuster_seq 0\n".to_owned()) };
+        assert!(port.office.house.set(house).is_ok());
+        advance(&port.office.phase, Phase::Ready);
+        port
+    }
+
+    async fn send(&self, request: Request<Body>) -> Response {
+        self.router.clone().oneshot(request).await.expect("a router always answers")
+    }
+
+    /// Asks with the token of an admin.
+    async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.header("authorization", "Bearer a");
+        read(self.send(request.body(Body::from(body.to_owned())).expect("a request")).await).await
+    }
+}
+
+async fn read(response: Response) -> Answer {
+    let (parts, body) = response.into_parts();
+    let bytes = to_bytes(body, 1 << 20).await.expect("a whole body");
+    let text = String::from_utf8(bytes.to_vec()).expect("text");
+    Answer { status: parts.status.as_u16(), headers: parts.headers, text }
+}
+
+const SALE: &str = r#"{"items":[{"sku":"tee","stock":10,"price":2500,"limit":2}]}"#;

@@ -1,0 +1,111 @@
+//! One question to the operator's port and its answer. The token is kept out of every message.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::Agent;
+use ureq::http::Request;
+
+/// Longer than the port itself waits for the house behind it.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest answer: a sale of 1,024 items with room to spare.
+const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// The longest token in a file.
+const TOKEN_BYTES_MAX: usize = 4096;
+
+/// Why there is no answer to show.
+pub(super) enum Failure {
+    /// It was asked for, and refused.
+    Refused(String),
+    /// Nobody there, or nobody who could answer now.
+    Unavailable(String),
+    /// A file of ours is wrong.
+    File(String),
+}
+
+/// The port.
+pub(super) struct Port {
+    agent: Agent,
+    url: String,
+    token: Option<String>,
+}
+
+impl Port {
+    /// The port at this URL, with the token of the file or of the environment.
+    ///
+    /// # Errors
+    /// A sentence, if the token cannot be read.
+    pub(super) fn new(url: String, token_file: Option<&Path>) -> Result<Port, String> {
+        let token = match token_file {
+            Some(path) => {
+                let text = std::fs::read_to_string(path);
+                Some(text.map_err(|why| format!("{}: {why}", path.display()))?)
+            }
+            None => std::env::var("DOORBUSTER_TOKEN").ok(),
+        };
+        let token = token.map(|token| token.trim().to_owned()).filter(|token| !token.is_empty());
+        let is_good = |token: &String| {
+            token.len() <= TOKEN_BYTES_MAX && token.bytes().all(|byte| byte.is_ascii_graphic())
+        };
+        if !token.iter().all(is_good) {
+            return Err("the token is no single word of printable characters".to_owned());
+        }
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(PATIENCE))
+            .max_redirects(0)
+            .proxy(None)
+            .user_agent(concat!("doorbuster/", env!("CARGO_PKG_VERSION")))
+            .build();
+        Ok(Port { agent: config.into(), url, token })
+    }
+
+    /// Asks. An answer that is no success becomes a sentence.
+    pub(super) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let unavailable = |why: &dyn std::fmt::Display| {
+            Failure::Unavailable(format!("the operator's port {} does not answer: {why}", self.url))
+        };
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let answer = match (body, method) {
+            (Some(body), _) => {
+                let request = request.header("content-type", "application/json");
+                request.body(body.to_string()).map(|request| self.agent.run(request))
+            }
+            (None, "POST") => request.body(String::new()).map(|request| self.agent.run(request)),
+            (None, _) => request.body(()).map(|request| self.agent.run(request)),
+        };
+        let mut answer =
+            answer.map_err(|why| unavailable(&why))?.map_err(|why| unavailable(&why))?;
+        let status = answer.status();
+        let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+        let text = text.map_err(|why| unavailable(&why))?;
+        let value = serde_json::from_str::<Value>(&text).ok();
+        match value {
+            Some(value) if status.is_success() => Ok(value),
+            value => {
+                let said = |field: &str| value.as_ref().and_then(|value| value[field].as_str());
+                let kind = said("type").and_then(|kind| kind.strip_prefix("urn:doorbuster:"));
+                let Some(kind) = kind else {
+                    return Err(unavailable(&format_args!(
+                        "{status}, and not as doorbuster would"
+                    )));
+                };
+                let why = format!("{kind}: {}", said("detail").unwrap_or_default());
+                if status.is_server_error() {
+                    Err(Failure::Unavailable(why))
+                } else {
+                    Err(Failure::Refused(why))
+                }
+            }
+        }
+    }
+}
