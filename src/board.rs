@@ -18,7 +18,7 @@ use std::sync::{
     },
 };
 
-use crate::message::{Head, NO_MAX_PRICE};
+use crate::message::Head;
 use crate::sale::{Form, Ident, Seed};
 
 /// Items that can be up at once; where two fall on one place the later one stands there.
@@ -41,8 +41,15 @@ pub struct Notice {
     pub until: u64,
     /// The price in force: below it the answer is another.
     pub price: u64,
-    /// Units above which the answer is another; 0 for no limit.
+    /// Units above which the answer is another.
     pub limit: u32,
+}
+
+impl Notice {
+    /// Whether this one, put up before, says all that `other` says.
+    fn says_as_much(&self, other: &Notice) -> bool {
+        (self.until, self.price, self.limit) == (other.until, other.price, other.limit)
+    }
 }
 
 /// A notice in words that can be read while they are written: `version` is odd meanwhile.
@@ -64,6 +71,8 @@ pub struct BoardWriter {
     shared: Arc<Shared>,
     /// Notices that are up; while there are none, taking down costs nothing.
     up: usize,
+    /// Orders noted, of those that were given since the journal began.
+    noted: usize,
 }
 
 /// A shard's side.
@@ -81,7 +90,7 @@ impl BoardWriter {
             given: (0..words).map(|_| AtomicU64::new(0)).collect(),
             seed,
         };
-        BoardWriter { shared: Arc::new(shared), up: 0 }
+        BoardWriter { shared: Arc::new(shared), up: 0, noted: 0 }
     }
 
     /// A reader of this board.
@@ -89,10 +98,21 @@ impl BoardWriter {
         Board { shared: Arc::clone(&self.shared) }
     }
 
-    /// Remembers that this buyer was given something under this key. Long ones need not be
-    /// remembered: nobody asks for them.
+    /// Orders noted so far.
+    pub fn noted(&self) -> usize {
+        self.noted
+    }
+
+    /// Whether there is any notice, so that what is given now has to be noted at once.
     #[inline]
-    pub fn given(&mut self, sale: u16, buyer: Ident, key: Ident) {
+    pub fn is_up(&self) -> bool {
+        self.up > 0
+    }
+
+    /// Notes the next order: this buyer was given something under this key. Long ones are noted in
+    /// vain: nobody asks for them.
+    pub fn note(&mut self, sale: u16, buyer: Ident, key: Ident) {
+        self.noted += 1;
         for (ident, role) in [(key, KEY), (buyer, BUYER)] {
             let (word, bits) = self.shared.entry(sale, ident, role);
             let word = &self.shared.given[word];
@@ -104,6 +124,9 @@ impl BoardWriter {
     /// Puts a notice up. Partner: the two loads of the version in [`Board::sold_out`].
     pub fn put_up(&mut self, notice: &Notice) {
         let place = self.shared.place(notice.sale, notice.item);
+        if self.shared.read(notice.sale, notice.item).is_some_and(|up| up.says_as_much(notice)) {
+            return;
+        }
         let version = place.version.load(Relaxed);
         if place.words[0].load(Relaxed) == 0 {
             self.up += 1;
@@ -148,15 +171,14 @@ impl BoardWriter {
 }
 
 impl Board {
-    /// The notice that answers this purchase at this moment (monotonic ns), if there is one.
+    /// The notice that answers this purchase of an item, given by the numbers of its sale and its
+    /// own, at this moment (monotonic ns); `None` if there is none.
     #[inline]
-    pub fn sold_out(&self, buy: &Head, now: u64) -> Option<Notice> {
-        let (sale, item) = (buy.sale.to_native(), buy.item.to_native());
+    pub fn sold_out(&self, (sale, item): (u16, u16), buy: &Head, now: u64) -> Option<Notice> {
         let notice = self.shared.read(sale, item)?;
-        let max_price = buy.price.to_native();
         let passes_what_comes_before = now < notice.until
-            && (max_price == NO_MAX_PRICE || max_price >= notice.price)
-            && (notice.limit == 0 || buy.units.to_native() <= notice.limit);
+            && buy.price.to_native() >= notice.price
+            && buy.units.to_native() <= notice.limit;
         if !passes_what_comes_before {
             return None;
         }
@@ -164,8 +186,7 @@ impl Board {
             let short = ident.filter(|ident| ![Form::None, Form::Long].contains(&ident.form));
             short.is_some_and(|ident| !self.shared.has(sale, ident, role))
         };
-        (is_new(buy.key(), KEY) && (notice.limit == 0 || is_new(buy.buyer(), BUYER)))
-            .then_some(notice)
+        (is_new(buy.key(), KEY) && is_new(buy.buyer(), BUYER)).then_some(notice)
     }
 }
 
@@ -224,7 +245,7 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::kind;
+    use crate::message::{NO_MAX_PRICE, kind};
 
     fn ident(text: &str) -> Ident {
         Ident::parse(text.as_bytes()).expect("a good ident")
@@ -232,13 +253,14 @@ mod tests {
 
     fn buy(buyer: &str, key: &str, units: u32, max_price: u64) -> Head {
         let mut head = Head::new(kind::BUY);
-        (head.sale, head.item) = (1.into(), 2.into());
         (head.units, head.price) = (units.into(), max_price.into());
         head.set_buyer(ident(buyer));
         head.set_key(ident(key));
         head
     }
 
+    /// Numbers of a sale and of an item in it.
+    const THIS: (u16, u16) = (1, 2);
     const NOTICE: Notice =
         Notice { sale: 1, item: 2, after: 77, until: 1_000, price: 2_500, limit: 3 };
 
@@ -247,11 +269,11 @@ mod tests {
         let mut writer = BoardWriter::new(1_000, Seed::new([1, 2, 3, 4]));
         let board = writer.reader();
         let ann = buy("ann", "k1", 3, NO_MAX_PRICE);
-        assert_eq!(board.sold_out(&ann, 0), None, "nothing is up");
-        writer.given(1, ident("bob"), ident("k2"));
+        assert_eq!(board.sold_out(THIS, &ann, 0), None, "nothing is up");
+        writer.note(1, ident("bob"), ident("k2"));
         writer.put_up(&NOTICE);
-        assert_eq!(board.sold_out(&ann, 999), Some(NOTICE));
-        assert_eq!(board.sold_out(&buy("ann", "k1", 3, 2_500), 999), Some(NOTICE));
+        assert_eq!(board.sold_out(THIS, &ann, 999), Some(NOTICE));
+        assert_eq!(board.sold_out(THIS, &buy("ann", "k1", 3, 2_500), 999), Some(NOTICE));
         for (why, head, now) in [
             ("a hold has run out", ann, 1_000),
             ("over the limit", buy("ann", "k1", 4, NO_MAX_PRICE), 0),
@@ -259,17 +281,16 @@ mod tests {
             ("the key was used", buy("ann", "k2", 1, NO_MAX_PRICE), 0),
             ("the buyer has something", buy("bob", "k3", 1, NO_MAX_PRICE), 0),
             ("a long key is not remembered", buy("ann", "a-key-of-over-16-characters", 1, 9), 0),
-            ("another item", Head { item: 1.into(), ..ann }, 0),
-            ("another sale", Head { sale: 2.into(), ..ann }, 0),
         ] {
-            assert_eq!(board.sold_out(&head, now), None, "{why}");
+            assert_eq!(board.sold_out(THIS, &head, now), None, "{why}");
         }
+        assert_eq!(board.sold_out((1, 1), &ann, 0), None, "another item");
+        assert_eq!(board.sold_out((2, 2), &ann, 0), None, "another sale");
         writer.take_down(1, 2);
-        assert_eq!(board.sold_out(&ann, 0), None, "it was taken down");
-        writer.put_up(&Notice { limit: 0, ..NOTICE });
-        assert!(board.sold_out(&buy("bob", "k3", 9, NO_MAX_PRICE), 0).is_some(), "no limit");
+        assert_eq!(board.sold_out(THIS, &ann, 0), None, "it was taken down");
+        writer.put_up(&NOTICE);
         writer.clear();
-        assert_eq!(board.sold_out(&ann, 0), None, "everything was taken down");
+        assert_eq!(board.sold_out(THIS, &ann, 0), None, "everything was taken down");
         assert_eq!(writer.up, 0);
     }
 
@@ -279,10 +300,10 @@ mod tests {
         let board = writer.reader();
         writer.put_up(&NOTICE);
         for number in 0..10_000 {
-            writer.given(1, ident(&format!("b{number}")), ident(&format!("k{number}")));
+            writer.note(1, ident(&format!("b{number}")), ident(&format!("k{number}")));
         }
         let asks = |buyer: String, key: String| {
-            board.sold_out(&buy(&buyer, &key, 1, NO_MAX_PRICE), 0).is_some()
+            board.sold_out(THIS, &buy(&buyer, &key, 1, NO_MAX_PRICE), 0).is_some()
         };
         let known = (0..10_000).filter(|n| asks(format!("new{n}"), format!("k{n}"))).count();
         assert_eq!(known, 0, "a used key was refused");

@@ -38,6 +38,7 @@ pub use failure::StartError;
 
 use crate::access::Access;
 use crate::bell::Bell;
+use crate::board::BoardWriter;
 use crate::certificates::Certificates;
 use crate::clock;
 use crate::crew::{Crew, OnFailure, Stop};
@@ -123,6 +124,7 @@ impl Pipeline {
         let watermark = Watermark::default();
         let loading = Arc::new(AtomicBool::new(true));
         let mut directory = DirectoryWriter::default();
+        let board = BoardWriter::new(options.orders_max, seed());
         let matcher_parker = Parker::new();
         let mut matcher_bell = bell_of(&matcher_parker);
         let (mut doors, mut shards) = (Vec::new(), Vec::new());
@@ -134,6 +136,7 @@ impl Pipeline {
                 requests,
                 replies,
                 gate: Gate::new(watermark.clone()),
+                board: board.reader(),
                 matcher_bell: Arc::clone(&matcher_bell),
                 directory: directory.reader(),
                 metrics: metrics.clone(),
@@ -218,6 +221,7 @@ impl Pipeline {
             let journal_parker = Parker::new();
             let journal_bell = bell_of(&journal_parker);
             let mut matcher = Matcher::new(MatcherParts {
+                board,
                 shop,
                 doors,
                 records,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crossbeam::utils::CachePadded;
 use doorbuster::bell::Bell;
+use doorbuster::board::BoardWriter;
 use doorbuster::journal::Room;
 use doorbuster::limits::{ITEMS_PER_SALE_MAX, SALE_CELLS_MAX};
 use doorbuster::matcher::{Door, Matcher, MatcherParts};
@@ -37,6 +38,7 @@ impl House {
         let bell = || Arc::new(Bell::new(|| {}));
         let matcher = Matcher::new(MatcherParts {
             shop: Shop::new(BOUNDS, Seed::new([1, 2, 3, 4])),
+            board: BoardWriter::new(BOUNDS.orders_max, Seed::new([1, 2, 3, 4])),
             doors: vec![Door { requests: requests_reader, replies: replies_writer, bell: bell() }],
             records: records_writer,
             journal_bell: bell(),

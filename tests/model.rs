@@ -188,6 +188,7 @@ impl Naive {
         self.seq += 1;
         let held = terms.hold_ms > 0;
         let given = Given {
+            item: buy.item,
             order: self.seq,
             seq: self.seq,
             state: if held { State::Held } else { State::Confirmed },

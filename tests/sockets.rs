@@ -23,6 +23,8 @@ mod looking;
 mod program;
 #[path = "sockets/service.rs"]
 mod service;
+#[path = "sockets/sold_out.rs"]
+mod sold_out;
 
 /// Ten tees, two for each buyer; one cap; four units in all for each buyer. Holds last.
 const DROP: &str = r#"

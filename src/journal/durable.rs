@@ -43,6 +43,7 @@ impl Watermark {
 }
 
 /// One reader's view of the watermark: asks again only when what it knows is not enough.
+#[derive(Clone)]
 pub struct Gate {
     watermark: Watermark,
     seen: u64,

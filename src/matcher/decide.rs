@@ -58,6 +58,10 @@ impl Matcher {
                 self.records.push(self.doors[door].requests.get(at + 1 + index));
             }
             self.counters.given.add(1);
+            self.note_now();
+        }
+        if let Err(Refusal::SoldOut) = answer {
+            self.put_up(buy.sale, buy.item, now);
         }
         self.answer(door, head, &answer, now);
     }
@@ -69,6 +73,7 @@ impl Matcher {
         let answer = self.shop.apply(now, &command);
         if let Ok(given) = &answer {
             self.records.push(record::change(head.kind, about.sale, given, now).into());
+            self.came_back(about.sale, given.item, given.state);
             let counter =
                 if is_confirm { &self.counters.confirmed } else { &self.counters.released };
             counter.add(1);

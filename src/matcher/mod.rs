@@ -8,6 +8,7 @@
 //! older than one already decided is an inversion: it was on its way between a socket and the ring.
 
 mod decide;
+mod notices;
 mod rule;
 mod show;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use crossbeam::utils::CachePadded;
 
 use crate::bell::Bell;
+use crate::board::BoardWriter;
 use crate::journal::Room;
 use crate::limits::{MATCHER_BATCH_MAX, TAILS_MAX};
 use crate::live::Follower;
@@ -43,6 +45,9 @@ pub struct Door {
 /// The room.
 pub struct Matcher {
     shop: Shop,
+    board: BoardWriter,
+    /// Something is sold out, and the board has not noted everything given.
+    board_lags: bool,
     doors: Vec<Door>,
     records: Writer<Cell>,
     journal_bell: Arc<Bell>,
@@ -66,6 +71,8 @@ pub struct Matcher {
 pub struct MatcherParts {
     /// The state to go on from.
     pub shop: Shop,
+    /// Where it says what is sold out.
+    pub board: BoardWriter,
     /// Where requests come from.
     pub doors: Vec<Door>,
     /// Where records go.
@@ -94,6 +101,8 @@ impl Matcher {
             time: parts.shop.now(),
             read_at: (parts.monotonic)(),
             shop: parts.shop,
+            board: parts.board,
+            board_lags: false,
             doors: parts.doors,
             records: parts.records,
             journal_bell: parts.journal_bell,
@@ -138,7 +147,7 @@ impl Matcher {
         if done > 0 {
             self.show(oldest, done - expired);
         }
-        done
+        done + self.note()
     }
 
     /// Shows how much waits, and since when. Returns the oldest arrival stamp, 0 if none waits.
@@ -172,7 +181,8 @@ impl Matcher {
     /// Whether there is something to decide, and room for what is decided.
     pub fn busy(&mut self) -> bool {
         self.records.free(TAILS_MAX + 1) > TAILS_MAX
-            && (self.doors.iter_mut().any(|door| door.requests.available(1) > 0)
+            && (self.board_lags
+                || self.doors.iter_mut().any(|door| door.requests.available(1) > 0)
                 || self.shop.due() <= self.read_time())
     }
 
@@ -225,6 +235,7 @@ impl Matcher {
         while self.records.free(1) > TAILS_MAX {
             let Some((sale, given)) = self.shop.expire(now) else { break };
             self.records.push(record::change(kind::EXPIRE, sale, &given, now).into());
+            self.came_back(sale, given.item, given.state);
             count += 1;
         }
         self.counters.expired.add(count as u64);

@@ -40,6 +40,7 @@ impl Matcher {
             Ok(seq) => {
                 if seq > 0 {
                     self.records.push(record::rule(&ruling, now).into());
+                    self.board.clear();
                 }
                 let order = u64::from(ruling.sale).into();
                 Reply { order, seq: seq.into(), ..self.blank(head) }

@@ -75,6 +75,8 @@ pub struct ShardCounters {
     pub denied: Counter,
     /// Purchases refused for want of a good ticket.
     pub ticket_refused: Counter,
+    /// Purchases refused as sold out without asking the matcher.
+    pub sold_out_here: Counter,
     /// Purchases refused above a rate.
     pub rate_limited: Counter,
     /// Answers told.
@@ -99,6 +101,7 @@ impl Default for ShardCounters {
             protocol_errors: Counter::default(),
             denied: Counter::default(),
             ticket_refused: Counter::default(),
+            sold_out_here: Counter::default(),
             rate_limited: Counter::default(),
             answers: Answers::default(),
             ring_time: Histogram::of_times(),
@@ -265,7 +268,7 @@ impl Metrics {
     /// Redis-style `INFO`: sections of `name:value` lines.
     pub fn info(&self) -> String {
         let (matcher, journal) = (&self.matcher, &self.journal);
-        let lines: [(&str, u64); 27] = [
+        let lines: [(&str, u64); 28] = [
             ("# Clients", 0),
             ("connections_accepted", self.over_shards(|shard| &shard.accepted)),
             ("connections_closed", self.over_shards(|shard| &shard.closed)),
@@ -281,7 +284,11 @@ impl Metrics {
             ("orders_confirmed", matcher.confirmed.value()),
             ("orders_released", matcher.released.value()),
             ("orders_expired", matcher.expired.value()),
-            ("requests_refused", matcher.refused.value()),
+            (
+                "requests_refused",
+                matcher.refused.value() + self.over_shards(|shard| &shard.sold_out_here),
+            ),
+            ("sold_out_at_shard", self.over_shards(|shard| &shard.sold_out_here)),
             ("requests_shed", matcher.shed.value()),
             ("# Arrival", 0),
             ("arrival_inversions", matcher.inversions.value()),

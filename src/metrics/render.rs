@@ -125,7 +125,10 @@ impl Metrics {
         page.counter("orders_confirmed", "Holds confirmed", matcher.confirmed.value())?;
         page.counter("orders_released", "Holds released", matcher.released.value())?;
         page.counter("orders_expired", "Holds that ran out", matcher.expired.value())?;
-        page.counter("refusals", "Requests refused", matcher.refused.value())?;
+        let here = self.over_shards(|shard| &shard.sold_out_here);
+        page.counter("refusals", "Requests refused", matcher.refused.value() + here)?;
+        let help = "Of these purchases refused as sold out without asking the matcher";
+        page.counter("sold_out_at_shard", help, here)?;
         page.counter("shed", "Purchases that waited too long", matcher.shed.value())?;
         page.gauge("holds", "Holds live", matcher.held.value())?;
         page.gauge("orders", "Orders remembered", matcher.orders.value())?;

@@ -84,6 +84,8 @@ pub struct Given {
     pub order: Seq,
     /// The change that this answers; for a repeated key the order's first.
     pub seq: Seq,
+    /// Number of its item in its sale.
+    pub item: u16,
     /// Where it stands now.
     pub state: State,
     /// Units in it.

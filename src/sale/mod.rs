@@ -42,6 +42,6 @@ pub use image::{BadImage, Line, Totals};
 pub use orders::State;
 pub use rule::{Rule, Ruling};
 pub use shop::{Bounds, Shop};
-pub use show::Kept;
+pub use show::{Kept, SoldOut};
 pub use stock::Phase;
 pub use terms::{ItemTerms, Name, PRICE_MAX, STOCK_MAX, Terms};

@@ -337,6 +337,7 @@ pub(super) fn number(index: usize) -> u16 {
 #[inline(always)]
 pub(super) fn given(order: &Order, seq: Seq, replayed: bool) -> Given {
     Given {
+        item: order.item,
         order: order.id,
         seq,
         state: order.state(),

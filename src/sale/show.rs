@@ -20,6 +20,17 @@ pub struct Kept<'a> {
     pub stocks: Vec<Stock>,
 }
 
+/// What a purchase is up against when nothing is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SoldOut {
+    /// When that may change without a command: a hold or the sale ends.
+    pub until: Stamp,
+    /// The price in force, minor units each.
+    pub price: u64,
+    /// Units above which a buyer who has none is refused for the limit.
+    pub limit: u32,
+}
+
 impl Shop {
     /// The newest seq.
     #[inline]
@@ -135,6 +146,25 @@ impl Shop {
         let probe = self.orders.key_probe(sale, key);
         let slot = self.orders.find_key(probe, sale, key).ok_or(Refusal::UnknownOrder)?;
         Ok(self.view(self.orders.at(slot)))
+    }
+
+    /// That nothing of an item is free, and what a purchase is up against, as long as nobody
+    /// commands anything; `None` if something is free, or a purchase would hear something else.
+    pub fn sold_out(&self, sale: u16, item: u16) -> Option<SoldOut> {
+        let sale = self.sale(sale).ok()?;
+        let item = sale.items.get(usize::from(item).wrapping_sub(1))?;
+        if item.free > 0 || sale.phase(self.now) != Phase::Open {
+            return None;
+        }
+        let limits = [item.limit, sale.terms.limit].into_iter().filter(|limit| *limit != 0);
+        let limit = limits.min().unwrap_or(u32::MAX);
+        Some(SoldOut { until: self.holds.due().min(sale.closes_at), price: item.price, limit })
+    }
+
+    /// Sale, buyer and key of the order that came so many orders after the first.
+    pub fn whose(&self, index: usize) -> (u16, Ident, Ident) {
+        let order = self.orders.at(u32::try_from(index).expect("as many as slots"));
+        (order.sale, self.buyers.ident(order.buyer), order.key())
     }
 
     fn party(&self, ident: Ident) -> Party<'_> {

@@ -15,6 +15,7 @@ use super::telling::shown;
 use crate::clock;
 use crate::limits::REPLY_CELLS_MAX;
 use crate::message::{Cell, kind};
+use crate::metrics::Protocol;
 use crate::ring::Reader;
 use crate::wire::http::answers::{CONTINUE, Teller};
 use crate::wire::http::{self, Fault, Manner, Meaning, Read, Scratch};
@@ -93,6 +94,14 @@ impl Intake {
         match request.meaning {
             Meaning::Ask(ask) if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);
+                let (http, in_flight) = (Protocol::Http, connection.in_flight);
+                let (requests, head) = (&mut self.requests, &ask.head);
+                let told = self.refusing.sold_out(requests, http, in_flight, numbers, head, stamp);
+                if let Some(told) = told {
+                    teller.refusal(told.reply(), manner, out);
+                    connection.told_to_continue = false;
+                    return if manner.has(Manner::CLOSE) { Err(Stop::Close) } else { Ok(bytes) };
+                }
                 let promised = self.names.promise(&ask.head, numbers.0);
                 if promised > CELLS_AMONG_OTHERS_MAX && connection.in_flight > 0 {
                     return Err(Stop::Answers);

@@ -18,6 +18,7 @@ use super::connection::{Connection, Protocol};
 use super::guarding::{self, Porter};
 use super::http::Http;
 use super::names::Names;
+use super::refusing::Refusing;
 use super::table::{Address, Buffers};
 use crate::access::Guard;
 use crate::limits::{REPLY_RING_CELLS, REQUEST_TAILS_MAX, SALE_CELLS_MAX, SHARD_IN_FLIGHT_MAX};
@@ -103,6 +104,8 @@ pub(super) struct Intake {
     pub(super) http: Http,
     /// Who may do what.
     pub(super) guard: Guard,
+    /// What need not be asked of the matcher.
+    pub(super) refusing: Refusing,
     /// Requests pushed since the start.
     pub(super) pushed: u64,
     /// Peers that broke their protocol since the start.
@@ -217,6 +220,13 @@ impl Intake {
         match command {
             Command::Ask(ask) if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);
+                let (resp, in_flight) = (metrics::Protocol::Resp, connection.in_flight);
+                let (requests, head) = (&mut self.requests, &ask.head);
+                let told = self.refusing.sold_out(requests, resp, in_flight, numbers, head, stamp);
+                if let Some(told) = told {
+                    answers::refusal(told.reply(), &mut connection.out);
+                    return Ok(bytes);
+                }
                 let promised = self.names.promise(&ask.head, numbers.0);
                 push_ask(&mut self.requests, &ask, numbers, stamp);
                 let form = match ask.head.kind {
@@ -282,6 +292,14 @@ impl Intake {
             }
         }
         if frame.what == What::Ask && !loading {
+            let numbers = (head.sale.to_native(), head.item.to_native());
+            let (ours, in_flight) = (metrics::Protocol::Binary, connection.in_flight);
+            let requests = &mut self.requests;
+            let told = self.refusing.sold_out(requests, ours, in_flight, numbers, head, stamp);
+            if let Some(told) = told {
+                binary::answer(told, tag, &mut connection.out);
+                return Ok(frame.bytes);
+            }
             self.requests.push(Head { time: stamp.into(), ..*head }.into());
             for tail in &frame.tails[..tails] {
                 self.requests.push(*tail);

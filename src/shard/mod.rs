@@ -16,6 +16,7 @@ mod intake;
 mod names;
 mod parts;
 mod reading;
+mod refusing;
 mod stream;
 mod sweep;
 mod table;
@@ -40,6 +41,7 @@ use intake::Intake;
 use names::Names;
 pub use parts::{ShardOptions, ShardParts};
 use reading::Unshown;
+use refusing::Refusing;
 use stream::Desk;
 use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
@@ -120,6 +122,12 @@ impl Shard {
             args: Args::new(),
             http: Http::new((parts.clock)() ^ (parts.index as u64) << 32),
             guard: parts.access.guard(),
+            refusing: Refusing {
+                board: parts.board,
+                gate: parts.gate.clone(),
+                metrics: parts.metrics.clone(),
+                index: parts.index,
+            },
             pushed: 0,
             broken: 0,
         };

@@ -7,6 +7,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use crate::access::Access;
 use crate::bell::Bell;
+use crate::board::Board;
 use crate::certificates::Certificates;
 use crate::directory::Directory;
 use crate::journal::Gate;
@@ -60,6 +61,8 @@ pub struct ShardParts {
     pub replies: Reader<Cell>,
     /// What lets answers out.
     pub gate: Gate,
+    /// What is sold out.
+    pub board: Board,
     /// Rung when there are requests.
     pub matcher_bell: Arc<Bell>,
     /// The names of sales and items.

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use bytemuck::Zeroable;
 use doorbuster::access::Access;
 use doorbuster::bell::Bell;
+use doorbuster::board::BoardWriter;
 use doorbuster::certificates::Certificates;
 use doorbuster::directory::DirectoryWriter;
 use doorbuster::journal::{Gate, Watermark};
@@ -20,7 +21,7 @@ use doorbuster::limits::{REPLY_RING_CELLS, REQUEST_RING_CELLS};
 use doorbuster::message::{Cell, Head, NO_MAX_PRICE, Reply, StockReply, kind, outcome};
 use doorbuster::metrics::Metrics;
 use doorbuster::ring::{Reader, Writer, ring};
-use doorbuster::sale::{Ident, Name};
+use doorbuster::sale::{Ident, Name, Seed};
 use doorbuster::shard::{Shard, ShardOptions, ShardParts};
 
 /// Monotonic ns, from 1 s on: 0 means never.
@@ -161,6 +162,7 @@ fn make_with(
         loading: Arc::clone(loading),
         certificates,
         access: Access::open(),
+        board: BoardWriter::new(1, Seed::new([1, 2, 3, 4])).reader(),
         options,
     });
     (shard.expect("epoll"), request_reader, reply_writer)

@@ -1,0 +1,68 @@
+//! What the matcher puts up on the board and takes down again, so that shards can refuse what can
+//! only be refused.
+//!
+//! Nothing is noted of an order while it is given and nothing is sold out: the orders lie in the
+//! order in which they were given, and the board catches up with them when it is first needed, a
+//! slice a round.
+//!
+//! Invariant: a notice is up only while everything given is noted.
+
+use super::Matcher;
+use crate::board::Notice;
+use crate::sale::{Stamp, State};
+
+/// Orders noted in one round: about a tenth of a millisecond.
+const SLICE: usize = 2_048;
+
+impl Matcher {
+    /// A purchase was refused as sold out: says so on the board, if that will last.
+    #[cold]
+    pub(super) fn put_up(&mut self, sale: u16, item: u16, now: Stamp) {
+        if self.board.noted() < self.shop.orders_len() {
+            self.board_lags = true;
+            return;
+        }
+        let Some(sold_out) = self.shop.sold_out(sale, item) else { return };
+        self.board.put_up(&Notice {
+            sale,
+            item,
+            after: self.shop.seq(),
+            until: self.read_at.saturating_add(sold_out.until.saturating_sub(now)),
+            price: sold_out.price,
+            limit: sold_out.limit,
+        });
+    }
+
+    /// Units may have come back to an item.
+    #[inline]
+    pub(super) fn came_back(&mut self, sale: u16, item: u16, to: State) {
+        if to != State::Confirmed {
+            self.board.take_down(sale, item);
+        }
+    }
+
+    /// Lets the board catch up with what was given. Returns how much that was.
+    pub(super) fn note(&mut self) -> usize {
+        if !self.board_lags {
+            return 0;
+        }
+        let from = self.board.noted();
+        let until = self.shop.orders_len().min(from + SLICE);
+        for index in from..until {
+            let (sale, buyer, key) = self.shop.whose(index);
+            self.board.note(sale, buyer, key);
+        }
+        self.board_lags = until < self.shop.orders_len();
+        until - from
+    }
+
+    /// Notes what was just given, if shards go by what is noted.
+    #[inline]
+    pub(super) fn note_now(&mut self) {
+        if self.board.is_up() {
+            self.board_lags = true;
+            self.note();
+            assert!(!self.board_lags, "while a notice is up, all but the newest order are noted");
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Purchases that are refused here, because the board says that what they want is sold out.
+//!
+//! It gives the answer that the matcher would have given at that moment, and only when nothing that
+//! came to this shard before is still to be decided: so the order of arrival is kept.
+//!
+//! Invariant: what is told here was decided from a state that is durable.
+
+use crate::board::Board;
+use crate::journal::Gate;
+use crate::limits::REQUEST_RING_CELLS;
+use crate::message::{Cell, Head, Reply, kind, outcome};
+use crate::metrics::{Metrics, Protocol};
+use crate::ring::Writer;
+
+/// What a shard goes by.
+pub(super) struct Refusing {
+    pub(super) board: Board,
+    pub(super) gate: Gate,
+    pub(super) metrics: Metrics,
+    /// Which shard this is.
+    pub(super) index: usize,
+}
+
+impl Refusing {
+    /// The answer to a purchase that can only be refused as sold out; `None` if the matcher has to
+    /// be asked. `in_flight` are the requests of its connection that are on their way.
+    #[inline]
+    pub(super) fn sold_out(
+        &mut self,
+        requests: &mut Writer<Cell>,
+        protocol: Protocol,
+        in_flight: u32,
+        numbers: (u16, u16),
+        head: &Head,
+        stamp: u64,
+    ) -> Option<Cell> {
+        if head.kind != kind::BUY || in_flight > 0 {
+            return None;
+        }
+        let notice = self.board.sold_out(numbers, head, stamp)?;
+        // The matcher gives a place back when the request in it is decided.
+        if requests.free(REQUEST_RING_CELLS) < REQUEST_RING_CELLS {
+            return None;
+        }
+        let reply = Reply {
+            kind: kind::REPLY,
+            outcome: outcome::SOLD_OUT,
+            after: notice.after.into(),
+            ..bytemuck::Zeroable::zeroed()
+        };
+        let told = self.gate.pass(reply.into())?.into_inner();
+        let counters = &self.metrics.shards[self.index];
+        counters.answers.count(protocol, outcome::SOLD_OUT);
+        counters.sold_out_here.add(1);
+        Some(told)
+    }
+}
