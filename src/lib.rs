@@ -3,10 +3,11 @@
 //!
 //! # The walk of one order
 //!
-//! A buyer's bytes reach a [`shard`], the one thread that owns that socket. It stamps the whole
-//! read with one clock reading and lets [`wire`] turn the bytes into a request: a 64-byte cell
-//! ([`message`]), with names replaced by numbers from the [`directory`]. The cell goes through a
-//! [`ring`], which has one writer and one reader and no lock.
+//! A buyer's bytes reach a [`shard`], the one thread that owns that socket, plain or through TLS.
+//! It stamps the whole read with one clock reading and lets [`wire`] turn the bytes, be they RESP,
+//! HTTP or binary, into a request: a 64-byte cell ([`message`]), with names replaced by numbers
+//! from the [`directory`]. [`access`] says whether its sender may ask for that: token, ticket,
+//! rate. The cell goes through a [`ring`], which has one writer and one reader and no lock.
 //!
 //! The [`matcher`] takes, among all rings, the request that arrived first. It gives it a time and
 //! asks the [`sale`], a pure room that knows no clock, no thread and no disk. What the sale grants
@@ -16,6 +17,10 @@
 //! The journal writes what is there as one batch, syncs, and raises its watermark. Only then does
 //! the shard's [`Gate`](journal::Gate) turn the answer into a [`Durable`](journal::Durable) one,
 //! and only a durable answer can be written to a socket.
+//!
+//! Those who run sales speak to [`admin`], a port on a thread of its own, which asks the
+//! [`operator`]: a room with a door to the matcher as a shard has. What it says of a sale takes its
+//! place among the buyers' requests and in the journal.
 //!
 //! [`pipeline`] makes all of this on one page and says who starts and stops when. A crash loses
 //! nothing that was told: at the next start the journal is replayed into an empty sale, every
