@@ -21,6 +21,8 @@ use crate::wire::binary;
 
 /// How long a peer is given to begin to speak, ns.
 const PATIENCE_NS: u64 = 100_000_000;
+/// How long nobody is looked at, ns: those inside come first.
+const PAUSE_NS: u64 = 5_000_000;
 /// Reads of what such a peer has sent: unread bytes would make the kernel reset the connection, and
 /// the peer might not read the words before.
 const READS_MAX: usize = 4;
@@ -28,7 +30,9 @@ const READS_MAX: usize = 4;
 /// Peers that have not yet been told.
 #[derive(Default)]
 pub(super) struct Farewells {
+    /// With the end of the time that each has to begin.
     waiting: VecDeque<(TcpStream, u64)>,
+    looked_at: u64,
 }
 
 impl Farewells {
@@ -42,31 +46,40 @@ impl Farewells {
         if self.waiting.len() >= TURNED_AWAY_MAX
             && let Some((oldest, _)) = self.waiting.pop_front()
         {
-            part(oldest, None, http);
+            let _ = take_leave(oldest, true, http);
         }
         self.waiting.push_back((stream, now + PATIENCE_NS));
     }
 
     /// Tells those who have begun to speak, and those who had the time to. Returns how many.
     pub(super) fn tell(&mut self, now: u64, http: &mut Http) -> usize {
+        if now.saturating_sub(self.looked_at) < PAUSE_NS {
+            return 0;
+        }
+        self.looked_at = now;
         let mut told = 0;
         for _ in 0..self.waiting.len() {
             let Some((stream, until)) = self.waiting.pop_front() else { break };
-            let mut first = [0];
-            match stream.peek(&mut first) {
-                Ok(1) => part(stream, Some(first[0]), http),
-                Err(why) if why.kind() == ErrorKind::WouldBlock && now < until => {
-                    self.waiting.push_back((stream, until));
-                    continue;
-                }
-                Err(why) if why.kind() == ErrorKind::WouldBlock => part(stream, None, http),
-                // It is gone.
-                _ => {}
+            match take_leave(stream, now >= until, http) {
+                Some(stream) => self.waiting.push_back((stream, until)),
+                None => told += 1,
             }
-            told += 1;
         }
         told
     }
+}
+
+/// Tells a peer, if it has begun to speak or is `late`; gives it back if not.
+fn take_leave(stream: TcpStream, late: bool, http: &mut Http) -> Option<TcpStream> {
+    let mut first = [0];
+    match stream.peek(&mut first) {
+        Ok(1) => part(stream, Some(first[0]), http),
+        Err(why) if why.kind() == ErrorKind::WouldBlock && !late => return Some(stream),
+        Err(why) if why.kind() == ErrorKind::WouldBlock => part(stream, None, http),
+        // It is gone.
+        _ => {}
+    }
+    None
 }
 
 fn part(mut stream: TcpStream, first: Option<u8>, http: &mut Http) {

@@ -25,7 +25,8 @@ fn threads(round: usize) -> &'static str {
 fn deaf(server: &Server) -> TcpStream {
     let mut deaf = server.connect();
     deaf.set_write_timeout(Some(Duration::from_millis(200))).expect("a socket");
-    let requests = request("GET /openapi.json", "", "").repeat(4_000);
+    let padding = format!("X: {}\r\n", "x".repeat(8_000));
+    let requests = request("GET /openapi.json", &padding, "").repeat(4_000);
     assert!(deaf.write_all(requests.as_bytes()).is_err(), "it takes no more than it can answer");
     deaf
 }
