@@ -1,5 +1,5 @@
-//! What operators do and crowds do to them, over HTTP and RESP, to the real program: stops and kills
-//! under load, idle crowds, overload, changes of options under load, and who may do what.
+//! What operators and crowds do to the real program, over HTTP and RESP: stops and kills under
+//! load, idle crowds, overload, changes of options under load, and who may do what.
 
 #[path = "http/peer.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]

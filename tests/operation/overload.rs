@@ -79,9 +79,9 @@ fn a_purchase_that_waited_too_long_is_refused_and_may_come_again() {
             let deadline = Instant::now() + PATIENCE;
             while !is_over.load(Ordering::Relaxed) && Instant::now() < deadline {
                 std::thread::sleep(Duration::from_millis(7));
-                server.freeze();
+                server.freeze(true);
                 std::thread::sleep(Duration::from_millis(5));
-                server.thaw();
+                server.freeze(false);
             }
         });
         let seen = buyers.into_iter().map(|buyer| buyer.join()).collect::<Vec<_>>();

@@ -128,7 +128,7 @@ fn every_route_with_every_token_on_both_ports() {
     let known = Role::ALL.map(|role| bearer(&add(&tokens, role.word(), role)));
     let removed = add(&tokens, "removed", Role::Admin);
     let mut server = house.server().option("TOKENS_FILE", tokens.display()).run();
-    // It counts until it is removed. The order is the third record, behind the sale and its opening.
+    // It counts until it is removed. The order is the third record, behind the sale's two.
     let order = ("POST", "/v1/sales/crowd/orders");
     let made = ask(&mut Peer::of(&server), order, &bearer(&removed), 0);
     assert_eq!((made.status, &made.json()["order"]), (201, &"3".into()));

@@ -339,20 +339,9 @@ impl Server {
         }
     }
 
-    /// Lets it do nothing until [`thaw`](Self::thaw).
-    pub(crate) fn freeze(&self) {
-        self.signal(Signal::STOP);
-    }
-
-    /// Ends a [`freeze`](Self::freeze).
-    pub(crate) fn thaw(&self) {
-        self.signal(Signal::CONT);
-    }
-
-    /// Descriptors that it has open.
-    pub(crate) fn descriptors(&self) -> usize {
-        let path = format!("/proc/{}/fd", self.child.id());
-        std::fs::read_dir(path).expect("it runs").count()
+    /// Lets it do nothing, or go on.
+    pub(crate) fn freeze(&self, is_frozen: bool) {
+        self.signal(if is_frozen { Signal::STOP } else { Signal::CONT });
     }
 
     /// Asks it to read its options again.
