@@ -85,6 +85,8 @@ pub const TLS_RECORD_BYTES_MAX: usize = 5 + (1 << 14) + 2048;
 pub const TLS_HELLO_BYTES_MAX: usize = 64 * 1024;
 /// Bytes waiting to go out above which a connection is not read any more.
 pub const OUT_BYTES_HIGH: usize = 64 * 1024;
+/// Sockets for which there is no room, until they have been told so.
+pub const TURNED_AWAY_MAX: usize = 64;
 /// Accepted sockets on their way to one shard.
 pub const INBOX_SOCKETS_MAX: usize = 1024;
 

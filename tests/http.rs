@@ -13,6 +13,7 @@ mod life;
 #[path = "http/manners.rs"]
 mod manners;
 #[path = "http/peer.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
 mod peer;
 #[path = "http/statuses.rs"]
 mod statuses;

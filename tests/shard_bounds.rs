@@ -63,9 +63,12 @@ fn a_peer_is_turned_away_only_when_every_shard_is_full() {
     work_until("both places", [2, 2]);
     assert!(metrics.shards.iter().all(|shard| shard.turned_away.value() == 0));
     let mut late = connect();
-    wait_until("the door", || {
+    late.set_nonblocking(true).expect("a socket");
+    wait_until("words at the door", || {
         first.work();
-        metrics.shards[0].turned_away.value() == 1
+        late.peek(&mut [0]).is_ok()
     });
+    late.set_nonblocking(false).expect("a socket");
+    assert_eq!(metrics.shards[0].turned_away.value(), 1);
     assert_eq!(last_words(&mut late), "-ERR max number of clients reached\r\n");
 }

@@ -75,7 +75,7 @@ const TOKEN: std::ops::Range<usize> = 8..54;
 /// Reads the server's first cell: how many requests it takes at once on this connection.
 ///
 /// # Errors
-/// [`Error::Refused`] if the server asks for a token and got none that counts;
+/// [`Error::Refused`] if the server asks for a token and got none that counts, or has no room;
 /// [`Error::Protocol`] if it is not a greeting in [`VERSION`], or bids us go.
 pub fn read_hello(cell: &[u8; CELL_BYTES]) -> Result<u32> {
     if cell[0] != kind::HELLO {
@@ -84,17 +84,20 @@ pub fn read_hello(cell: &[u8; CELL_BYTES]) -> Result<u32> {
     if cell[1] == outcome::UNAUTHORIZED {
         return Err(Error::Refused(Refusal::Unauthorized));
     }
+    let number = u32::from_le_bytes([cell[4], cell[5], cell[6], cell[7]]);
+    if cell[1] == outcome::OVERLOADED {
+        return Err(Error::Refused(Refusal::Overloaded { retry_after_ms: number.into() }));
+    }
     if cell[1] != outcome::OK {
         return Err(Error::Protocol("the server refused the greeting"));
     }
     if cell[2] != VERSION {
         return Err(Error::Protocol("another version"));
     }
-    let max = u32::from_le_bytes([cell[4], cell[5], cell[6], cell[7]]);
-    if max == 0 {
+    if number == 0 {
         return Err(Error::Protocol("a server that takes no requests"));
     }
-    Ok(max)
+    Ok(number)
 }
 
 /// A connection to a server.

@@ -5,9 +5,9 @@
 //! shard that is full is passed over, and without descriptors it leaves the peers in the
 //! backlog for a while.
 //!
-//! Invariant: a socket is in one inbox or in none, and then closed.
+//! Invariant: a socket is in one inbox or among the farewells, and there not for long.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},
@@ -17,9 +17,10 @@ use crossbeam::queue::ArrayQueue;
 use mio::net::{TcpListener, TcpStream};
 use rustix::io::Errno;
 
+use super::farewell::Farewells;
+use super::http::Http;
 use crate::bell::Bell;
 use crate::limits::INBOX_SOCKETS_MAX;
-use crate::wire::answers::TOO_MANY_CLIENTS;
 
 /// How long nothing is accepted after descriptors ran out, ns.
 const PAUSE_NS: u64 = 100_000_000;
@@ -56,12 +57,14 @@ pub(super) struct Acceptor {
     /// There may be peers in the backlog.
     waiting: bool,
     paused_until: u64,
+    farewells: Farewells,
 }
 
 impl Acceptor {
     pub(super) fn new(listener: TcpListener, doors: Vec<Door>) -> Acceptor {
         assert!(!doors.is_empty(), "someone must take the sockets");
-        Acceptor { listener, doors, next: 0, waiting: true, paused_until: 0 }
+        let farewells = Farewells::default();
+        Acceptor { listener, doors, next: 0, waiting: true, paused_until: 0, farewells }
     }
 
     /// The kernel says that someone knocks.
@@ -74,12 +77,18 @@ impl Acceptor {
         self.waiting && now >= self.paused_until
     }
 
-    pub(super) fn is_paused(&self) -> bool {
-        self.waiting
+    /// Whether someone waits for it of whom the kernel will not tell.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.waiting || !self.farewells.is_empty()
+    }
+
+    /// Tells those for whom there was no room. Returns how many.
+    pub(super) fn part(&mut self, now: u64, http: &mut Http) -> usize {
+        if self.farewells.is_empty() { 0 } else { self.farewells.tell(now, http) }
     }
 
     /// Accepts some and deals them out. Returns how many, and how many found no room anywhere.
-    pub(super) fn accept(&mut self, now: u64) -> (usize, usize) {
+    pub(super) fn accept(&mut self, now: u64, http: &mut Http) -> (usize, usize) {
         let (mut accepted, mut turned_away) = (0, 0);
         while accepted < ACCEPT_BATCH_MAX {
             match self.listener.accept() {
@@ -87,7 +96,10 @@ impl Acceptor {
                     accepted += 1;
                     // Without it only latency suffers.
                     let _ = stream.set_nodelay(true);
-                    turned_away += usize::from(!self.deal(stream));
+                    if let Err(stream) = self.deal(stream) {
+                        turned_away += 1;
+                        self.farewells.add(stream, now, http);
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.waiting = false;
@@ -106,7 +118,8 @@ impl Acceptor {
         (accepted, turned_away)
     }
 
-    fn deal(&mut self, stream: TcpStream) -> bool {
+    /// Gives it to a shard; back if all are full.
+    fn deal(&mut self, stream: TcpStream) -> Result<(), TcpStream> {
         let mut stream = stream;
         for _ in 0..self.doors.len() {
             let door = &self.doors[self.next];
@@ -119,7 +132,7 @@ impl Acceptor {
             match door.inbox.push(stream) {
                 Ok(()) => {
                     door.bell.ring();
-                    return true;
+                    return Ok(());
                 }
                 Err(back) => {
                     door.taken.fetch_sub(1, Relaxed);
@@ -127,8 +140,6 @@ impl Acceptor {
                 }
             }
         }
-        // A courtesy; the peer may be gone already.
-        let _ = stream.write(TOO_MANY_CLIENTS);
-        false
+        Err(stream)
     }
 }

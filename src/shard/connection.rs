@@ -163,6 +163,11 @@ impl Connection {
         written
     }
 
+    /// Whether it has got all that it asked for with whole requests.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.in_flight == 0 && self.untold() == 0 && !self.backlog
+    }
+
     /// Whether nothing more will happen on it.
     pub(super) fn is_over(&self) -> bool {
         self.gone

@@ -22,6 +22,8 @@ use crate::wire::http::{self, Fault, Manner, Meaning, Read, Scratch};
 
 /// How long a peer is asked to wait while the journal is replayed.
 const LOADING_RETRY_MS: u64 = 1000;
+/// How long a peer is asked to wait for whom there is no room.
+const CROWDED_RETRY_MS: u64 = 1000;
 const SALE_SHIFT: u32 = 16;
 /// An answer of more cells is asked for only when nothing else of its connection is on its way:
 /// many of them for a short request each would fill the memory of a peer that does not read.
@@ -42,6 +44,16 @@ impl Http {
     #[inline]
     pub(super) fn refresh(&mut self, now: u64) {
         self.teller.refresh(now, clock::unix);
+    }
+
+    /// How long a peer is asked to wait for whom there is no room, ms.
+    pub(super) fn crowded_ms(&mut self) -> u64 {
+        self.teller.spread(CROWDED_RETRY_MS)
+    }
+
+    /// What a peer is told for whom there is no room.
+    pub(super) fn turn_away(&mut self, out: &mut Vec<u8>) {
+        self.teller.fault(&Fault::crowded(CROWDED_RETRY_MS), Manner::CLOSE, out);
     }
 }
 

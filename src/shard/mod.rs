@@ -10,6 +10,7 @@
 
 mod acceptor;
 mod connection;
+mod farewell;
 mod guarding;
 mod http;
 mod intake;
@@ -208,8 +209,8 @@ impl Shard {
 
     /// Waits for the kernel or the bell, at most so long.
     pub fn wait(&mut self, timeout: Duration) {
-        let watched =
-            self.table.connections() > 0 || self.acceptor.as_ref().is_some_and(Acceptor::is_paused);
+        let watched = self.table.connections() > 0
+            || self.acceptor.as_ref().is_some_and(Acceptor::is_waited_for);
         let timeout = if watched { timeout.min(sweep::PERIOD) } else { timeout };
         self.look(timeout);
     }
@@ -235,7 +236,8 @@ impl Shard {
         bell.doze(|| shard.borrow_mut().busy() || others(), || shard.borrow_mut().wait(timeout));
     }
 
-    /// Stops accepting and reading. Whole requests that were read go their way.
+    /// Stops accepting and reading. Whole requests that were read go their way, and each connection
+    /// is closed when it has none left.
     pub fn drain(&mut self) {
         self.draining = true;
         if let Some(mut acceptor) = self.acceptor.take() {
@@ -243,6 +245,12 @@ impl Shard {
             let _ = self.poll.registry().deregister(&mut acceptor.listener);
         }
         while self.door.inbox.pop().is_some() {}
+        // Those who wait for nothing are let go at once, not when the last of the others is told.
+        for slot in 0..self.table.slots() {
+            if let Some((_, connection)) = self.table.in_slot(slot) {
+                self.agenda.soil(slot, connection);
+            }
+        }
     }
 
     /// Whether, after [`drain`](Self::drain), all that was read is answered or its peer gone.
@@ -285,12 +293,13 @@ impl Shard {
     /// Accepts, and takes in what the acceptor dealt to this shard.
     fn admit(&mut self, now: u64) -> usize {
         let mut done = 0;
-        if let Some(acceptor) = &mut self.acceptor
-            && acceptor.is_ready(now)
-        {
-            let (accepted, turned_away) = acceptor.accept(now);
-            done += accepted;
-            self.counters().turned_away.add(turned_away as u64);
+        if let Some(acceptor) = &mut self.acceptor {
+            done += acceptor.part(now, &mut self.intake.http);
+            if acceptor.is_ready(now) {
+                let (accepted, turned_away) = acceptor.accept(now, &mut self.intake.http);
+                done += accepted;
+                self.counters().turned_away.add(turned_away as u64);
+            }
         }
         while !self.draining
             && let Some(stream) = self.door.inbox.pop()

@@ -14,6 +14,7 @@ use crate::limits::{OUT_BYTES_HIGH, REPLY_CELLS_MAX};
 use crate::message::{Cell, Reply, kind, outcome};
 use crate::wire::answers::{self, Shown};
 use crate::wire::binary;
+use crate::wire::http::Manner;
 
 /// Answers told before the shard writes them out.
 const ANSWERS_MAX: usize = 4096;
@@ -41,7 +42,7 @@ impl Shard {
                 there = self.replies.available(at + 1 + tails);
                 assert!(at + 1 + tails <= there, "an answer is published with its tails");
             }
-            let flight = self.intake.land();
+            let mut flight = self.intake.land();
             assert!(tails < usize::from(flight.promised), "an answer of {tails} tails");
             let counters = &self.metrics.shards[self.index];
             counters.answers.count(flight.form.protocol(), answer.reply().outcome);
@@ -53,6 +54,9 @@ impl Shard {
                         connection.out.extend_from_slice(&self.replies.get(at + tail).0);
                     }
                 } else if flight.form == Form::Http {
+                    if self.draining && connection.in_flight == 1 && !connection.backlog {
+                        flight.tag |= u32::from(Manner::CLOSE.bits());
+                    }
                     let out = &mut connection.out;
                     self.intake.tell_http(&flight, &answer, &self.replies, at, out);
                 } else if tails == 0 {
@@ -124,7 +128,7 @@ impl Shard {
             let held = connection.bytes_held();
             self.held = self.held - connection.held + held;
             connection.held = held;
-            if connection.is_over() {
+            if connection.is_over() || self.draining && connection.is_quiet() {
                 self.close(slot);
             }
         }

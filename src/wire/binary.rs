@@ -2,9 +2,10 @@
 //!
 //! **Hello.** The first cell of a client is `[0] = 0xDB, [1] = 1` (the version), `[8..54]` its
 //! token's text or zero, the rest zero; a server that asks for no tokens does not look at that one.
-//! The server answers one cell: `[0] = 0xDB`, `[1]` the outcome (0, or 65 malformed or 66
-//! unauthorized, and then it closes), `[2]` the version, `[4..8]` how many requests the connection
-//! may have on their way (u32; more are left waiting in the socket), the rest zero.
+//! The server answers one cell: `[0] = 0xDB`, `[1]` the outcome (0, or 64 overloaded, 65 malformed
+//! or 66 unauthorized, and then it closes), `[2]` the version, `[4..8]` how many requests the
+//! connection may have on their way (u32; more are left waiting in the socket) or, overloaded,
+//! after how many ms to try again, the rest zero.
 //!
 //! **Requests** are a head cell and `tails` cells behind it:
 //!

@@ -37,11 +37,12 @@ pub fn parse_hello(input: &[u8]) -> Option<Greeting<'_>> {
     })
 }
 
-/// Appends the answer to the greeting.
-pub fn hello(told: u8, in_flight_max: u32, out: &mut Vec<u8>) {
+/// Appends the answer to the greeting; `number` is the most requests on their way, or, with
+/// [`OVERLOADED`](outcome::OVERLOADED), after how many ms to try again.
+pub fn hello(told: u8, number: u32, out: &mut Vec<u8>) {
     let mut cell = Cell::ZERO;
     cell.0[..3].copy_from_slice(&[kind::HELLO, told, VERSION]);
-    cell.0[4..8].copy_from_slice(&in_flight_max.to_le_bytes());
+    cell.0[4..8].copy_from_slice(&number.to_le_bytes());
     out.extend_from_slice(&cell.0);
 }
 

@@ -46,6 +46,17 @@ impl Answer {
     }
 }
 
+/// Whether an error is one of those by which a connection ends.
+fn is_end(why: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    [BrokenPipe, ConnectionAborted, ConnectionReset].contains(&why.kind())
+}
+
+fn cut(unread: &[u8]) -> io::Error {
+    let text = format!("closed after {}", unread.escape_ascii());
+    io::Error::new(io::ErrorKind::UnexpectedEof, text)
+}
+
 /// One connection.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
@@ -70,7 +81,12 @@ pub(crate) fn order(sale: &str, key: &str, body: &str) -> String {
 
 impl Peer {
     pub(crate) fn of(server: &Server) -> Peer {
-        Peer { stream: server.connect(), unread: Vec::new() }
+        Peer::over(server.connect())
+    }
+
+    /// Over a socket that is connected.
+    pub(crate) fn over(stream: TcpStream) -> Peer {
+        Peer { stream, unread: Vec::new() }
     }
 
     pub(crate) fn send(&mut self, request: impl AsRef<[u8]>) {
@@ -89,16 +105,20 @@ impl Peer {
         Ok(read)
     }
 
-    /// The next answer's head.
-    #[track_caller]
-    fn receive_head(&mut self) -> String {
+    /// The next answer's head; `None` if the connection ends before its first byte.
+    fn hear_head(&mut self) -> io::Result<Option<String>> {
         loop {
             if let Some(end) = self.unread.windows(4).position(|four| four == b"\r\n\r\n") {
                 let head = self.unread.drain(..end + 4).collect();
-                return String::from_utf8(head).expect("ASCII");
+                return Ok(Some(String::from_utf8(head).expect("ASCII")));
             }
-            let read = self.read().expect("an answer");
-            assert!(read > 0, "closed after {:?}", String::from_utf8_lossy(&self.unread));
+            match self.read() {
+                Ok(0) if self.unread.is_empty() => return Ok(None),
+                Err(why) if self.unread.is_empty() && is_end(&why) => return Ok(None),
+                Ok(0) => return Err(cut(&self.unread)),
+                Ok(_) => {}
+                Err(why) => return Err(why),
+            }
         }
     }
 
@@ -116,30 +136,41 @@ impl Peer {
 
     #[track_caller]
     fn receive_answer(&mut self, with_body: bool) -> Answer {
-        let head = self.receive_head();
+        self.hear(with_body).expect("an answer").expect("not closed")
+    }
+
+    /// The next answer; `None` if the connection ends before its first byte.
+    ///
+    /// # Errors
+    /// When it ends within the answer, or says nothing for too long.
+    #[track_caller]
+    pub(crate) fn hear(&mut self, with_body: bool) -> io::Result<Option<Answer>> {
+        let Some(head) = self.hear_head()? else { return Ok(None) };
         let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest[..3].parse().ok());
         let status = status.unwrap_or_else(|| panic!("no status in {head:?}"));
         let mut answer = Answer { status, head, body: String::new() };
         if status == 100 {
-            return answer;
+            return Ok(Some(answer));
         }
         let date = answer.header("date").expect("a date");
         assert!(date.len() == 29 && date.ends_with(" GMT"), "{date}");
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         if status == 204 {
             assert_eq!(answer.header("content-length"), None);
-            return answer;
+            return Ok(Some(answer));
         }
         let length: usize =
             answer.header("content-length").and_then(|text| text.parse().ok()).expect("a length");
         if with_body {
             while self.unread.len() < length {
-                assert!(self.read().expect("a body") > 0, "closed within a body");
+                if self.read()? == 0 {
+                    return Err(cut(&self.unread));
+                }
             }
             let body = self.unread.drain(..length).collect();
             answer.body = String::from_utf8(body).expect("JSON is UTF-8");
         }
-        answer
+        Ok(Some(answer))
     }
 
     #[track_caller]
@@ -161,6 +192,15 @@ impl Peer {
     #[track_caller]
     pub(crate) fn order(&mut self, sale: &str, key: &str, body: &str) -> Answer {
         self.ask(order(sale, key, body))
+    }
+
+    /// As [`is_closed`](Self::is_closed), when it may have been sent more than it wanted to read.
+    pub(crate) fn is_over(&mut self) -> bool {
+        self.unread.is_empty()
+            && match self.read() {
+                Ok(read) => read == 0,
+                Err(why) => is_end(&why),
+            }
     }
 
     /// Whether the server closes, with nothing more to say.

@@ -339,6 +339,11 @@ impl Server {
         }
     }
 
+    /// Lets it do nothing, or go on.
+    pub(crate) fn freeze(&self, is_frozen: bool) {
+        self.signal(if is_frozen { Signal::STOP } else { Signal::CONT });
+    }
+
     /// Asks it to read its options again.
     pub(crate) fn hang_up(&self) {
         self.signal(Signal::HUP);

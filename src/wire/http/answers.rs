@@ -60,7 +60,7 @@ impl Teller {
 
     /// A time not shorter than this and half as long again at most, so that peers who were turned
     /// away together do not come back together.
-    fn spread(&mut self, ms: u64) -> u64 {
+    pub fn spread(&mut self, ms: u64) -> u64 {
         self.seed ^= self.seed << 13;
         self.seed ^= self.seed >> 7;
         self.seed ^= self.seed << 17;

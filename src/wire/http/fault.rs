@@ -89,6 +89,13 @@ impl Fault {
         }
     }
 
+    /// There are as many connections as there may be.
+    pub fn crowded(retry_after_ms: u64) -> Fault {
+        let mut fault = Fault::new(503, "overloaded", "there is no room for more connections");
+        fault.0.retry_after_ms = retry_after_ms;
+        fault
+    }
+
     /// The journal is still being replayed.
     pub fn loading(retry_after_ms: u64) -> Fault {
         let detail = "the server replays its journal and answers soon; nothing is lost";
