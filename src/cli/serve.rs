@@ -84,7 +84,10 @@ pub(super) fn run(arguments: Serve) -> i32 {
         Ok(admin) => admin,
         Err(why) => {
             let address = options.admin_listen;
-            return ended(CANNOT_CREATE, &format_args!("could not listen on {address}: {why}"));
+            return ended(
+                CANNOT_CREATE,
+                &format_args!("admin_listen: could not listen on {address}: {why}"),
+            );
         }
     };
     let mut pipeline = match Pipeline::start_with(&options, shared.clone(), on_failure) {
@@ -240,6 +243,11 @@ fn check(options: &Options) -> i32 {
             return failed(CONFIGURATION, &why);
         }
     }
+    let warnings = match Shared::load(options) {
+        Ok(shared) => shared.warnings(),
+        Err(why) => return failed(CONFIGURATION, &why),
+    };
+    warnings.iter().for_each(talk);
     let sales = options.sale.len();
     talk(&format_args!("the options are good, and so are {sales} files of sales"));
     FINE

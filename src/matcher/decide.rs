@@ -8,8 +8,17 @@ use crate::record;
 use crate::sale::{About, Buy, Command, Form, Given, Refusal, Stamp, State, condition};
 
 const NS_PER_MS: u64 = 1_000_000;
-/// What a refused buyer is told to wait when a table or the disk is full.
+/// What a refused buyer is told to wait at least, when a table or the disk is full.
 const RETRY_AFTER_MS: u64 = 1_000;
+
+/// Up to half as long again, so that not all who were refused at once come back at once.
+fn jitter_ms(head: &Head) -> u64 {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing
+    let mut low = [0; 8];
+    low.copy_from_slice(&head.key[..8]);
+    let draw = (u64::from_le_bytes(low) ^ head.time.to_native()).wrapping_mul(GOLDEN) >> 32;
+    draw % (RETRY_AFTER_MS / 2)
+}
 
 impl Matcher {
     #[inline(always)]
@@ -148,7 +157,7 @@ impl Matcher {
             Refusal::NotClosed => (outcome::NOT_CLOSED, 0),
             Refusal::HoldsLive(units) => (outcome::HOLDS_LIVE, units),
             Refusal::TooMuch(most) => (outcome::TOO_MUCH, most),
-            Refusal::Overloaded => (outcome::OVERLOADED, RETRY_AFTER_MS),
+            Refusal::Overloaded => (outcome::OVERLOADED, RETRY_AFTER_MS + jitter_ms(head)),
         };
         Reply { outcome, price: value.into(), ..self.blank(head) }
     }

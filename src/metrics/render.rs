@@ -129,6 +129,12 @@ impl Metrics {
         page.counter("refusals", "Requests refused", matcher.refused.value() + here)?;
         let help = "Of these purchases refused as sold out without asking the matcher";
         page.counter("sold_out_at_shard", help, here)?;
+        let denied = self.over_shards(|shard| &shard.denied);
+        page.counter("denied", "Requests refused for want of a token or role", denied)?;
+        let tickets = self.over_shards(|shard| &shard.ticket_refused);
+        page.counter("tickets_refused", "Purchases refused for want of a good ticket", tickets)?;
+        let limited = self.over_shards(|shard| &shard.rate_limited);
+        page.counter("rate_limited", "Purchases refused above a rate", limited)?;
         page.counter("shed", "Purchases that waited too long", matcher.shed.value())?;
         page.gauge("holds", "Holds live", matcher.held.value())?;
         page.gauge("orders", "Orders remembered", matcher.orders.value())?;

@@ -95,7 +95,8 @@ impl Shard {
         let counters = self.counters();
         counters.answer_time.record(now.saturating_sub(told.arrived), count);
         let durable_at = self.metrics.journal.durable_at.value();
-        if durable_at > 0 {
+        // Answers that waited for no sync have nothing to say of the time since the last one.
+        if durable_at > told.arrived {
             counters.written_time.record(now.saturating_sub(durable_at), count);
         }
     }
