@@ -27,8 +27,8 @@ def without_fractions(value):
 
 @schemathesis.hook
 def map_path_parameters(context, path_parameters):
-    """Every other name is that of the sale, and of the item, that there is."""
-    for parameter, known in (("sale", "drop"), ("sku", "tee")):
+    """Every other name is that of the sale, and of the item of which there is plenty."""
+    for parameter, known in (("sale", "drop"), ("sku", "mug")):
         value = (path_parameters or {}).get(parameter)
         if is_name(value) and len(value) % 2 == 0:
             path_parameters[parameter] = known
@@ -46,7 +46,7 @@ def before_call(context, case, kwargs):
     lines = body.get("lines")
     for line in [body, *(lines if isinstance(lines, list) else [])]:
         if isinstance(line, dict) and is_name(line.get("item")) and len(line["item"]) % 2 == 0:
-            line["item"] = "tee"
+            line["item"] = "mug"
     items = body.get("items")
     if isinstance(items, list):
         # A sale's name is the one in its path.

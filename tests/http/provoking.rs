@@ -28,8 +28,8 @@ pub(crate) struct Case<'a> {
     pub(crate) word: &'a str,
 }
 
-/// Servers: one that asks nobody who he is, one that asks for tokens and tickets, and one that takes
-/// one purchase a second.
+/// Servers: one that asks nobody who he is, one that asks for tokens and tickets, and one that
+/// takes one purchase a second.
 pub(crate) struct Street {
     open: Server,
     guarded: Server,
