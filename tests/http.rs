@@ -1,5 +1,5 @@
-//! Buyers over HTTP, from socket to disk: the life of an order, each status, and every way in which
-//! a peer may send its requests, on the port that RESP is spoken on too.
+//! Buyers over HTTP, from socket to disk: the life of an order, each status, what the document says,
+//! and every way in which a peer may send its requests, on the port that RESP is spoken on too.
 
 #[path = "support/resp.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]
@@ -8,6 +8,8 @@ mod resp;
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod server;
 
+#[path = "http/document.rs"]
+mod document;
 #[path = "http/life.rs"]
 mod life;
 #[path = "http/manners.rs"]
@@ -15,6 +17,10 @@ mod manners;
 #[path = "http/peer.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod peer;
+#[path = "http/provoking.rs"]
+mod provoking;
+#[path = "http/schema.rs"]
+mod schema;
 #[path = "http/statuses.rs"]
 mod statuses;
 

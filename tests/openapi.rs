@@ -82,7 +82,8 @@ fn both_documents_are_whole() {
 
 fn check_responses(document: &Value, operation: &Value, at: &str) {
     let responses = operation["responses"].as_object().expect("responses");
-    assert!(responses.keys().any(|status| status.starts_with('2')), "{at}: no success");
+    let succeeds = responses.keys().any(|status| status.starts_with('2'));
+    assert!(succeeds != responses.contains_key("501"), "{at}: done, or not possible yet");
     for (status, response) in responses {
         let response = follow(document, response);
         assert!(response["description"].as_str().is_some_and(|text| text.len() > 3), "{at}");
@@ -94,6 +95,54 @@ fn check_responses(document: &Value, operation: &Value, at: &str) {
         if [425, 429, 503].contains(&code) {
             assert!(!response["headers"]["Retry-After"].is_null(), "{at} {status}");
         }
+    }
+}
+
+/// Status and word of each fault that buyers' HTTP can tell, as its code has them.
+fn faults() -> Vec<(u16, String)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/wire/http");
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a room") {
+        let path = entry.expect("a file").path();
+        if path.is_dir() {
+            continue;
+        }
+        let code = std::fs::read_to_string(path).expect("text");
+        for call in code.split("Fault::new(").skip(1) {
+            let (status, rest) = call.split_once(',').expect("more arguments");
+            // Not where it is defined.
+            let Ok(status) = status.trim().parse() else { continue };
+            all.push((status, rest.split('"').nth(1).expect("a word").to_owned()));
+        }
+    }
+    all
+}
+
+#[test]
+fn every_fault_that_buyers_are_told_is_documented_with_its_status() {
+    let document: Value = serde_json::from_str(DOCUMENTS[1].1).expect("JSON");
+    let mut told = BTreeSet::new();
+    for item in document["paths"].as_object().expect("paths").values() {
+        let operations = item.as_object().expect("a path").values();
+        for responses in operations.filter_map(|operation| operation["responses"].as_object()) {
+            for (status, response) in responses {
+                let text = follow(&document, response)["description"].as_str().expect("a sentence");
+                for word in text.split('`').skip(1).step_by(2) {
+                    told.insert((status.parse().expect("a status"), word.to_owned()));
+                }
+            }
+        }
+    }
+    let faults = faults();
+    assert!(faults.len() > 15, "{} faults are few", faults.len());
+    for fault in faults {
+        // Where there is no path there is no operation either.
+        if fault.1 == "not_found" {
+            let text = document["info"]["description"].as_str().expect("a text");
+            assert!(text.contains("404 `not_found`"));
+            continue;
+        }
+        assert!(told.contains(&fault), "{fault:?} is not documented");
     }
 }
 
@@ -110,6 +159,7 @@ fn the_buyers_document_knows_every_path_and_refusal_there_is() {
         (&*format!("{order}/release"), "post"),
         (&*format!("{order}/extend"), "post"),
         (&*format!("{order}/cancel"), "post"),
+        ("/openapi.json", "get"),
     ] {
         assert!(document["paths"][path][method].is_object(), "{method} {path}");
     }

@@ -70,7 +70,7 @@ fn an_order_is_made_repeated_found_confirmed_and_shown() {
     assert_eq!(
         sale.json(),
         json!({
-            "sale": "drop", "state": "open", "opens_at": null, "closes_at": null,
+            "name": "drop", "state": "open", "opens_at": null, "closes_at": null,
             "currency": "EUR", "limit": 4, "hold_ms": 3_600_000, "seq": seq,
             "items": [
                 {"sku": "tee", "stock": 10, "free": 8, "held": 0, "confirmed": 2, "waiting": 0,
@@ -80,6 +80,8 @@ fn an_order_is_made_repeated_found_confirmed_and_shown() {
             ],
         })
     );
+    // Operators see the same, byte for byte.
+    assert_eq!(Peer::of_operator(&server).get("/v1/sales/drop").body, sale.body);
     drop(shop);
     server.stop().expect_code(0);
     assert_eq!(house.audit()["confirmed"], 1);

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::server::Server;
+use crate::server::{PATIENCE, Server};
 
 /// One answer.
 #[derive(Debug)]
@@ -18,6 +18,14 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// An answer that came over no socket.
+    pub(crate) fn of(text: &str) -> Answer {
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let status = head.strip_prefix("HTTP/1.1 ").and_then(|rest| rest[..3].parse().ok());
+        let status = status.unwrap_or_else(|| panic!("no status in {head:?}"));
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
     /// The value of a header that is there at most once.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -86,6 +94,13 @@ impl Peer {
 
     /// Over a socket that is connected.
     pub(crate) fn over(stream: TcpStream) -> Peer {
+        Peer { stream, unread: Vec::new() }
+    }
+
+    /// One with the operator's port.
+    pub(crate) fn of_operator(server: &Server) -> Peer {
+        let stream = TcpStream::connect(server.admin).expect("it listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
         Peer { stream, unread: Vec::new() }
     }
 

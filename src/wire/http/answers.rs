@@ -109,7 +109,8 @@ impl Teller {
         end(&begun, manner, out);
     }
 
-    /// Answers with a sale; `items` are its items with their names, in the order of their numbers.
+    /// Answers with a sale, as the operator's port shows it too; `items` are its items with their
+    /// names, in the order of their numbers.
     pub fn sale<'a>(
         &mut self,
         reply: &SaleReply,
@@ -119,14 +120,20 @@ impl Teller {
         out: &mut Vec<u8>,
     ) {
         let begun = self.begin(200, manner, &[JSON], out);
-        push(out, b"{\"sale\":\"");
+        push(out, b"{\"name\":\"");
         push(out, name.as_bytes());
-        push(out, b"\",\"state\":\"");
+        push(out, b"\",\"seq\":");
+        push_decimal(reply.after.to_native(), out);
+        push(out, b",\"state\":\"");
         push(out, Phase::from_number(reply.state).map_or("unknown", Phase::word).as_bytes());
         push(out, b"\",\"opens_at\":");
         push_moment_or_null(reply.opens_at.to_native(), out);
         push(out, b",\"closes_at\":");
         push_moment_or_null(reply.closes_at.to_native(), out);
+        push(out, b",\"hold_ms\":");
+        push_decimal(u64::from(reply.hold_ms.to_native()), out);
+        push(out, b",\"limit\":");
+        push_limit(reply.limit.to_native(), out);
         push(out, b",\"currency\":");
         match &reply.currency {
             [0, ..] => push(out, b"null"),
@@ -136,12 +143,6 @@ impl Teller {
                 push(out, b"\"");
             }
         }
-        push(out, b",\"limit\":");
-        push_limit(reply.limit.to_native(), out);
-        push(out, b",\"hold_ms\":");
-        push_decimal(u64::from(reply.hold_ms.to_native()), out);
-        push(out, b",\"seq\":");
-        push_decimal(reply.after.to_native(), out);
         push(out, b",\"items\":[");
         for (index, (sku, cell)) in items.enumerate() {
             push(out, if index > 0 { b",{\"sku\":\"" } else { b"{\"sku\":\"" });

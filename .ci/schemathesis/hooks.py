@@ -1,0 +1,64 @@
+"""What the documents can only say in words, and a sale to meet among all the unknown ones.
+
+Only what is good by the schema is touched, so what was made wrong on purpose stays wrong.
+"""
+
+import re
+
+import schemathesis
+
+NAME = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+
+
+def is_name(value):
+    return isinstance(value, str) and NAME.match(value) is not None
+
+
+def without_fractions(value):
+    """JSON Schema takes 2500.0 for an integer; here one is written without a fraction."""
+    if isinstance(value, dict):
+        return {name: without_fractions(field) for name, field in value.items()}
+    if isinstance(value, list):
+        return [without_fractions(one) for one in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+@schemathesis.hook
+def map_path_parameters(context, path_parameters):
+    """Every other name is that of the sale, and of the item of which there is plenty."""
+    for parameter, known in (("sale", "drop"), ("sku", "mug")):
+        value = (path_parameters or {}).get(parameter)
+        if is_name(value) and len(value) % 2 == 0:
+            path_parameters[parameter] = known
+    return path_parameters
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """The body, in all phases: not all of them know hooks of their own for it."""
+    if not isinstance(case.body, (dict, list)):
+        return
+    case.body = body = without_fractions(case.body)
+    if not isinstance(body, dict):
+        return
+    lines = body.get("lines")
+    for line in [body, *(lines if isinstance(lines, list) else [])]:
+        if isinstance(line, dict) and is_name(line.get("item")) and len(line["item"]) % 2 == 0:
+            line["item"] = "mug"
+    items = body.get("items")
+    if isinstance(items, list):
+        # A sale's name is the one in its path.
+        if is_name(body.get("name")):
+            del body["name"]
+        # No sku twice.
+        known = set()
+        for number, item in enumerate(items):
+            if isinstance(item, dict) and is_name(item.get("sku")):
+                if item["sku"] in known:
+                    item["sku"] = f"{number}.{item['sku']}"[:64]
+                known.add(item["sku"])
+        # A sale that ends by itself ends after it opened.
+        if isinstance(body.get("opens_at"), str) and isinstance(body.get("closes_at"), str):
+            body["closes_at"] = None
