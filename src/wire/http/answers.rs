@@ -159,8 +159,12 @@ impl Teller {
         let value = reply.price.to_native();
         let Refused { status, detail, value_name, retry_ms } = refusals::of(word);
         let is_overloaded = value_name == "retry_after_ms";
-        let retry_ms = if is_overloaded && value > 0 { value } else { retry_ms };
-        let retry_ms = if retry_ms > 0 { self.spread(retry_ms) } else { 0 };
+        // The matcher has spread what it said itself.
+        let retry_ms = match retry_ms {
+            0 => 0,
+            _ if is_overloaded && value > 0 => value,
+            usual => self.spread(usual),
+        };
         let begun = self.begin_problem(status, manner, retry_ms, "", out);
         push_problem(word, status, detail, out);
         if !value_name.is_empty() && !is_overloaded {
