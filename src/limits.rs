@@ -44,6 +44,9 @@ pub const OPERATOR_REPLY_RING_CELLS: usize = 4_096;
 pub const OPERATOR_INBOX_MAX: usize = 64;
 /// The operator's commands on their way at once.
 pub const OPERATOR_IN_FLIGHT_MAX: usize = 64;
+/// The same while the shard's buffers hold as much as they may: the answers to what is on its way
+/// will be held too.
+pub const CONNECTION_IN_FLIGHT_TIGHT: usize = 16;
 /// Requests that the matcher decides before it looks around again.
 pub const MATCHER_BATCH_MAX: usize = 256;
 /// Cells of records in one journal batch, header and seal not counted.

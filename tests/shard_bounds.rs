@@ -11,6 +11,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use doorbuster::limits::CONNECTION_IN_FLIGHT_TIGHT;
 use doorbuster::metrics::Metrics;
 use doorbuster::shard::ShardOptions;
 
@@ -33,6 +34,40 @@ fn a_stop_answers_a_ping_behind_buys_and_a_pipeline_beyond_its_room() {
     assert!(house.shut(), "could not drain");
     assert!(last_words(&mut behind).ends_with("+PONG\r\n"));
     assert_eq!(last_words(&mut beyond).matches("held").count(), 100);
+}
+
+#[test]
+fn full_buffers_took_a_whole_pipeline_and_every_large_answer_of_peers_that_take_none() {
+    let mut house = House::open(ShardOptions { buffers_bytes_max: 0, ..QUICK });
+    // Half a request is held.
+    let mut holder = house.connect();
+    holder.write_all(b"*3\r\n$3\r\nBUY\r\n").expect("sent");
+    let bytes_in = || house.metrics.shards[0].bytes_in.value();
+    wait_until("the half", || bytes_in() > 0);
+
+    house.frozen.store(true, Ordering::Relaxed);
+    let mut pipeline = house.connect();
+    let orders = 500;
+    pipeline.write_all(&resp("BUY drop tee u1 k1").repeat(orders)).expect("sent");
+    let taken = || house.metrics.shards[0].requests.value();
+    wait_until("some requests", || taken() > 0);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert!(taken() <= CONNECTION_IN_FLIGHT_TIGHT as u64, "{} on their way", taken());
+    house.frozen.store(false, Ordering::Relaxed);
+    wait_until("all of them", || taken() == orders as u64);
+
+    let mut curious = house.connect();
+    for path in ["/v1/sales/large", "/openapi.json"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n");
+        curious.write_all(request.as_bytes()).expect("sent");
+    }
+    curious.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+    let words = last_words(&mut curious);
+    assert_eq!(words.matches("HTTP/1.1 503 ").count(), 2, "{words}");
+    assert_eq!(words.matches("\r\nRetry-After: ").count(), 2, "{words}");
+    assert_eq!(words.matches("HTTP/1.1 404 ").count(), 1, "{words}");
+    drop(pipeline);
+    assert!(house.shut(), "could not drain");
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Who may ask for what on the operator's port: one question to the house for each request, before
 //! anything of its body is read. It keeps no token.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -52,6 +54,11 @@ fn check(ask: &AskAccess, request: &Request) -> Result<(), Problem> {
             "the header Origin names another place: pages of other sites may not change sales";
         return Err(Problem::new("forbidden", detail));
     }
+    if changes && ask(None) == Access::Admin && is_from_a_renamed_place(request.headers()) {
+        let detail = "without tokens a page may change sales only where its address is an IP \
+            address or localhost: any other name could have been pointed here by its owner";
+        return Err(Problem::new("forbidden", detail));
+    }
     match (ask(bearer(request.headers())?), changes) {
         (Access::Admin, _) | (Access::Read, false) => Ok(()),
         (Access::Unknown, _) => {
@@ -82,6 +89,19 @@ fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let place = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     place.map(|(_, place)| place) != host || host.is_none()
+}
+
+/// A page's owner can let its name stand for this port's address once the page is loaded. Then the
+/// page comes from here as far as a browser can tell; but not by number, and not from localhost.
+fn is_from_a_renamed_place(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::ORIGIN) {
+        return false;
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = host.parse::<Authority>().ok();
+    let name = host.as_ref().map_or("", Authority::host);
+    let number = name.trim_start_matches('[').trim_end_matches(']');
+    number.parse::<IpAddr>().is_err() && !name.eq_ignore_ascii_case("localhost")
 }
 
 #[cfg(test)]
@@ -123,11 +143,28 @@ mod tests {
             );
         }
         let all = open_to_all();
-        for (origin, expected) in [("http://h:1", true), ("http://evil", false), ("null", false)] {
+        let changes = |ask: &AskAccess, host: &str, more: &[(&str, &str)]| {
             let request = Request::builder().method("POST").uri("/v1/sales/drop/open");
-            let request = request.header("host", "h:1").header("origin", origin);
-            let request = request.body(Body::empty()).expect("a request");
-            assert_eq!(check(&all, &request).is_ok(), expected, "{origin}");
+            let request =
+                more.iter().fold(request.header("host", host), |request, (name, value)| {
+                    request.header(*name, *value)
+                });
+            check(ask, &request.body(Body::empty()).expect("a request")).is_ok()
+        };
+        for (host, origin, expected) in [
+            ("127.0.0.1:1", "http://127.0.0.1:1", true),
+            ("[::1]:1", "http://[::1]:1", true),
+            ("localhost:1", "http://localhost:1", true),
+            ("127.0.0.1:1", "http://evil", false),
+            ("127.0.0.1:1", "null", false),
+            // Its owner let the name stand for our address after the page was loaded.
+            ("evil.example:1", "http://evil.example:1", false),
+        ] {
+            assert_eq!(changes(&all, host, &[("origin", origin)]), expected, "{origin} at {host}");
         }
+        // No page, or one that was given a token.
+        assert!(changes(&all, "doorbuster:1", &[]));
+        let page = [("origin", "http://h:1"), ("authorization", "Bearer a")];
+        assert!(changes(&ask, "h:1", &page));
     }
 }

@@ -90,6 +90,22 @@ impl Metrics {
         page.counter("connections_turned_away", help, turned_away)?;
         let broken = self.over_shards(|shard| &shard.protocol_errors);
         page.counter("protocol_errors", "Peers that broke their protocol", broken)?;
+        let refused: [(&str, &str, u64); 3] = [
+            ("denied", "Requests without a token or role", self.over_shards(|shard| &shard.denied)),
+            (
+                "tickets_refused",
+                "Purchases without a good ticket",
+                self.over_shards(|shard| &shard.ticket_refused),
+            ),
+            (
+                "rate_limited",
+                "Purchases above a rate",
+                self.over_shards(|shard| &shard.rate_limited),
+            ),
+        ];
+        for (name, help, count) in refused {
+            page.counter(name, help, count)?;
+        }
         let (bytes_in, bytes_out) =
             (self.over_shards(|shard| &shard.bytes_in), self.over_shards(|shard| &shard.bytes_out));
         page.counter("received_bytes", "Bytes read from buyers", bytes_in)?;
@@ -129,12 +145,6 @@ impl Metrics {
         page.counter("refusals", "Requests refused", matcher.refused.value() + here)?;
         let help = "Of these purchases refused as sold out without asking the matcher";
         page.counter("sold_out_at_shard", help, here)?;
-        let denied = self.over_shards(|shard| &shard.denied);
-        page.counter("denied", "Requests refused for want of a token or role", denied)?;
-        let tickets = self.over_shards(|shard| &shard.ticket_refused);
-        page.counter("tickets_refused", "Purchases refused for want of a good ticket", tickets)?;
-        let limited = self.over_shards(|shard| &shard.rate_limited);
-        page.counter("rate_limited", "Purchases refused above a rate", limited)?;
         page.counter("shed", "Purchases that waited too long", matcher.shed.value())?;
         page.gauge("holds", "Holds live", matcher.held.value())?;
         page.gauge("orders", "Orders remembered", matcher.orders.value())?;

@@ -9,7 +9,7 @@
 
 use super::connection::Connection;
 use super::guarding;
-use super::intake::{Flight, Form, Intake, Stop, push_ask};
+use super::intake::{self, Flight, Form, Intake, Stop, push_ask};
 use super::table::Address;
 use super::telling::shown;
 use crate::clock;
@@ -24,6 +24,8 @@ use crate::wire::http::{self, Fault, Manner, Meaning, Read, Scratch};
 const LOADING_RETRY_MS: u64 = 1000;
 /// How long a peer is asked to wait for whom there is no room.
 const CROWDED_RETRY_MS: u64 = 1000;
+/// How long a peer is asked to wait that wants much while the buffers are full.
+const TIGHT_RETRY_MS: u64 = 1000;
 const SALE_SHIFT: u32 = 16;
 /// An answer of more cells is asked for only when nothing else of its connection is on its way:
 /// many of them for a short request each would fill the memory of a peer that does not read.
@@ -62,10 +64,10 @@ impl Intake {
         &mut self,
         address: Address,
         connection: &mut Connection,
-        input: &[u8],
-        stamp: u64,
+        read: &intake::Read<'_>,
         loading: bool,
     ) -> Result<usize, Stop> {
+        let (input, stamp) = (read.input, read.stamp);
         let Http { scratch, teller } = &mut self.http;
         let request = match http::read(input, scratch) {
             Read::Whole(request) => request,
@@ -115,15 +117,23 @@ impl Intake {
                     return if manner.has(Manner::CLOSE) { Err(Stop::Close) } else { Ok(bytes) };
                 }
                 let promised = self.names.promise(&ask.head, numbers.0);
-                if promised > CELLS_AMONG_OTHERS_MAX && connection.in_flight > 0 {
+                let is_large = promised > CELLS_AMONG_OTHERS_MAX;
+                if is_large && connection.in_flight > 0 {
                     return Err(Stop::Answers);
                 }
-                push_ask(&mut self.requests, &ask, numbers, stamp);
-                let tag = u32::from(numbers.0) << SALE_SHIFT | u32::from(manner.bits());
-                self.take_off(connection, Flight { address, tag, form: Form::Http, promised });
+                if is_large && read.is_tight {
+                    teller.fault(&Fault::overfull(TIGHT_RETRY_MS), manner, out);
+                } else {
+                    push_ask(&mut self.requests, &ask, numbers, stamp);
+                    let tag = u32::from(numbers.0) << SALE_SHIFT | u32::from(manner.bits());
+                    self.take_off(connection, Flight { address, tag, form: Form::Http, promised });
+                }
             }
             _ if connection.in_flight > 0 => return Err(Stop::Answers),
             Meaning::Ask(_) => teller.fault(&Fault::loading(LOADING_RETRY_MS), manner, out),
+            Meaning::Document(_) if read.is_tight => {
+                teller.fault(&Fault::overfull(TIGHT_RETRY_MS), manner, out);
+            }
             Meaning::Document(text) => teller.document(text, manner, out),
             Meaning::Options(allow) => teller.options(allow, manner, out),
             Meaning::Fault(fault) => teller.fault(&fault, manner, out),

@@ -21,7 +21,10 @@ use super::names::Names;
 use super::refusing::Refusing;
 use super::table::{Address, Buffers};
 use crate::access::Guard;
-use crate::limits::{REPLY_RING_CELLS, REQUEST_TAILS_MAX, SALE_CELLS_MAX, SHARD_IN_FLIGHT_MAX};
+use crate::limits::{
+    CONNECTION_IN_FLIGHT_TIGHT, OUT_BYTES_HIGH, REPLY_RING_CELLS, REQUEST_TAILS_MAX,
+    SALE_CELLS_MAX, SHARD_IN_FLIGHT_MAX,
+};
 use crate::message::{Cell, Head, kind, outcome, text_tail};
 use crate::metrics::{self, Metrics};
 use crate::ring::Writer;
@@ -87,8 +90,16 @@ pub(super) struct Flight {
 pub(super) struct Read<'a> {
     pub(super) input: &'a [u8],
     pub(super) stamp: u64,
+    /// The shard's buffers hold as much as they may.
+    pub(super) is_tight: bool,
+}
+
+impl Read<'_> {
     /// Bytes untold above which no request is taken.
-    pub(super) out_high: usize,
+    #[inline]
+    pub(super) fn out_high(is_tight: bool) -> usize {
+        if is_tight { 0 } else { OUT_BYTES_HIGH }
+    }
 }
 
 pub(super) struct Intake {
@@ -121,6 +132,13 @@ impl Intake {
             && self.promised + SALE_CELLS_MAX <= REPLY_RING_CELLS
     }
 
+    /// Requests that one connection may have on their way now.
+    #[inline]
+    pub(super) fn in_flight_max(&self, is_tight: bool) -> u32 {
+        let most = if is_tight { CONNECTION_IN_FLIGHT_TIGHT as u32 } else { u32::MAX };
+        self.connection_in_flight_max.min(most)
+    }
+
     /// Takes requests from what a connection sent. Returns the bytes used.
     pub(super) fn take(
         &mut self,
@@ -143,6 +161,8 @@ impl Intake {
                 _ => Protocol::Resp,
             };
         }
+        let out_high = Read::out_high(read.is_tight);
+        let in_flight_max = self.in_flight_max(read.is_tight);
         buffers.lend(&mut connection.out);
         let mut used = 0;
         let stop = loop {
@@ -153,16 +173,19 @@ impl Intake {
             if !self.has_room() {
                 break Stop::Full;
             }
-            if connection.in_flight >= self.connection_in_flight_max {
+            if connection.in_flight >= in_flight_max {
                 break Stop::Room;
             }
-            if connection.untold() > read.out_high {
+            if connection.untold() > out_high {
                 break Stop::Out;
             }
             let step = match connection.protocol {
                 Protocol::Binary => self.binary(address, connection, input, read.stamp, loading),
                 Protocol::Greeting => self.greeting(connection, input),
-                Protocol::Http => self.http(address, connection, input, read.stamp, loading),
+                Protocol::Http => {
+                    let read = Read { input, ..*read };
+                    self.http(address, connection, &read, loading)
+                }
                 _ => self.resp(address, connection, input, read.stamp, loading),
             };
             match step {

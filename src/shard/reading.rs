@@ -11,7 +11,7 @@ use super::connection::{Connection, Wait};
 use super::intake::{Read, Stop};
 use super::stream::{Handshake, receive};
 use super::table::{Address, Agenda};
-use crate::limits::{OUT_BYTES_HIGH, READ_BYTES_MAX, READ_BYTES_TIGHT, TLS_RECORD_BYTES_MAX};
+use crate::limits::{READ_BYTES_MAX, READ_BYTES_TIGHT, TLS_RECORD_BYTES_MAX};
 
 /// Turns taken before the shard looks at the answers again.
 const TURNS_MAX: usize = 64;
@@ -86,12 +86,12 @@ impl Shard {
             return 0;
         }
         let tight = self.held > self.options.buffers_bytes_max;
-        let out_high = if tight { 0 } else { OUT_BYTES_HIGH };
+        let out_high = Read::out_high(tight);
         if connection.backlog {
             let mut rest = std::mem::take(&mut connection.rest);
             let stamp = (self.clock)();
             self.unshown.read(stamp);
-            let read = Read { input: &rest[connection.rest_at..], stamp, out_high };
+            let read = Read { input: &rest[connection.rest_at..], stamp, is_tight: tight };
             let (used, stop) = self.intake.take(address, connection, &mut self.buffers, &read);
             connection.rest_at += used;
             connection.backlog = !matches!(stop, Stop::Incomplete | Stop::Close);
@@ -117,7 +117,7 @@ impl Shard {
             connection.wait = Wait::Out;
             return 0;
         }
-        if connection.in_flight >= self.options.connection_in_flight_max {
+        if connection.in_flight >= self.intake.in_flight_max(tight) {
             connection.wait = Wait::Room;
             return 0;
         }
@@ -152,7 +152,7 @@ impl Shard {
             return bytes;
         }
         let input = &self.input[..kept + bytes];
-        let read = Read { input, stamp, out_high };
+        let read = Read { input, stamp, is_tight: tight };
         let (used, stop) = self.intake.take(address, connection, &mut self.buffers, &read);
         let used = if stop == Stop::Close { input.len() } else { used };
         keep(connection, &input[used..], &mut self.buffers);

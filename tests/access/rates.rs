@@ -50,6 +50,8 @@ fn a_token_has_one_rate_over_all_connections_and_protocols() {
     // Each refusal is counted once, however long it had to wait for the answers before it.
     let limited = house.pipeline().metrics().over_shards(|shard| &shard.rate_limited);
     assert_eq!(limited, 2 * REQUESTS - held - again);
+    let figures = house.pipeline().metrics().render();
+    assert!(figures.contains(&format!("\ndoorbuster_rate_limited_total {limited}\n")), "{figures}");
     let mut client = house.binary(&shop);
     let keys: Vec<String> = (0..REQUESTS).map(|number| format!("b-{number}")).collect();
     let answers = keys.iter().map(|key| client.call(&buy("u3", key)).expect("an answer"));

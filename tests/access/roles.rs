@@ -91,6 +91,9 @@ fn every_command_with_every_token() {
     // 17 commands by three kinds of strangers (HELLO's refusal is its own), 5 as a reader, and the
     // wrong tokens themselves.
     assert_eq!(denied, Some(&*(17 * 3 + 5 + COMMANDS.len()).to_string()), "{info}");
+    let figures = house.pipeline().metrics().render();
+    let shown = figures.lines().find_map(|line| line.strip_prefix("doorbuster_denied_total "));
+    assert_eq!(shown, denied, "{figures}");
 }
 
 #[test]

@@ -150,6 +150,7 @@ fn make_with(
     let mut names = DirectoryWriter::default();
     let name = |text: &str| Name::parse(text.as_bytes()).expect("a name");
     names.add(name("drop"), [name("tee"), name("cap")]);
+    names.add(name("large"), (0..100).map(|item| name(&format!("item-{item}"))));
     let shard = Shard::new(ShardParts {
         index,
         requests: request_writer,

@@ -96,6 +96,14 @@ impl Fault {
         fault
     }
 
+    /// The answer is large, and so many that others have not taken yet are held that it may not be.
+    pub fn overfull(retry_after_ms: u64) -> Fault {
+        let detail = "too many answers wait to be taken by their peers for one so large";
+        let mut fault = Fault::new(503, "overloaded", detail);
+        fault.0.retry_after_ms = retry_after_ms;
+        fault
+    }
+
     /// The journal is still being replayed.
     pub fn loading(retry_after_ms: u64) -> Fault {
         let detail = "the server replays its journal and answers soon; nothing is lost";
