@@ -1,5 +1,5 @@
-//! Buyers over HTTP, from socket to disk: the life of an order, each status, what the document says,
-//! and every way in which a peer may send its requests, on the port that RESP is spoken on too.
+//! Buyers over HTTP, from socket to disk: the life of an order, each status, what the document
+//! says, and every way in which a peer may send its requests, on the port that speaks RESP too.
 
 #[path = "support/resp.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]
