@@ -170,7 +170,10 @@ fn time(field: &str, time: Option<Time>) -> Result<u64, String> {
         format!("{field}: '{text}' is no time; write it like 2026-11-27T20:00:00Z")
     };
     let timestamp: jiff::Timestamp = text.parse().map_err(|_| bad())?;
-    u64::try_from(timestamp.as_nanosecond()).ok().filter(|ns| *ns > 0).ok_or_else(bad)
+    u64::try_from(timestamp.as_nanosecond()).ok().filter(|ns| *ns > 0).ok_or_else(|| {
+        let text = text.escape_debug();
+        format!("{field}: '{text}' is not between the years 1970 and 2554")
+    })
 }
 
 #[cfg(test)]
@@ -226,6 +229,8 @@ mod tests {
             ("limit = 4", "limit = 0", "leave it out"),
             ("limit = 4", "colour = 4", "unknown field `colour`"),
             ("2026-11-27T20:00:00Z", "\"soon\"", "opens_at: 'soon' is no time"),
+            ("2026-11-27T20:00:00Z", "\"0316-02-06T06:49:39Z\"", "between the years 1970 and 2554"),
+            ("2026-11-27T20:00:00Z", "\"2600-01-01T00:00:00Z\"", "between the years 1970 and 2554"),
             ("sku = \"tee\"", "sku = \"\"", "sku"),
             ("stock = 1000", "stock = -1", "stock"),
             ("limit = 4", "waitlist = 100", "waitlist: 100 is not possible yet"),
