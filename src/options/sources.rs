@@ -12,7 +12,7 @@ use super::{Layer, SETTINGS, Setting};
 /// What our variables begin with.
 pub const VARIABLE_PREFIX: &str = "DOORBUSTER_";
 /// Variables of ours that are for `doorbuster sale`; a server that has them too is not disturbed.
-const CLIENT_VARIABLES: [&str; 2] = ["ADMIN", "TOKEN"];
+const CLIENT_VARIABLES: [&str; 3] = ["ADMIN", "CA", "TOKEN"];
 /// The longest file of options that is read.
 const FILE_BYTES_MAX: usize = 1 << 20;
 

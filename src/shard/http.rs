@@ -9,7 +9,7 @@
 
 use super::connection::Connection;
 use super::guarding;
-use super::intake::{self, Flight, Form, Intake, Stop, push_ask};
+use super::intake::{self, Flight, Form, Intake, LOADING_RETRY_MS, Stop, push_ask};
 use super::table::Address;
 use super::telling::shown;
 use crate::clock;
@@ -20,8 +20,6 @@ use crate::ring::Reader;
 use crate::wire::http::answers::{CONTINUE, Teller};
 use crate::wire::http::{self, Fault, Manner, Meaning, Read, Scratch};
 
-/// How long a peer is asked to wait while the journal is replayed.
-const LOADING_RETRY_MS: u64 = 1000;
 /// How long a peer is asked to wait for whom there is no room.
 const CROWDED_RETRY_MS: u64 = 1000;
 /// How long a peer is asked to wait that wants much while the buffers are full.

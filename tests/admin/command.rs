@@ -121,3 +121,34 @@ fn completions_know_the_commands_of_each_shell() {
     }
     run(&["completions", "cobol"]).expect_code(2);
 }
+
+#[test]
+fn a_port_that_speaks_tls_is_trusted_by_its_authority_and_reached_no_other_way() {
+    let house = House::new(&["name = \"drop\"\n[[items]]\nsku = \"tee\"\nstock = 5\nprice = 1\n"]);
+    let (cert, key) = (house.path("cert.pem"), house.path("key.pem"));
+    let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
+    std::fs::write(&cert, made.cert.pem()).expect("written");
+    std::fs::write(&key, made.signing_key.serialize_pem()).expect("written");
+    let server = house
+        .server()
+        .option("TLS_CERT", cert.display())
+        .option("TLS_KEY", key.display())
+        .option("TLS_REQUIRED", true)
+        .run();
+    let admin = format!("https://{}", server.admin);
+    let plain = format!("http://{}", server.admin);
+    let [cert, key] = [&cert, &key].map(|path| path.to_str().expect("text"));
+    for (admin, ca, code, expected) in [
+        (&admin, &["--ca", cert][..], 0, "drop"),
+        (&admin, &[], 69, "does not answer"),
+        (&plain, &["--ca", cert], 69, "does not answer"),
+        (&admin, &["--ca", key], 78, "no certificate in it"),
+        (&admin, &["--ca", "/nowhere.pem"], 78, "/nowhere.pem"),
+    ] {
+        let ended = run(&[&["sale", "--admin", admin, "list"], ca].concat());
+        ended.expect_code(code);
+        assert!(format!("{ended:?}").contains(expected), "{admin} {ca:?}: {ended:?}");
+    }
+    server.stop().expect_code(0);
+}

@@ -1,11 +1,13 @@
 //! One question to the operator's port and its answer. The token is kept out of every message.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Request;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// Longer than the port itself waits for the house behind it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -13,6 +15,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// The longest token in a file.
 const TOKEN_BYTES_MAX: usize = 4096;
+
+fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
+    let at = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+    let text = std::fs::read(path).map_err(|why| at(&why))?;
+    let mut found = Vec::new();
+    for item in parse_pem(&text) {
+        if let PemItem::Certificate(certificate) = item.map_err(|why| at(&why))? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() {
+        return Err(at(&"no certificate in it; one in PEM is wanted"));
+    }
+    Ok(found)
+}
 
 /// Why there is no answer to show.
 pub(super) enum Failure {
@@ -32,11 +49,16 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// The port at this URL, with the token of the file or of the environment.
+    /// The port at this URL, with the token of the file or of the environment, trusted if the
+    /// certificates in `ca` say so; without that file, if a public authority does.
     ///
     /// # Errors
-    /// A sentence, if the token cannot be read.
-    pub(super) fn new(url: String, token_file: Option<&Path>) -> Result<Port, String> {
+    /// A sentence, if the token or the certificates cannot be read.
+    pub(super) fn new(
+        url: String,
+        token_file: Option<&Path>,
+        ca: Option<&Path>,
+    ) -> Result<Port, String> {
         let token = match token_file {
             Some(path) => {
                 let text = std::fs::read_to_string(path);
@@ -51,7 +73,12 @@ impl Port {
         if !token.iter().all(is_good) {
             return Err("the token is no single word of printable characters".to_owned());
         }
+        let mut tls = TlsConfig::builder();
+        if let Some(path) = ca {
+            tls = tls.root_certs(RootCerts::Specific(Arc::new(certificates(path)?)));
+        }
         let config = Agent::config_builder()
+            .tls_config(tls.build())
             .http_status_as_error(false)
             .timeout_global(Some(PATIENCE))
             .max_redirects(0)

@@ -27,6 +27,9 @@ pub(super) struct Sale {
     /// A file with the token; without it the variable DOORBUSTER_TOKEN
     #[arg(long, global = true, value_name = "FILE")]
     token_file: Option<PathBuf>,
+    /// A file with the certificates (PEM) that sign the port's, if no public authority does
+    #[arg(long, global = true, env = "DOORBUSTER_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
     /// JSON as the port answers it
     #[arg(long, global = true)]
     json: bool,
@@ -123,7 +126,11 @@ fn change(text: &str) -> Result<Change, String> {
 
 /// Runs the command. Returns the exit code.
 pub(super) fn run(arguments: Sale) -> i32 {
-    let port = match Port::new(arguments.admin, arguments.token_file.as_deref()) {
+    let port = match Port::new(
+        arguments.admin,
+        arguments.token_file.as_deref(),
+        arguments.ca.as_deref(),
+    ) {
         Ok(port) => port,
         Err(why) => return failed(CONFIGURATION, &why),
     };
