@@ -6,9 +6,9 @@
 //! fence comes first in the one order of all fences, the other side sees what came before it:
 //! either the sleeper finds the work, or the ringer finds it asleep.
 
-#[cfg(loom)]
+#[cfg(doorbuster_loom)]
 use loom::sync::atomic::{AtomicBool, Ordering, fence};
-#[cfg(not(loom))]
+#[cfg(not(doorbuster_loom))]
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 /// Wakes one thread by whatever means that thread waits on.

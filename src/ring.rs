@@ -13,22 +13,22 @@
 
 #![allow(unsafe_code)]
 
-#[cfg(loom)]
+#[cfg(doorbuster_loom)]
 use loom::{
     cell::UnsafeCell,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Release},
 };
 use std::sync::Arc;
-#[cfg(not(loom))]
+#[cfg(not(doorbuster_loom))]
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Release};
 
 use crossbeam::utils::CachePadded;
 
 /// std's cell with loom's interface.
-#[cfg(not(loom))]
+#[cfg(not(doorbuster_loom))]
 struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
-#[cfg(not(loom))]
+#[cfg(not(doorbuster_loom))]
 impl<T> UnsafeCell<T> {
     fn new(value: T) -> UnsafeCell<T> {
         UnsafeCell(std::cell::UnsafeCell::new(value))
@@ -234,7 +234,7 @@ impl<T: Copy + Send> Reader<T> {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(doorbuster_loom)))]
 mod tests {
     use super::*;
 

@@ -1,12 +1,13 @@
 //! Every interleaving of the ring and the bell, as loom explores them:
-//! `RUSTFLAGS="--cfg loom" cargo test --release --test loom` (`--nocapture` shows the counts).
+//! `RUSTFLAGS="--cfg doorbuster_loom" cargo test --release --test loom` (`--nocapture` shows the
+//! counts). The flag is ours alone: others' crates have parts that `--cfg loom` would turn off.
 //!
 //! Loom knows which thread has seen which store; it fails on a cell touched by both sides without
 //! a hand-over, on a wrong value, and on a sleep from which nobody wakes (it reports a deadlock).
 //! The last test takes the bell's fences away and expects that failure, so that we know the model
 //! can see what it guards.
 
-#![cfg(loom)]
+#![cfg(doorbuster_loom)]
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
