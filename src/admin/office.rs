@@ -9,11 +9,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::timeout;
 
-use super::desk::{Desk, Done, Refusal, SaleView, Wish};
+use super::desk::{Desk, Done, Refusal};
 use super::feed::Sight;
 use super::health::Phase;
 use super::problem::Problem;
 use crate::limits::ADMIN_FEEDS_MAX;
+use crate::operator::{OperatorCommand, SaleView};
 use crate::sale::Name;
 
 /// How long an answer of the house may take.
@@ -67,16 +68,16 @@ impl Office {
     }
 
     /// Makes a change, of this sale (and item).
-    pub(super) async fn wish(
+    pub(super) async fn command(
         &self,
-        wish: Wish,
+        command: OperatorCommand,
         sale: &Name,
         item: Option<&Name>,
     ) -> Result<Done, Problem> {
         let (sender, answer) = oneshot::channel::<Result<Done, Refusal>>();
         let refused = |why| Problem::refused(why, sale.as_str(), item.map(Name::as_str));
         let desk = &self.house()?.desk;
-        desk.wish(wish, Box::new(move |done| _ = sender.send(done))).map_err(refused)?;
+        desk.command(command, Box::new(move |done| _ = sender.send(done))).map_err(refused)?;
         self.wait(answer).await?.map_err(refused)
     }
 

@@ -8,12 +8,11 @@ use axum::extract::{Query, Request, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
+use axum::routing::{MethodRouter, get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 
 use super::access::{AskAccess, guard};
-use super::desk::Wish;
 use super::feed::feed;
 use super::health::Phase;
 use super::office::Office;
@@ -24,6 +23,7 @@ use super::show::{Listed, Shown, Summary};
 use crate::limits::{
     ADMIN_BODY_BYTES_MAX, ADMIN_LIST_MAX, ADMIN_SALE_BYTES_MAX, PRICE_MAX, STOCK_MAX,
 };
+use crate::operator::OperatorCommand;
 use crate::sale::Name;
 use crate::sale_file;
 
@@ -40,22 +40,10 @@ pub(super) fn router(office: Arc<Office>, access: AskAccess) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/sales", get(list))
         .route("/v1/sales/{sale}", get(show).put(create).delete(remove))
-        .route(
-            "/v1/sales/{sale}/open",
-            post(async |office, sale| change(office, sale, Wish::Open).await),
-        )
-        .route(
-            "/v1/sales/{sale}/pause",
-            post(async |office, sale| change(office, sale, Wish::Pause).await),
-        )
-        .route(
-            "/v1/sales/{sale}/resume",
-            post(async |office, sale| change(office, sale, Wish::Resume).await),
-        )
-        .route(
-            "/v1/sales/{sale}/close",
-            post(async |office, sale| change(office, sale, Wish::Close).await),
-        )
+        .route("/v1/sales/{sale}/open", change(|sale| OperatorCommand::Open { sale }))
+        .route("/v1/sales/{sale}/pause", change(|sale| OperatorCommand::Pause { sale }))
+        .route("/v1/sales/{sale}/resume", change(|sale| OperatorCommand::Resume { sale }))
+        .route("/v1/sales/{sale}/close", change(|sale| OperatorCommand::Close { sale }))
         .route("/v1/sales/{sale}/items/{sku}/stock", post(stock))
         .route("/v1/sales/{sale}/items/{sku}/price", put(price))
         .route("/v1/sales/{sale}/feed", get(feed))
@@ -145,7 +133,7 @@ async fn create(State(office): Here, OfSale(sale): OfSale, request: Request) -> 
     let (parts, body) = request.into_parts();
     let text = text(&parts.headers, body, ADMIN_SALE_BYTES_MAX).await?;
     let terms = sale_file::parse_named(&sale, &text).map_err(Problem::bad)?;
-    let done = office.wish(Wish::Create(terms), &sale, None).await?;
+    let done = office.command(OperatorCommand::Create(terms), &sale, None).await?;
     let status = if done.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let mut response = (status, changed(&office, sale, done.seq).await?).into_response();
     if status == StatusCode::CREATED {
@@ -155,15 +143,18 @@ async fn create(State(office): Here, OfSale(sale): OfSale, request: Request) -> 
     Ok(response)
 }
 
-async fn change(State(office): Here, OfSale(sale): OfSale, wish: fn(Name) -> Wish) -> Answer {
-    let done = office.wish(wish(sale), &sale, None).await?;
-    Ok(changed(&office, sale, done.seq).await?.into_response())
+/// A path to which nothing has to be said but which sale it is.
+fn change(command: fn(Name) -> OperatorCommand) -> MethodRouter<Arc<Office>> {
+    post(async move |State(office): Here, OfSale(sale): OfSale| -> Answer {
+        let done = office.command(command(sale), &sale, None).await?;
+        Ok(changed(&office, sale, done.seq).await?.into_response())
+    })
 }
 
 async fn remove(State(office): Here, OfSale(sale): OfSale) -> Answer {
     // Afterwards there is nothing to be seen any more.
     let mut last = Shown::from(&office.look(sale).await?);
-    last.seq = office.wish(Wish::Remove(sale), &sale, None).await?.seq;
+    last.seq = office.command(OperatorCommand::Remove { sale }, &sale, None).await?.seq;
     last.state = "removed".to_owned();
     Ok(Json(last).into_response())
 }
@@ -188,11 +179,11 @@ async fn stock(
     if !(1..=STOCK_MAX).contains(&count) {
         return Err(Problem::bad(format!("units: {count} is not between 1 and {STOCK_MAX}")));
     }
-    let wish = match units {
-        Units::Add(count) => Wish::Add(sale, item, count),
-        Units::Withdraw(count) => Wish::Withdraw(sale, item, count),
+    let command = match units {
+        Units::Add(count) => OperatorCommand::Add { sale, item, units: count },
+        Units::Withdraw(count) => OperatorCommand::Withdraw { sale, item, units: count },
     };
-    let done = office.wish(wish, &sale, Some(&item)).await?;
+    let done = office.command(command, &sale, Some(&item)).await?;
     Ok(changed(&office, sale, done.seq).await?.into_response())
 }
 
@@ -214,7 +205,8 @@ async fn price(
     if price > PRICE_MAX {
         return Err(Problem::bad(format!("price: {price} is above {PRICE_MAX}")));
     }
-    let done = office.wish(Wish::Price(sale, item, price), &sale, Some(&item)).await?;
+    let done =
+        office.command(OperatorCommand::Price { sale, item, price }, &sale, Some(&item)).await?;
     Ok(changed(&office, sale, done.seq).await?.into_response())
 }
 

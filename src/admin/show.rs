@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::desk::{ItemView, SaleState, SaleView};
+use crate::operator::{ItemView, SaleView};
 
 /// A sale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,8 +102,8 @@ impl From<&SaleView> for Shown {
         let currency = std::str::from_utf8(&view.currency).ok().filter(|text| *text != "\0\0\0");
         Shown {
             name: view.name.to_string(),
-            seq: view.seq,
-            state: word(view.state).to_owned(),
+            seq: view.after,
+            state: view.state.word().to_owned(),
             opens_at: time(view.opens_at),
             closes_at: time(view.closes_at),
             hold_ms: view.hold_ms,
@@ -116,8 +116,8 @@ impl From<&SaleView> for Shown {
 
 impl From<&ItemView> for ShownItem {
     fn from(item: &ItemView) -> ShownItem {
-        let ItemView { sku, stock, free, held, confirmed, waiting, price, limit: most } = *item;
-        let (sku, limit) = (sku.to_string(), limit(most));
+        let ItemView { name, stock, free, held, confirmed, waiting, price, limit: most } = *item;
+        let (sku, limit) = (name.to_string(), limit(most));
         ShownItem { sku, stock, free, held, confirmed, waiting, price, limit }
     }
 }
@@ -154,16 +154,6 @@ impl Delta {
     }
 }
 
-/// The word for a state.
-pub fn word(state: SaleState) -> &'static str {
-    match state {
-        SaleState::Scheduled => "scheduled",
-        SaleState::Open => "open",
-        SaleState::Paused => "paused",
-        SaleState::Closed => "closed",
-    }
-}
-
 fn limit(most: u32) -> Option<u32> {
     (most > 0).then_some(most)
 }
@@ -176,12 +166,12 @@ fn time(unix_ns: u64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sale::Name;
+    use crate::sale::{Name, Phase};
 
     fn view() -> SaleView {
         let name = |text: &str| Name::parse(text.as_bytes()).expect("a name");
         let item = |sku| ItemView {
-            sku: name(sku),
+            name: name(sku),
             stock: 10,
             free: 7,
             held: 2,
@@ -191,9 +181,9 @@ mod tests {
             limit: 0,
         };
         SaleView {
-            seq: 7,
+            after: 7,
             name: name("drop"),
-            state: SaleState::Open,
+            state: Phase::Open,
             opens_at: 0,
             closes_at: 1_795_809_600_000_000_000,
             hold_ms: 1000,

@@ -17,11 +17,12 @@ use serde_json::Value;
 use tower::ServiceExt;
 
 use super::access::{Access, AskAccess};
-use super::desk::{Desk, Done, ItemView, Refusal, SaleState, SaleView, WhenDone, WhenSeen, Wish};
+use super::desk::{Desk, Done, Refusal, WhenDone, WhenSeen};
 use super::health::{Phase, advance};
 use super::office::{House, Office};
 use super::routes;
-use crate::sale::{Name, Terms};
+use crate::operator::{ItemView, OperatorCommand, SaleView};
+use crate::sale::{self, Name, Terms};
 
 /// How the pretended house behaves.
 const WELL: u8 = 0;
@@ -40,18 +41,13 @@ struct FakeDesk {
 }
 
 impl FakeDesk {
-    fn decide(&self, wish: Wish) -> Result<Done, Refusal> {
+    fn decide(&self, command: OperatorCommand) -> Result<Done, Refusal> {
         let refusal = |word| Refusal { word, amount: 0 };
         let mut sales = self.sales.lock();
-        let name = match &wish {
-            Wish::Create(terms) => terms.name,
-            Wish::Open(sale) | Wish::Pause(sale) | Wish::Resume(sale) => *sale,
-            Wish::Close(sale) | Wish::Remove(sale) => *sale,
-            Wish::Add(sale, ..) | Wish::Withdraw(sale, ..) | Wish::Price(sale, ..) => *sale,
-        };
-        if let Wish::Create(terms) = wish {
+        let name = *command.sale();
+        if let OperatorCommand::Create(terms) = command {
             return match sales.get(&name) {
-                Some((old, view)) if *old == terms => Ok(Done { seq: view.seq, replayed: true }),
+                Some((old, view)) if *old == terms => Ok(Done { seq: view.after, replayed: true }),
                 Some(_) => Err(refusal("key_reused")),
                 None => {
                     let done = self.done();
@@ -62,38 +58,42 @@ impl FakeDesk {
             };
         }
         let (_, view) = sales.get_mut(&name).ok_or(refusal("unknown_sale"))?;
-        if let Wish::Remove(_) = wish {
-            if view.state != SaleState::Closed {
+        if let OperatorCommand::Remove { .. } = command {
+            if view.state != sale::Phase::Closed {
                 return Err(refusal("not_closed"));
             }
             sales.remove(&name);
             return Ok(self.done());
         }
-        if view.state == SaleState::Closed {
+        if view.state == sale::Phase::Closed {
             return Err(refusal("closed"));
         }
-        let skus: Vec<Name> = view.items.iter().map(|item| item.sku).collect();
+        let skus: Vec<Name> = view.items.iter().map(|item| item.name).collect();
         let find = |sku: Name| {
             let place = skus.iter().position(|known| *known == sku);
             place.ok_or(refusal("unknown_item"))
         };
-        match wish {
-            Wish::Open(_) | Wish::Resume(_) => view.state = SaleState::Open,
-            Wish::Pause(_) => view.state = SaleState::Paused,
-            Wish::Close(_) => view.state = SaleState::Closed,
-            Wish::Add(_, sku, units) => {
+        match command {
+            OperatorCommand::Open { .. } | OperatorCommand::Resume { .. } => {
+                view.state = sale::Phase::Open
+            }
+            OperatorCommand::Pause { .. } => view.state = sale::Phase::Paused,
+            OperatorCommand::Close { .. } => view.state = sale::Phase::Closed,
+            OperatorCommand::Add { item: sku, units, .. } => {
                 let item = &mut view.items[find(sku)?];
                 (item.stock, item.free) = (item.stock + units, item.free + units);
             }
-            Wish::Withdraw(_, sku, units) => {
+            OperatorCommand::Withdraw { item: sku, units, .. } => {
                 let item = &mut view.items[find(sku)?];
                 if item.free < units {
                     return Err(Refusal { word: "sold_out", amount: item.free });
                 }
                 (item.stock, item.free) = (item.stock - units, item.free - units);
             }
-            Wish::Price(_, sku, price) => view.items[find(sku)?].price = price,
-            Wish::Create(_) | Wish::Remove(_) => unreachable!("decided above"),
+            OperatorCommand::Price { item: sku, price, .. } => view.items[find(sku)?].price = price,
+            OperatorCommand::Create(_)
+            | OperatorCommand::Remove { .. }
+            | OperatorCommand::Sale { .. } => unreachable!("decided above"),
         }
         Ok(self.done())
     }
@@ -105,7 +105,7 @@ impl FakeDesk {
 
 fn view(terms: &Terms, seq: u64) -> SaleView {
     let item = |item: &crate::sale::ItemTerms| ItemView {
-        sku: item.sku,
+        name: item.sku,
         stock: item.stock,
         free: item.stock,
         held: 0,
@@ -115,9 +115,9 @@ fn view(terms: &Terms, seq: u64) -> SaleView {
         limit: item.limit,
     };
     SaleView {
-        seq,
+        after: seq,
         name: terms.name,
-        state: SaleState::Scheduled,
+        state: sale::Phase::Scheduled,
         opens_at: terms.opens_at,
         closes_at: terms.closes_at,
         hold_ms: terms.hold_ms,
@@ -128,11 +128,11 @@ fn view(terms: &Terms, seq: u64) -> SaleView {
 }
 
 impl Desk for FakeDesk {
-    fn wish(&self, wish: Wish, then: WhenDone) -> Result<(), Refusal> {
+    fn command(&self, command: OperatorCommand, then: WhenDone) -> Result<(), Refusal> {
         match self.mood.load(Relaxed) {
             DEAF => {}
             FULL => return Err(Refusal { word: "overloaded", amount: 40 }),
-            _ => then(self.decide(wish)),
+            _ => then(self.decide(command)),
         }
         Ok(())
     }

@@ -9,13 +9,13 @@ use futures_util::stream::{Stream, StreamExt};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::super::desk::Wish;
 use super::super::feed::feed;
 use super::super::health::{Phase, advance};
 use super::super::office::Office;
 use super::super::reading::OfSale;
 use super::{Port, SALE};
 use crate::limits::ADMIN_FEEDS_MAX;
+use crate::operator::OperatorCommand;
 use crate::sale::Name;
 
 type Bytes = Pin<Box<dyn Stream<Item = String> + Send>>;
@@ -50,7 +50,7 @@ async fn port() -> Port {
 
 fn price(port: &Port, price: u64) {
     let tee = Name::parse(b"tee").expect("a name");
-    port.desk.decide(Wish::Price(drop_(), tee, price)).expect("a price");
+    port.desk.decide(OperatorCommand::Price { sale: drop_(), item: tee, price }).expect("a price");
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,10 +63,10 @@ async fn a_snapshot_then_what_changed_and_an_end() {
     let (event, id, delta) = parts(&feed.next().await.expect("a delta"));
     assert_eq!((event.as_str(), id, &delta["items"][0]["price"]), ("delta", 1, &9.into()));
     assert!(delta.get("state").is_none(), "{delta}");
-    port.desk.decide(Wish::Close(drop_())).expect("closed");
+    port.desk.decide(OperatorCommand::Close { sale: drop_() }).expect("closed");
     let (_, _, delta) = parts(&feed.next().await.expect("a delta"));
     assert_eq!((&delta["state"], &delta["items"]), (&"closed".into(), &Value::Array(vec![])));
-    port.desk.decide(Wish::Remove(drop_())).expect("removed");
+    port.desk.decide(OperatorCommand::Remove { sale: drop_() }).expect("removed");
     assert_eq!(parts(&feed.next().await.expect("the end")).0, "end");
     assert!(feed.next().await.is_none());
 }
