@@ -21,7 +21,8 @@ use serde::Serialize;
 use crate::Failure;
 use crate::clock::nanos;
 use crate::figures::{rate, time};
-use crate::run::{histogram, parse_duration};
+use crate::load::tally::histogram;
+use crate::options::duration;
 
 const BLOCK_BYTES: usize = 4096;
 /// Blocks of the file; after the last comes the first.
@@ -35,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     dir: Option<PathBuf>,
     /// How long each part takes
-    #[arg(long, default_value = "2s", value_parser = parse_duration)]
+    #[arg(long, default_value = "2s", value_parser = duration)]
     duration: Duration,
     /// Write one JSON document instead of the table
     #[arg(long)]

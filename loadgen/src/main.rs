@@ -2,12 +2,17 @@
 //!
 //! Each command is a room of its own; here is only what they share: the command line, and how a
 //! program ends. Results go to stdout, talk to stderr. Exit codes: 0 fine, 1 a check failed, 2
-//! usage, 69 the target cannot be reached or went away, 74 the disk failed.
+//! usage, 69 the target cannot be reached or went away, 74 the disk failed, 99 a threshold was
+//! missed.
 
 mod bare;
 mod clock;
 mod figures;
+mod load;
+mod options;
+mod report;
 mod run;
+mod speech;
 
 use std::{
     io::{self, Write},
@@ -32,6 +37,8 @@ impl Failure {
     pub(crate) const UNAVAILABLE: u8 = 69;
     /// The disk failed.
     pub(crate) const DISK: u8 = 74;
+    /// A threshold was missed.
+    pub(crate) const THRESHOLD: u8 = 99;
 
     pub(crate) fn new(exit: u8, sentence: impl Into<String>) -> Failure {
         Failure { exit, sentence: sentence.into() }

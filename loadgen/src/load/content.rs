@@ -6,15 +6,28 @@
 /// How far back a repeated request may reach, in requests of its thread.
 pub(crate) const REPEAT_REACH: u64 = 16_384;
 
+/// Who buys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Buyer<'a> {
+    /// One that nobody saw before: named like the key.
+    New,
+    /// By number, from 1, as decimals.
+    Number(u64),
+    /// By name: 1-64 printable ASCII characters without spaces.
+    Named(&'a str),
+}
+
 /// A purchase to ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Purchase {
+pub(crate) struct Purchase<'a> {
     /// Names the key: the request's own number, or that of the request which it repeats.
     pub(crate) number: u64,
-    /// Number of the buyer in the population; `None` for one that nobody saw before.
-    pub(crate) buyer: Option<u64>,
+    pub(crate) buyer: Buyer<'a>,
     /// Index of the item.
     pub(crate) item: usize,
+    pub(crate) units: u32,
+    /// Whether to take a place on the waitlist where the item is sold out.
+    pub(crate) wait: bool,
     /// Whether it repeats an earlier key.
     pub(crate) repeat: bool,
 }
@@ -34,6 +47,7 @@ pub(crate) struct Content {
     /// Share of the items up to each, of 2^64.
     items: Vec<u64>,
     buyers: Option<u64>,
+    units: u32,
     repeat: u64,
     confirm: u64,
     release: u64,
@@ -54,11 +68,16 @@ impl Content {
         if let Some(last) = shares.last_mut() {
             *last = u64::MAX;
         }
-        Content { seed, items: shares, buyers: None, repeat: 0, confirm: 0, release: 0 }
+        let [repeat, confirm, release] = [0; 3];
+        Content { seed, items: shares, buyers: None, units: 1, repeat, confirm, release }
     }
 
     pub(crate) fn with_buyers(self, buyers: Option<u64>) -> Content {
         Content { buyers, ..self }
+    }
+
+    pub(crate) fn with_units(self, units: u32) -> Content {
+        Content { units, ..self }
     }
 
     pub(crate) fn with_repeats(self, share: f64) -> Content {
@@ -72,7 +91,7 @@ impl Content {
     }
 
     /// Request `number` of the run; its thread's requests are `stride` apart.
-    pub(crate) fn purchase(&self, number: u64, stride: u64) -> Purchase {
+    pub(crate) fn purchase(&self, number: u64, stride: u64) -> Purchase<'_> {
         let mut origin = number;
         // Each step goes back, and a share below one of all requests repeats: it ends soon.
         while self.repeats(origin, stride) {
@@ -85,8 +104,12 @@ impl Content {
             let draw = mix(self.seed ^ 0x17E, origin);
             self.items.partition_point(|share| *share < draw)
         };
-        let buyer = self.buyers.map(|count| 1 + mix(self.seed ^ 0xB0B, origin) % count);
-        Purchase { number: origin, buyer, item, repeat: origin != number }
+        let buyer = match self.buyers {
+            None => Buyer::New,
+            Some(count) => Buyer::Number(1 + mix(self.seed ^ 0xB0B, origin) % count),
+        };
+        let (units, repeat) = (self.units, origin != number);
+        Purchase { number: origin, buyer, item, units, wait: false, repeat }
     }
 
     pub(crate) fn has_repeats(&self) -> bool {

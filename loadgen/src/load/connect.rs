@@ -11,8 +11,8 @@ use std::{
 use doorbuster::client::{Client, Error, HELLO, Item, read_hello};
 use doorbuster::message::CELL_BYTES;
 
-use super::resp::bulk;
 use crate::Failure;
+use crate::speech::resp::bulk;
 
 /// The longest wait for a server that is asked something.
 const PATIENCE: Duration = Duration::from_secs(5);

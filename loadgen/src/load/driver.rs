@@ -20,15 +20,17 @@ use super::alarm::Alarm;
 use super::answered::Books;
 use super::connection::{Asked, Connection, Pending};
 use super::content::Content;
-use super::protocol::Protocol;
 use super::schedule::Schedule;
 use super::tally::Class;
 use crate::clock::Clock;
+use crate::speech::{Parsed, Protocol};
 
 /// The alarm's token; connections have their indexes.
 const ALARM: Token = Token(usize::MAX);
 /// Bytes that all connections read into.
 const READ_BYTES: usize = 256 * 1024;
+/// What is shown of an answer that is an error.
+const SHOWN_BYTES: usize = 200;
 /// The shortest time between two looks at the schedule, in ns: finer would only cost the server
 /// its processor. What it delays is counted as latency.
 const ROUND_NS: u64 = 50_000;
@@ -84,6 +86,7 @@ pub(crate) struct Driver<P> {
     pub(crate) stopped_at: Option<u64>,
     listed: Vec<usize>,
     buffer: Vec<u8>,
+    answers: Vec<Parsed>,
 }
 
 impl<P: Protocol> Driver<P> {
@@ -107,6 +110,7 @@ impl<P: Protocol> Driver<P> {
             stopped_at: None,
             listed: Vec::new(),
             buffer: vec![0; READ_BYTES],
+            answers: Vec::new(),
         }
     }
 
@@ -314,20 +318,19 @@ impl<P: Protocol> Driver<P> {
                     break now;
                 }
             };
-            let mut at = 0;
-            let problem = loop {
-                match self.protocol.parse(&buffer[at..length]) {
-                    Ok(Some(parsed)) => {
-                        let connection = &mut self.connections[index];
-                        self.books.answered::<P>(connection, &parsed, now, || {
-                            let text = &buffer[at..at + parsed.bytes.min(200)];
-                            String::from_utf8_lossy(text).trim_end().to_owned()
-                        });
-                        at += parsed.bytes;
-                    }
-                    Ok(None) => break None,
-                    Err(sentence) => break Some(sentence),
-                }
+            self.answers.clear();
+            let parsed = self.protocol.parse(&buffer[..length], &mut self.answers);
+            for answer in &self.answers {
+                let connection = &mut self.connections[index];
+                self.books.answered::<P>(connection, answer, now, || {
+                    let (from, to) = (answer.text.0 as usize, answer.text.1 as usize);
+                    let text = &buffer[from..to.min(from + SHOWN_BYTES)];
+                    String::from_utf8_lossy(text).trim_end().to_owned()
+                });
+            }
+            let (at, problem) = match parsed {
+                Ok(at) => (at, None),
+                Err(sentence) => (length, Some(sentence)),
             };
             if let Some(sentence) = problem {
                 self.lose(index, now, &sentence);

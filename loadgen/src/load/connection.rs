@@ -11,7 +11,7 @@ use std::{
 
 use mio::net::TcpStream;
 
-use super::protocol::Command;
+use crate::speech::Command;
 
 /// Bytes that may wait for a full socket before no more are put behind them.
 const OUT_BYTES: usize = 64 * 1024;

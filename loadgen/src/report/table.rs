@@ -4,18 +4,18 @@ use std::io::IsTerminal;
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
-use super::report::{ALL_PURCHASES, Percentiles, Report};
-use super::tally::CLASSES;
+use super::document::{ALL_PURCHASES, Document, Percentiles};
 use crate::figures::{grouped, rate, share, time};
+use crate::load::tally::CLASSES;
 
 /// Everything, a line break at the end.
-pub(crate) fn text(report: &Report) -> String {
+pub(crate) fn text(report: &Document) -> String {
     let tables = [summary(report), outcomes(report), latencies(report), checks(report)];
     tables.map(|table| table.trim_fmt() + "\n").join("\n")
 }
 
 /// Prints what must not be overlooked.
-pub(crate) fn print_warnings(report: &Report) {
+pub(crate) fn print_warnings(report: &Document) {
     if report.partial {
         warn("partial: a signal ended the run early");
     }
@@ -62,17 +62,17 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(str::to_owned).to_vec()
 }
 
-fn summary(report: &Report) -> Table {
+fn summary(report: &Document) -> Table {
     let run = &report.run;
-    let protocol = format!("{:?}", run.protocol).to_lowercase();
     let connections = run.connections;
     let mut rows = vec![vec![
         "target".to_owned(),
-        format!("{} {protocol}, {connections} connections", run.target),
+        format!("{} {}, {connections} connections", run.target, run.protocol.word()),
     ]];
     let pace = match (&report.schedule, run.pipeline) {
         (Some(kept), _) => format!(
-            "open: offered {}/s, sent {}/s, generator at most {} late{}",
+            "open: {}, offered {}/s, sent {}/s, generator at most {} late{}",
+            run.profile.as_deref().unwrap_or(""),
             rate(kept.offered_per_second),
             rate(kept.sent_per_second),
             time(kept.latest_ns),
@@ -97,7 +97,7 @@ fn summary(report: &Report) -> Table {
     table(2, rows)
 }
 
-fn outcomes(report: &Report) -> Table {
+fn outcomes(report: &Document) -> Table {
     let counts = &report.counts;
     let mut rows = vec![row(["outcome", "count", "share"])];
     let due = counts.scheduled;
@@ -136,7 +136,7 @@ fn outcomes(report: &Report) -> Table {
     table(1, rows)
 }
 
-fn latencies(report: &Report) -> Table {
+fn latencies(report: &Document) -> Table {
     let head = ["latency", "from", "count", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
     let mut rows = vec![row(head)];
     let mut push = |name: &str, from: &str, percentiles: &Percentiles| {
@@ -160,10 +160,10 @@ fn latencies(report: &Report) -> Table {
     table(2, rows)
 }
 
-fn checks(report: &Report) -> Table {
+fn checks(report: &Document) -> Table {
     let mut rows = vec![row(["check", "", ""])];
     for check in &report.checks {
-        rows.push(row([check.name, if check.passed { "yes" } else { "NO" }, &check.detail]));
+        rows.push(row([&check.name, if check.passed { "yes" } else { "NO" }, &check.detail]));
     }
     table(3, rows)
 }

@@ -5,8 +5,8 @@ use doorbuster::message::outcome;
 use super::connection::{Asked, Connection, FollowUp, Pending};
 use super::content::{Content, Fate};
 use super::proof::Proof;
-use super::protocol::{Command, ERROR, Parsed, Protocol};
 use super::tally::{Class, Tally};
+use crate::speech::{Command, ERROR, Parsed, Protocol};
 
 /// All that a thread writes down.
 pub(crate) struct Books {

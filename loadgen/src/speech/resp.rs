@@ -7,33 +7,27 @@ use std::io::Write;
 
 use doorbuster::message::outcome;
 
-use super::content::Purchase;
-use super::protocol::{Command, ERROR, Parsed, Protocol};
+use super::{Command, ERROR, Parsed, Protocol};
+use crate::load::content::{Buyer, Purchase};
 
+const IN_MEMORY: &str = "writing into memory cannot fail";
 /// The longest answer that can be one of ours, in bytes.
 const ANSWER_BYTES_MAX: usize = 1024;
 
 /// Requests ready to be filled in.
 pub(crate) struct Resp {
-    /// A purchase of each item, up to the buyer.
+    /// A purchase of each item, from behind the number of words up to the buyer.
     buy: Vec<Vec<u8>>,
-    /// What comes after the key.
-    units: Vec<u8>,
     sale: String,
     run: u128,
 }
 
 impl Resp {
-    pub(crate) fn new(sale: &str, items: &[String], units: u32, run: u128) -> Resp {
-        let count = if units == 1 { 5 } else { 7 };
-        let buy = items.iter().map(|item| {
-            format!("*{count}\r\n$3\r\nBUY\r\n{}{}", bulk(sale), bulk(item)).into_bytes()
-        });
-        let units = match units {
-            1 => String::new(),
-            more => bulk("UNITS") + &bulk(&more.to_string()),
-        };
-        Resp { buy: buy.collect(), units: units.into_bytes(), sale: sale.to_owned(), run }
+    pub(crate) fn new(sale: &str, items: &[String], run: u128) -> Resp {
+        let buy = items
+            .iter()
+            .map(|item| format!("\r\n$3\r\nBUY\r\n{}{}", bulk(sale), bulk(item)).into_bytes());
+        Resp { buy: buy.collect(), sale: sale.to_owned(), run }
     }
 }
 
@@ -74,12 +68,26 @@ fn number(value: u128, out: &mut Vec<u8>) {
 impl Protocol for Resp {
     const TAGGED: bool = false;
 
-    fn buy(&mut self, purchase: &Purchase, _: u32, out: &mut Vec<u8>) {
+    fn buy(&mut self, purchase: &Purchase<'_>, _: u32, out: &mut Vec<u8>) {
         let key = self.run + u128::from(purchase.number);
+        let words = 5 + 2 * usize::from(purchase.units > 1) + usize::from(purchase.wait);
+        out.extend_from_slice([b"*5", b"*6", b"*7", b"*8"][words - 5]);
         out.extend_from_slice(&self.buy[purchase.item]);
-        number(purchase.buyer.map_or(key, u128::from), out);
+        match purchase.buyer {
+            Buyer::New => number(key, out),
+            Buyer::Number(buyer) => number(buyer.into(), out),
+            Buyer::Named(buyer) => {
+                write!(out, "${}\r\n{buyer}\r\n", buyer.len()).expect(IN_MEMORY);
+            }
+        }
         number(key, out);
-        out.extend_from_slice(&self.units);
+        if purchase.units > 1 {
+            out.extend_from_slice(b"$5\r\nUNITS\r\n");
+            number(purchase.units.into(), out);
+        }
+        if purchase.wait {
+            out.extend_from_slice(b"$4\r\nWAIT\r\n");
+        }
     }
 
     fn command(&mut self, command: Command, order: u64, _: u32, out: &mut Vec<u8>) {
@@ -88,33 +96,40 @@ impl Protocol for Resp {
             Command::Release => "RELEASE",
         };
         let sale = &self.sale;
-        write!(out, "*3\r\n$7\r\n{word}\r\n${}\r\n{sale}\r\n", sale.len())
-            .expect("writing into memory cannot fail");
+        write!(out, "*3\r\n$7\r\n{word}\r\n${}\r\n{sale}\r\n", sale.len()).expect(IN_MEMORY);
         number(order.into(), out);
     }
 
-    fn parse(&self, bytes: &[u8]) -> Result<Option<Parsed>, String> {
-        let Some(parsed) = (match bytes.first() {
-            None => return Ok(None),
-            Some(b'*') => array(bytes)?,
-            Some(b'-') => Lines { bytes, at: 0 }.next_line().map(|line| Parsed {
-                outcome: if line.starts_with(b"-BUSY") { outcome::OVERLOADED } else { ERROR },
-                replayed: false,
-                tag: 0,
-                order: 0,
-                bytes: line.len() + 2,
-            }),
-            Some(other) => {
-                return Err(format!("{:?} where an answer was due", char::from(*other)));
-            }
-        }) else {
-            if bytes.len() >= ANSWER_BYTES_MAX {
-                return Err("an answer that does not end".to_owned());
-            }
-            return Ok(None);
-        };
-        Ok(Some(parsed))
+    fn parse(&mut self, bytes: &[u8], answers: &mut Vec<Parsed>) -> Result<usize, String> {
+        let mut at = 0;
+        while let Some(answer) = first_answer(&bytes[at..])? {
+            let (begin, length) = (at, answer.text.1);
+            at += length as usize;
+            answers.push(Parsed { text: (begin as u32, at as u32), ..answer });
+        }
+        Ok(at)
     }
+}
+
+/// The first answer in `bytes`, if all of it is there.
+fn first_answer(bytes: &[u8]) -> Result<Option<Parsed>, String> {
+    let answer = match bytes.first() {
+        None => return Ok(None),
+        Some(b'*') => array(bytes)?,
+        Some(b'-') => Lines { bytes, at: 0 }.next_line().map(|line| Parsed {
+            outcome: if line.starts_with(b"-BUSY") { outcome::OVERLOADED } else { ERROR },
+            replayed: false,
+            tag: 0,
+            order: 0,
+            units: 0,
+            text: (0, line.len() as u32 + 2),
+        }),
+        Some(other) => return Err(format!("{:?} where an answer was due", char::from(*other))),
+    };
+    if answer.is_none() && bytes.len() >= ANSWER_BYTES_MAX {
+        return Err("an answer that does not end".to_owned());
+    }
+    Ok(answer)
 }
 
 /// Walks over lines that end in CR LF.
@@ -141,7 +156,7 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
     let Some(count) = lines.next_line() else { return Ok(None) };
     let count = decimal(&count[1..]).filter(|count| (1..=16).contains(count));
     let count = count.ok_or("an array of a length that no answer has")?;
-    let (mut outcome, mut order) = (ERROR, 0);
+    let (mut outcome, mut order, mut units) = (ERROR, 0, 0);
     for index in 0..count {
         let Some(line) = lines.next_line() else { return Ok(None) };
         match line.first() {
@@ -152,12 +167,15 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
                 }
             }
             Some(b':') if index == 1 => order = decimal(&line[1..]).unwrap_or(0),
+            Some(b':') if index == 3 => units = decimal(&line[1..]).unwrap_or(0),
             Some(b':' | b'+') => {}
             _ => return Err("an array that is no answer".to_owned()),
         }
     }
-    let order = if outcome::is_refusal(outcome) { 0 } else { order };
-    Ok(Some(Parsed { outcome, replayed: false, tag: 0, order, bytes: lines.at }))
+    let (order, units) = if outcome::is_refusal(outcome) { (0, 0) } else { (order, units) };
+    let units = u32::try_from(units).unwrap_or(u32::MAX);
+    let text = (0, lines.at as u32);
+    Ok(Some(Parsed { outcome, replayed: false, tag: 0, order, units, text }))
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
@@ -177,13 +195,20 @@ mod tests {
     use super::*;
 
     fn resp() -> Resp {
-        Resp::new("drop", &["tee".to_owned()], 2, 5_000_000_000_000)
+        Resp::new("drop", &["tee".to_owned()], 5_000_000_000_000)
     }
 
     #[test]
     fn a_purchase_is_spelt_out() {
         let mut out = Vec::new();
-        let purchase = Purchase { number: 7, buyer: Some(30), item: 0, repeat: false };
+        let purchase = Purchase {
+            number: 7,
+            buyer: Buyer::Number(30),
+            item: 0,
+            units: 2,
+            wait: false,
+            repeat: false,
+        };
         resp().buy(&purchase, 0, &mut out);
         let wanted = "*7\r\n$3\r\nBUY\r\n$4\r\ndrop\r\n$3\r\ntee\r\n$2\r\n30\r\n\
                       $13\r\n5000000000007\r\n$5\r\nUNITS\r\n$1\r\n2\r\n";
@@ -205,18 +230,25 @@ mod tests {
         let held = b"*6\r\n$4\r\nheld\r\n:42\r\n:43\r\n:1\r\n:2500\r\n:120000\r\n".as_slice();
         let price = b"*2\r\n$13\r\nprice_changed\r\n:1900\r\n".as_slice();
         let error = b"-ERR unknown command\r\n".as_slice();
-        for (bytes, outcome, order) in
-            [(held, outcome::HELD, 42), (price, outcome::PRICE_CHANGED, 0), (error, ERROR, 0)]
-        {
+        for (bytes, outcome, order, units) in [
+            (held, outcome::HELD, 42, 1),
+            (price, outcome::PRICE_CHANGED, 0, 0),
+            (error, ERROR, 0, 0),
+        ] {
+            let mut answers = Vec::new();
             for cut in 0..bytes.len() {
-                assert_eq!(resp().parse(&bytes[..cut]), Ok(None));
+                assert_eq!(resp().parse(&bytes[..cut], &mut answers), Ok(0));
             }
-            let parsed = resp().parse(&[bytes, held].concat()).expect("an answer");
-            let length = bytes.len();
-            let wanted = Parsed { outcome, replayed: false, tag: 0, order, bytes: length };
-            assert_eq!(parsed, Some(wanted));
+            assert_eq!(answers, []);
+            let both = [bytes, held].concat();
+            assert_eq!(resp().parse(&both, &mut answers), Ok(both.len()));
+            let text = (0, bytes.len() as u32);
+            let wanted = Parsed { outcome, replayed: false, tag: 0, order, units, text };
+            assert_eq!((answers[0], answers.len()), (wanted, 2));
+            assert_eq!(answers[1].text, (text.1, both.len() as u32));
         }
-        assert!(resp().parse(b"HTTP/1.1 400").is_err());
-        assert!(resp().parse(b"*99999\r\n").is_err());
+        let mut none = Vec::new();
+        assert!(resp().parse(b"HTTP/1.1 400", &mut none).is_err());
+        assert!(resp().parse(b"*99999\r\n", &mut none).is_err());
     }
 }

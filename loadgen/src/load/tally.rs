@@ -99,7 +99,7 @@ pub(crate) struct Tally {
 }
 
 /// Plain numbers that add up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Counts {
     /// Purchases that the schedule wanted sent (open loop) or that were sent (closed loop).
     pub(crate) scheduled: u64,

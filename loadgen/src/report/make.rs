@@ -1,0 +1,177 @@
+//! Makes the document of a run out of its books.
+
+use std::collections::BTreeMap;
+
+use doorbuster::message::outcome;
+use hdrhistogram::Histogram;
+
+use super::document::{
+    ALL_PURCHASES, Check, CpuShares, Document, FromBoth, Kept, Machine, Outcomes, Percentiles, Run,
+    VERSION,
+};
+use crate::load::Outcome;
+use crate::load::proof::Findings;
+use crate::load::tally::{ByOutcome, CLASSES, Counts, Latency, Tally};
+use crate::options::Arguments;
+
+/// The share of requests that may be late, or of the rate that may be missing.
+const MISSED_SHARE: f64 = 0.01;
+
+/// The document; thresholds are the caller's to add.
+pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
+    let Outcome { books, measured_from, stopped_at, partial, cpu, offered, started_at, intervals } =
+        outcome;
+    let tally = books.tally;
+    let sending = stopped_at.saturating_sub(measured_from) as f64 / 1e9;
+    let ended = tally.last_answer.max(stopped_at).max(measured_from);
+    let seconds = (ended - measured_from) as f64 / 1e9;
+    let per = |count: u64, seconds: f64| if seconds > 0.0 { count as f64 / seconds } else { 0.0 };
+    let counts = tally.counts;
+    let mut latency = BTreeMap::from([(ALL_PURCHASES.to_owned(), both(&tally.purchases()))]);
+    for (class, name) in CLASSES {
+        latency.insert(name.to_owned(), both(tally.latency(class)));
+    }
+    let share = |seconds: Option<f64>| seconds.filter(|_| cpu.wall > 0.0).map(|s| s / cpu.wall);
+    Document {
+        version: VERSION,
+        loadgen: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at,
+        partial,
+        run: conditions(arguments),
+        machine: Machine::default(),
+        schedule: offered.map(|offered| kept(offered, per(counts.sent, sending), &tally)),
+        seconds,
+        orders: tally.orders(),
+        orders_per_second: per(tally.orders(), seconds),
+        answers_per_second: per(counts.answers, seconds),
+        counts,
+        outcomes: Outcomes {
+            given: by_word(&tally.given),
+            replayed: by_word(&tally.replayed),
+            refused: by_word(&tally.refused),
+            confirm: by_word(&tally.confirms),
+            release: by_word(&tally.releases),
+        },
+        latency,
+        cpu: CpuShares { generator: share(cpu.generator), server: share(cpu.server) },
+        server: None,
+        fairness: None,
+        checks: checks(&books.proof.found, &counts),
+        thresholds: Vec::new(),
+        first_error: tally.first_error,
+        intervals,
+    }
+}
+
+fn conditions(arguments: &Arguments) -> Run {
+    let Arguments { target, pace, mix } = arguments;
+    let open = pace.rate.is_some();
+    Run {
+        command: std::env::args().collect::<Vec<_>>().join(" "),
+        target: target.address.to_string(),
+        protocol: target.protocol,
+        tls: false,
+        sale: target.sale.clone(),
+        items: target.item.clone(),
+        connections: target.connections,
+        threads: pace.threads,
+        pipeline: (!open).then_some(pace.pipeline),
+        outstanding: open.then_some(pace.outstanding),
+        profile: pace.rate.map(|rate| format!("steady {}/s, even", crate::figures::rate(rate))),
+        warmup_seconds: pace.warmup.as_secs_f64(),
+        zipf: mix.zipf,
+        buyers: mix.buyers,
+        seed: mix.seed,
+        mix: [
+            ("units", mix.units.to_string()),
+            ("duplicates", mix.duplicates.to_string()),
+            ("confirm", mix.confirm.to_string()),
+            ("release", mix.release.to_string()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into(),
+    }
+}
+
+fn kept(offered_per_second: f64, sent_per_second: f64, tally: &Tally) -> Kept {
+    let counts = &tally.counts;
+    let of_due = |count: u64| count as f64 / counts.scheduled.max(1) as f64;
+    let late_generator_share = of_due(counts.late_generator);
+    let late_connection_share = of_due(counts.late_connection + counts.unsent);
+    Kept {
+        offered_per_second,
+        sent_per_second,
+        late_generator_share,
+        late_connection_share,
+        latest_ns: tally.latest,
+        missed: late_generator_share + late_connection_share > MISSED_SHARE,
+    }
+}
+
+fn both(latency: &Latency) -> FromBoth {
+    FromBoth {
+        from_intended: percentiles(&latency.intended),
+        from_sent: percentiles(&latency.sent),
+    }
+}
+
+/// All figures of a histogram.
+pub(crate) fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
+    let at = |percent: f64| histogram.value_at_quantile(percent / 100.0);
+    let mut distribution = Vec::new();
+    if !histogram.is_empty() {
+        let steps = histogram
+            .iter_quantiles(5)
+            .map(|step| (step.quantile_iterated_to() * 100.0, step.value_iterated_to()));
+        distribution.extend(steps);
+    }
+    Percentiles {
+        count: histogram.len(),
+        mean_ns: histogram.mean(),
+        min_ns: histogram.min(),
+        p50_ns: at(50.0),
+        p90_ns: at(90.0),
+        p99_ns: at(99.0),
+        p99_9_ns: at(99.9),
+        p99_99_ns: at(99.99),
+        max_ns: histogram.max(),
+        distribution,
+    }
+}
+
+fn by_word(counts: &ByOutcome) -> BTreeMap<String, u64> {
+    let mut words = BTreeMap::new();
+    for (number, count) in (0..=u8::MAX).zip(counts).filter(|(_, count)| **count > 0) {
+        *words.entry(outcome::word(number).to_owned()).or_insert(0) += count;
+    }
+    words
+}
+
+fn checks(found: &Findings, counts: &Counts) -> Vec<Check> {
+    let none = |name: &str, bad: u64, note: String| Check {
+        name: name.to_owned(),
+        passed: bad == 0,
+        detail: if bad == 0 { note } else { format!("{bad} times not") },
+    };
+    let unchecked = match found.unchecked {
+        0 => String::new(),
+        count => format!("{count} answers not checked: past the bound of memory"),
+    };
+    let failed = counts.timeouts + counts.lost + counts.errors;
+    let repeats = format!("{} answers to repeated keys compared", found.repeats);
+    let answers = format!(
+        "{} timed out, {} lost with their connection, {} errors",
+        counts.timeouts, counts.lost, counts.errors
+    );
+    vec![
+        none("each order given to one key", found.order_given_twice, unchecked),
+        none("each key given one order", found.key_with_two_orders, repeats),
+        none("confirms and releases of the order named", found.wrong_order, String::new()),
+        none("answers in the order of requests", found.out_of_order, String::new()),
+        Check {
+            name: "every request answered".to_owned(),
+            passed: failed == 0 && counts.connections_lost == 0,
+            detail: if failed == 0 { String::new() } else { answers },
+        },
+    ]
+}

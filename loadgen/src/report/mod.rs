@@ -1,0 +1,8 @@
+//! From what a run left to what people and scripts read.
+
+pub(crate) mod document;
+mod make;
+pub(crate) mod table;
+
+pub(crate) use document::Document;
+pub(crate) use make::{make, percentiles};

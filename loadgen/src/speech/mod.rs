@@ -1,0 +1,58 @@
+//! What every protocol can do for a driver: put requests into a buffer, take answers out of one.
+//!
+//! Neither side touches a socket or allocates for a request. The driver is compiled once for each
+//! protocol; `connect` in the load room prepares what a protocol needs before the first request.
+
+pub(crate) mod binary;
+pub(crate) mod resp;
+
+use crate::load::content::Purchase;
+
+/// An `outcome` of no protocol: the server answered with an error.
+pub(crate) const ERROR: u8 = 255;
+
+/// The command about an order that follows a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Confirm,
+    Release,
+}
+
+/// One answer, as far as a driver cares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Parsed {
+    /// One of [`doorbuster::message::outcome`], or [`ERROR`].
+    pub(crate) outcome: u8,
+    /// Whether the server says that it repeats an answer. RESP never says.
+    pub(crate) replayed: bool,
+    /// The tag, if the protocol has them.
+    pub(crate) tag: u32,
+    /// The order's id; 0 in a refusal.
+    pub(crate) order: u64,
+    /// Units given; 0 in a refusal, and where the protocol does not say.
+    pub(crate) units: u32,
+    /// Where the answer's text begins and ends, to be shown if it is an error.
+    pub(crate) text: (u32, u32),
+}
+
+/// Speaks one protocol on all connections of a thread.
+pub(crate) trait Protocol {
+    /// Whether answers carry the request's tag and say when they are replayed.
+    const TAGGED: bool;
+
+    /// Appends a purchase.
+    fn buy(&mut self, purchase: &Purchase<'_>, tag: u32, out: &mut Vec<u8>);
+
+    /// Appends a command about an order.
+    fn command(&mut self, command: Command, order: u64, tag: u32, out: &mut Vec<u8>);
+
+    /// Ends what was appended for one connection in this round: it is about to be written.
+    fn flush(&mut self, _out: &mut Vec<u8>) {}
+
+    /// Takes all whole answers from the beginning of `bytes`, in order; returns the bytes they
+    /// took. The rest comes again, with more behind it.
+    ///
+    /// # Errors
+    /// A sentence when no further byte can make the rest an answer.
+    fn parse(&mut self, bytes: &[u8], answers: &mut Vec<Parsed>) -> Result<usize, String>;
+}
