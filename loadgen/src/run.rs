@@ -6,10 +6,12 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use clap::Args;
+use hdrhistogram::Histogram;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::Failure;
 use crate::options::{self, Output};
+use crate::report::document::Interval;
 use crate::report::{Document, make, table};
 
 #[derive(Args, Debug)]
@@ -39,7 +41,8 @@ pub(crate) fn measure(
     arguments: &options::Arguments,
     stop: &Arc<AtomicBool>,
 ) -> Result<Document, Failure> {
-    Ok(make(arguments, crate::load::run(arguments, stop)?))
+    let mut show = |_: &Interval, _: &Histogram<u64>| {};
+    Ok(make(arguments, crate::load::run(arguments, stop, &mut show)?))
 }
 
 /// A flag that the first SIGINT or SIGTERM sets; the second ends the program.

@@ -1,27 +1,58 @@
-//! What an answer means for the books: proof, counts, latency, and what follows from it.
+//! What an answer means for the books: proof, units, counts, latency, and what follows from it.
 
 use doorbuster::message::outcome;
 
+use super::arrived::{Arrived, ArrivedOrders};
 use super::connection::{Asked, Connection, FollowUp, Pending};
 use super::content::{Content, Fate};
+use super::ledger::Ledger;
 use super::proof::Proof;
+use super::slice::Slice;
 use super::tally::{Class, Tally};
 use crate::speech::{Command, ERROR, Parsed, Protocol};
+
+/// How buyers behave, beyond what they ask for. Times in ns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manners {
+    /// From a hold to its confirm or release.
+    pub(crate) think: u64,
+    /// From an overloaded server's answer to the next try.
+    pub(crate) retry_after: u64,
+}
 
 /// All that a thread writes down.
 pub(crate) struct Books {
     pub(crate) tally: Tally,
     pub(crate) proof: Proof,
+    pub(crate) ledger: Ledger,
+    pub(crate) arrived: ArrivedOrders,
+    /// The second that is going on.
+    pub(crate) slice: Slice,
     content: Content,
+    /// See [`Content::purchase`].
+    stride: u64,
+    manners: Manners,
 }
 
 impl Books {
-    pub(crate) fn new(content: &Content, stride: u64) -> Books {
+    pub(crate) fn new(content: &Content, stride: u64, manners: Manners, ledger: Ledger) -> Books {
         Books {
             tally: Tally::new(),
             proof: Proof::new(content.has_repeats(), stride),
+            ledger,
+            arrived: ArrivedOrders::default(),
+            slice: Slice::new(),
             content: content.clone(),
+            stride,
+            manners,
         }
+    }
+
+    pub(crate) fn merge(&mut self, other: Books) {
+        self.tally.merge(other.tally);
+        self.proof.merge(other.proof);
+        self.ledger.merge(other.ledger);
+        self.arrived.merge(other.arrived);
     }
 
     /// Takes the next answer of a connection. `text` shows it, should it be an error.
@@ -37,8 +68,13 @@ impl Books {
             self.proof.found.out_of_order += 1;
             return;
         };
-        if P::TAGGED && parsed.tag != pending.number as u32 {
+        if P::TAGGED && parsed.tag != pending.tag() {
             self.proof.found.out_of_order += 1;
+        }
+        if let Asked::Buy { tries: 1.. } = pending.asked
+            && parsed.outcome == outcome::OVERLOADED
+        {
+            return self.try_again(connection, &pending, now);
         }
         let class = if parsed.outcome == ERROR {
             self.tally.note_error(text);
@@ -47,14 +83,39 @@ impl Books {
         } else {
             self.tally.counts.answers += u64::from(pending.measured);
             match pending.asked {
-                Asked::Buy => self.bought::<P>(connection, &pending, parsed, now),
-                Asked::Command(command) => self.followed(command, &pending, parsed),
+                Asked::Buy { .. } => self.bought::<P>(connection, &pending, parsed, now),
+                Asked::Command { command, order, given } => {
+                    self.followed(command, order, given, &pending, parsed, now)
+                }
             }
         };
+        let (intended, sent) = (now - pending.intended, now - pending.sent);
+        match class {
+            Class::Given => self.slice.given += 1,
+            Class::Replayed => self.slice.replayed += 1,
+            Class::Refused => self.slice.refused[usize::from(parsed.outcome)] += 1,
+            Class::Followed => self.slice.followed += 1,
+            Class::Failed => self.slice.failed += 1,
+        }
+        if class != Class::Followed {
+            self.slice.record(intended, sent);
+        }
         if pending.measured {
             self.tally.last_answer = now;
-            self.tally.record(class, now - pending.intended, Some(now - pending.sent));
+            self.tally.record(class, intended, Some(sent));
         }
+    }
+
+    fn try_again(&mut self, connection: &mut Connection, pending: &Pending, now: u64) {
+        let Asked::Buy { tries } = pending.asked else { return };
+        self.tally.counts.retried += u64::from(pending.measured);
+        connection.retries.push_back(FollowUp {
+            asked: Asked::Buy { tries: tries - 1 },
+            measured: pending.measured,
+            number: pending.number,
+            intended: pending.intended,
+            at: now + self.manners.retry_after,
+        });
     }
 
     #[inline]
@@ -71,33 +132,85 @@ impl Books {
             self.tally.refused[outcome] += count;
             return Class::Refused;
         }
-        let said = P::TAGGED.then_some(parsed.replayed);
+        let said = P::SAYS_REPLAYED.then_some(parsed.replayed);
         if self.proof.order(pending.number, parsed.order, said) {
             self.tally.replayed[outcome] += count;
             return Class::Replayed;
         }
         self.tally.given[outcome] += count;
-        if parsed.outcome == outcome::HELD {
+        if pending.measured {
+            let Pending { intended, sent, .. } = *pending;
+            self.arrived.push(Arrived { order: parsed.order, intended, sent });
+        }
+        let purchase = self.content.purchase(pending.number, self.stride);
+        let units = parsed.units_of(&purchase);
+        self.proof.found.wrong_units += u64::from(units != purchase.units);
+        if parsed.outcome == outcome::CONFIRMED {
+            self.ledger.given(&purchase, units, u64::MAX, now);
+            self.ledger.confirmed(&purchase, units, now, now);
+        } else if parsed.outcome == outcome::HELD {
+            let hold_ns = match parsed.expires_in_ms {
+                0 => u64::MAX,
+                ms => u64::from(ms) * 1_000_000,
+            };
+            self.ledger.given(&purchase, units, hold_ns, now);
             let command = match self.content.fate(pending.number) {
                 Fate::Confirm => Command::Confirm,
                 Fate::Release => Command::Release,
                 Fate::Leave => return Class::Given,
             };
-            connection.follow_ups.push_back(FollowUp { command, order: parsed.order, due: now });
+            let at = now + self.manners.think;
+            connection.decisions.push_back(FollowUp {
+                asked: Asked::Command { command, order: parsed.order, given: now },
+                measured: pending.measured,
+                number: pending.number,
+                intended: at,
+                at,
+            });
         }
         Class::Given
     }
 
-    fn followed(&mut self, command: Command, pending: &Pending, parsed: &Parsed) -> Class {
+    /// A release is about to be sent: its units may be anybody's from then on.
+    pub(crate) fn asks_back(&mut self, number: u64, given: u64) {
+        let purchase = self.content.purchase(number, self.stride);
+        self.ledger.asked_back(&purchase, purchase.units, given);
+    }
+
+    fn followed(
+        &mut self,
+        command: Command,
+        order: u64,
+        given: u64,
+        pending: &Pending,
+        parsed: &Parsed,
+        now: u64,
+    ) -> Class {
         let (counts, wanted) = match command {
             Command::Confirm => (&mut self.tally.confirms, outcome::CONFIRMED),
             Command::Release => (&mut self.tally.releases, outcome::RELEASED),
         };
         counts[usize::from(parsed.outcome)] += u64::from(pending.measured);
-        let right = parsed.outcome == wanted && parsed.order == pending.number;
-        if !right && !outcome::is_refusal(parsed.outcome) {
+        let right = parsed.outcome == wanted && parsed.order == order;
+        if right {
+            let purchase = self.content.purchase(pending.number, self.stride);
+            match command {
+                Command::Confirm => self.ledger.confirmed(&purchase, purchase.units, given, now),
+                Command::Release => self.ledger.released(purchase.units),
+            }
+        } else if !outcome::is_refusal(parsed.outcome) {
             self.proof.found.wrong_order += 1;
         }
         Class::Followed
+    }
+}
+
+impl Pending {
+    /// What the protocol was given to tag the request with.
+    pub(crate) fn tag(&self) -> u32 {
+        match self.asked {
+            Asked::Buy { .. } => self.number as u32,
+            Asked::Command { order, .. } => order as u32,
+        }
     }
 }

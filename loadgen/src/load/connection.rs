@@ -1,4 +1,4 @@
-//! One connection of the driver: what it has to write, and what it waits for.
+//! One connection of the driver: what it has to send and when, and what it waits for.
 //!
 //! Requests of a round leave in one write; answers are read through a buffer that all connections
 //! share, and only the cut-off end of one is kept here. Invariant: `pending` holds what was encoded
@@ -11,6 +11,7 @@ use std::{
 
 use mio::net::TcpStream;
 
+use super::arrivals::Arrivals;
 use crate::speech::Command;
 
 /// Bytes that may wait for a full socket before no more are put behind them.
@@ -19,30 +20,42 @@ const OUT_BYTES: usize = 64 * 1024;
 /// What a request was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
-    Buy,
-    Command(Command),
+    Buy {
+        /// Tries that are left, should the server be overloaded.
+        tries: u8,
+    },
+    Command {
+        command: Command,
+        order: u64,
+        /// When the hold was given.
+        given: u64,
+    },
 }
 
-/// A request on its way.
+/// A request on its way. Times are ns since the start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pending {
     pub(crate) asked: Asked,
     /// Whether it belongs to the measured time.
     pub(crate) measured: bool,
-    /// The purchase's number or the order's id.
+    /// The purchase's number: its own, or that of the purchase which it is about.
     pub(crate) number: u64,
-    /// When it was due, ns since the start.
+    /// When it was due.
     pub(crate) intended: u64,
     /// When it was sent.
     pub(crate) sent: u64,
 }
 
-/// A command that is due because a hold was given.
+/// A request that is due because of an answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FollowUp {
-    pub(crate) command: Command,
-    pub(crate) order: u64,
-    pub(crate) due: u64,
+    pub(crate) asked: Asked,
+    pub(crate) measured: bool,
+    pub(crate) number: u64,
+    /// From when its wait counts: that of the first try, for another one.
+    pub(crate) intended: u64,
+    /// When to send it.
+    pub(crate) at: u64,
 }
 
 pub(crate) struct Connection {
@@ -52,29 +65,33 @@ pub(crate) struct Connection {
     out_start: usize,
     partial: Vec<u8>,
     pub(crate) pending: VecDeque<Pending>,
-    pub(crate) follow_ups: VecDeque<FollowUp>,
+    /// Confirms and releases: buyers think equally long, so they are due in this order.
+    pub(crate) decisions: VecDeque<FollowUp>,
+    /// Purchases to try again: they wait equally long, too.
+    pub(crate) retries: VecDeque<FollowUp>,
     bound: usize,
-    /// Open loop: index of the next purchase that its schedule has for it.
-    pub(crate) next: u64,
+    /// Open loop: what its schedule has for it.
+    pub(crate) arrivals: Option<Arrivals>,
     /// Open loop: it was full when something was due, and has been behind ever since.
     pub(crate) held_back: bool,
-    /// Whether it waits in the list of those to be written.
-    pub(crate) listed: bool,
+    /// For when it stands in the driver's queue.
+    pub(crate) queued_for: u64,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, bound: usize, next: u64) -> Connection {
+    pub(crate) fn new(stream: TcpStream, bound: usize, arrivals: Option<Arrivals>) -> Connection {
         Connection {
             stream: Some(stream),
             out: Vec::with_capacity(4096),
             out_start: 0,
             partial: Vec::new(),
             pending: VecDeque::with_capacity(bound.min(1024)),
-            follow_ups: VecDeque::new(),
+            decisions: VecDeque::new(),
+            retries: VecDeque::new(),
             bound,
-            next,
+            arrivals,
             held_back: false,
-            listed: false,
+            queued_for: Arrivals::NEVER,
         }
     }
 
@@ -91,7 +108,28 @@ impl Connection {
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.pending.is_empty() && self.follow_ups.is_empty()
+        self.pending.is_empty() && self.decisions.is_empty() && self.retries.is_empty()
+    }
+
+    /// Takes the next follow-up that is due at `now`.
+    pub(crate) fn follow_up(&mut self, now: u64) -> Option<FollowUp> {
+        for queue in [&mut self.decisions, &mut self.retries] {
+            if queue.front().is_some_and(|first| first.at <= now) {
+                return queue.pop_front();
+            }
+        }
+        None
+    }
+
+    /// When there is something to send again: nothing before an answer, if it is full.
+    pub(crate) fn next_due(&self, cut: u64) -> u64 {
+        if !self.has_room() {
+            return Arrivals::NEVER;
+        }
+        let first = |queue: &VecDeque<FollowUp>| queue.front().map(|first| first.at);
+        let arrival = self.arrivals.as_ref().map(Arrivals::due).filter(|due| *due < cut);
+        let all = [first(&self.decisions), first(&self.retries), arrival];
+        all.into_iter().flatten().min().unwrap_or(Arrivals::NEVER)
     }
 
     pub(crate) fn close(&mut self) {

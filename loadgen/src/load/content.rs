@@ -3,6 +3,11 @@
 //! So a repeated request needs no memory of the first, and two runs with one seed ask for the same
 //! in the same order. Keys differ from run to run: the run's id is in front of the number.
 
+use std::sync::Arc;
+
+use super::trace::Trace;
+use crate::options::Mix;
+
 /// How far back a repeated request may reach, in requests of its thread.
 pub(crate) const REPEAT_REACH: u64 = 16_384;
 
@@ -40,80 +45,91 @@ pub(crate) enum Fate {
     Leave,
 }
 
-/// The recipe of a run.
+/// The first number of bots: above any population.
+const FIRST_BOT: u64 = 9_000_000_000_000;
+
+/// The recipe of a run. Shares are of 2^64; lists of shares are sums up to each entry.
 #[derive(Clone, Debug)]
 pub(crate) struct Content {
     seed: u64,
-    /// Share of the items up to each, of 2^64.
     items: Vec<u64>,
+    units: Vec<(u32, u64)>,
     buyers: Option<u64>,
-    units: u32,
+    bots: (u64, u64),
     repeat: u64,
+    click: u64,
+    wait: u64,
     confirm: u64,
     release: u64,
+    trace: Option<Arc<Trace>>,
 }
 
 impl Content {
-    /// `items` are drawn with probabilities like 1 / rank^`zipf`; shares are of 1.
-    pub(crate) fn new(seed: u64, items: usize, zipf: f64) -> Content {
-        let weight = |rank: usize| 1.0 / (rank as f64).powf(zipf);
-        let total: f64 = (1..=items).map(weight).sum();
-        let mut sum = 0.0;
-        let mut shares: Vec<u64> = (1..=items)
-            .map(|rank| {
-                sum += weight(rank);
-                threshold(sum / total)
-            })
-            .collect();
-        if let Some(last) = shares.last_mut() {
-            *last = u64::MAX;
+    /// As the mix says, over `items` items or those of a trace.
+    pub(crate) fn new(mix: &Mix, items: usize, trace: Option<Arc<Trace>>) -> Content {
+        let weight = |rank: usize| 1.0 / (rank as f64).powf(mix.zipf);
+        let shares = sums((1..=items).map(weight));
+        let units = mix.units.0.iter().map(|(units, _)| *units);
+        let unit_shares = sums(mix.units.0.iter().map(|(_, weight)| *weight));
+        Content {
+            seed: mix.seed,
+            items: shares,
+            units: units.zip(unit_shares).collect(),
+            buyers: mix.buyers,
+            bots: (threshold(mix.bots), mix.bot_buyers),
+            repeat: threshold(mix.duplicates),
+            click: threshold(mix.clicks),
+            wait: threshold(mix.wait),
+            confirm: threshold(mix.confirm),
+            release: threshold(mix.confirm + mix.release),
+            trace,
         }
-        let [repeat, confirm, release] = [0; 3];
-        Content { seed, items: shares, buyers: None, units: 1, repeat, confirm, release }
-    }
-
-    pub(crate) fn with_buyers(self, buyers: Option<u64>) -> Content {
-        Content { buyers, ..self }
-    }
-
-    pub(crate) fn with_units(self, units: u32) -> Content {
-        Content { units, ..self }
-    }
-
-    pub(crate) fn with_repeats(self, share: f64) -> Content {
-        Content { repeat: threshold(share), ..self }
-    }
-
-    pub(crate) fn with_fates(self, confirm: f64, release: f64) -> Content {
-        let confirm_below = threshold(confirm);
-        let release_below = threshold(confirm + release);
-        Content { confirm: confirm_below, release: release_below, ..self }
     }
 
     /// Request `number` of the run; its thread's requests are `stride` apart.
     pub(crate) fn purchase(&self, number: u64, stride: u64) -> Purchase<'_> {
+        if let Some(trace) = &self.trace {
+            return trace.purchase(number);
+        }
         let mut origin = number;
         // Each step goes back, and a share below one of all requests repeats: it ends soon.
         while self.repeats(origin, stride) {
             let reach = (origin / stride).min(REPEAT_REACH);
             origin -= stride * (1 + mix(self.seed ^ 0xB4C, origin) % reach);
         }
-        let item = if self.items.len() == 1 {
-            0
+        let draw = |salt: u64| mix(self.seed ^ salt, origin);
+        let item = match self.items.len() {
+            1 => 0,
+            _ => self.items.partition_point(|share| *share < draw(0x17E)),
+        };
+        let units = match self.units.len() {
+            1 => self.units[0].0,
+            _ => {
+                let share = draw(0x0217);
+                self.units[self.units.partition_point(|(_, upto)| *upto < share)].0
+            }
+        };
+        let buyer = if self.bots.0 > 0 && draw(0xB07) < self.bots.0 {
+            Buyer::Number(FIRST_BOT + draw(0xB08) % self.bots.1)
         } else {
-            let draw = mix(self.seed ^ 0x17E, origin);
-            self.items.partition_point(|share| *share < draw)
+            match self.buyers {
+                None => Buyer::New,
+                Some(count) => Buyer::Number(1 + draw(0xB0B) % count),
+            }
         };
-        let buyer = match self.buyers {
-            None => Buyer::New,
-            Some(count) => Buyer::Number(1 + mix(self.seed ^ 0xB0B, origin) % count),
-        };
-        let (units, repeat) = (self.units, origin != number);
-        Purchase { number: origin, buyer, item, units, wait: false, repeat }
+        let wait = self.wait > 0 && draw(0x3A1) < self.wait;
+        Purchase { number: origin, buyer, item, units, wait, repeat: origin != number }
     }
 
+    /// Whether any key is sent more than once.
     pub(crate) fn has_repeats(&self) -> bool {
-        self.repeat > 0
+        self.repeat > 0 || self.click > 0
+    }
+
+    /// Whether the buyer of request `number` clicks twice.
+    #[inline]
+    pub(crate) fn clicks_twice(&self, number: u64) -> bool {
+        self.click > 0 && mix(self.seed ^ 0xC11C, number) < self.click
     }
 
     /// What becomes of the hold that request `number` was given.
@@ -136,13 +152,29 @@ impl Content {
     }
 }
 
+/// Sums of weights as shares; the last is all.
+fn sums(weights: impl Iterator<Item = f64>) -> Vec<u64> {
+    let weights: Vec<f64> = weights.collect();
+    let total: f64 = weights.iter().sum();
+    let mut sum = 0.0;
+    let share = |weight: &f64| {
+        sum += weight;
+        threshold(sum / total)
+    };
+    let mut shares: Vec<u64> = weights.iter().map(share).collect();
+    if let Some(last) = shares.last_mut() {
+        *last = u64::MAX;
+    }
+    shares
+}
+
 /// A share of 1 as a share of 2^64.
 fn threshold(share: f64) -> u64 {
     (share.clamp(0.0, 1.0) * u64::MAX as f64) as u64
 }
 
 /// Sebastiano Vigna's splitmix64, as a function of its counter.
-fn mix(seed: u64, counter: u64) -> u64 {
+pub(crate) fn mix(seed: u64, counter: u64) -> u64 {
     let mut z = seed.wrapping_add(counter.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
     z = (z ^ z >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ z >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -153,9 +185,14 @@ fn mix(seed: u64, counter: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn mixed() -> Mix {
+        Mix { seed: 7, zipf: 1.0, ..Mix::default() }
+    }
+
     #[test]
     fn a_repeat_asks_for_what_its_original_asked() {
-        let content = Content::new(7, 5, 1.0).with_buyers(Some(100)).with_repeats(0.3);
+        let mix = Mix { buyers: Some(100), duplicates: 0.3, bots: 0.1, bot_buyers: 3, ..mixed() };
+        let content = Content::new(&mix, 5, None);
         let mut repeats = 0;
         for number in (1..100_000).step_by(2) {
             let purchase = content.purchase(number, 2);
@@ -170,19 +207,30 @@ mod tests {
     }
 
     #[test]
-    fn items_and_fates_come_in_their_shares() {
-        let content = Content::new(7, 3, 1.0).with_fates(0.3, 0.1);
-        let (mut items, mut fates) = ([0_u32; 3], [0_u32; 3]);
+    fn items_units_bots_and_fates_come_in_their_shares() {
+        let units = "1:6,2:3,3:2".parse().expect("weights");
+        let mix = Mix { confirm: 0.3, release: 0.1, bots: 0.5, bot_buyers: 4, units, ..mixed() };
+        let content = Content::new(&mix, 3, None);
+        let (mut items, mut fates, mut units) = ([0_u32; 3], [0_u32; 3], [0_u32; 3]);
+        let mut bots = [0_u32; 4];
         for number in 0..110_000 {
-            items[content.purchase(number, 1).item] += 1;
+            let purchase = content.purchase(number, 1);
+            items[purchase.item] += 1;
+            units[purchase.units as usize - 1] += 1;
             fates[content.fate(number) as usize] += 1;
+            if let Buyer::Number(bot) = purchase.buyer {
+                bots[(bot - FIRST_BOT) as usize] += 1;
+            }
         }
+        let near = |seen: &[u32], wanted: &[u32]| {
+            for (count, wanted) in seen.iter().zip(wanted) {
+                assert!(count.abs_diff(*wanted) < 1_000, "{seen:?}");
+            }
+        };
         // 1 : 1/2 : 1/3
-        for (seen, wanted) in items.into_iter().zip([60_000, 30_000, 20_000]) {
-            assert!(seen.abs_diff(wanted) < 1_000, "{items:?}");
-        }
-        for (seen, wanted) in fates.into_iter().zip([33_000, 11_000, 66_000]) {
-            assert!(seen.abs_diff(wanted) < 1_000, "{fates:?}");
-        }
+        near(&items, &[60_000, 30_000, 20_000]);
+        near(&units, &[60_000, 30_000, 20_000]);
+        near(&fates, &[33_000, 11_000, 66_000]);
+        near(&bots, &[13_750; 4]);
     }
 }

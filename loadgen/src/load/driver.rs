@@ -2,10 +2,13 @@
 //!
 //! In a *closed* loop each connection keeps its pipeline full, so a slow server slows the load. In
 //! an *open* loop requests leave when they are due, whatever is outstanding; one that cannot (its
-//! connection is full) keeps its intended time, from which its wait is counted. One clock reading
-//! serves all answers of one read. Nothing is allocated for a request.
+//! connection is full) keeps its intended time, from which its wait is counted. A queue knows when
+//! each connection has something to send next. One clock reading serves all answers of one read.
+//! Nothing is allocated for a request.
 
 use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
     io,
     sync::{
         Arc,
@@ -17,13 +20,15 @@ use std::{
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 
 use super::alarm::Alarm;
-use super::answered::Books;
-use super::connection::{Asked, Connection, Pending};
+use super::answered::{Books, Manners};
+use super::arrivals::{Arrivals, Profile};
+use super::connection::{Asked, Connection, FollowUp, Pending};
 use super::content::Content;
-use super::schedule::Schedule;
+use super::ledger::Ledger;
+use super::slice::{SLICE_NS, Teller};
 use super::tally::Class;
 use crate::clock::Clock;
-use crate::speech::{Parsed, Protocol};
+use crate::speech::{Command, Parsed, Protocol};
 
 /// The alarm's token; connections have their indexes.
 const ALARM: Token = Token(usize::MAX);
@@ -40,7 +45,7 @@ const NAP: Duration = Duration::from_millis(20);
 const LATE_NS: u64 = 1_000_000;
 
 /// What decides when a request is sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Pace {
     /// Whenever there is room in the pipeline.
     Closed {
@@ -48,7 +53,7 @@ pub(crate) enum Pace {
         requests: Option<u64>,
     },
     /// When it is due.
-    Open(Schedule),
+    Open(Profile),
 }
 
 /// A thread's part of the run. Times are ns since the start.
@@ -57,6 +62,12 @@ pub(crate) struct Plan {
     pub(crate) clock: Clock,
     pub(crate) pace: Pace,
     pub(crate) content: Content,
+    pub(crate) manners: Manners,
+    /// Tries after the first one.
+    pub(crate) retries: u8,
+    /// The limit of a buyer for an item, if it is known.
+    pub(crate) limit: Option<u32>,
+    pub(crate) items: usize,
     /// Threads, and which of them this is.
     pub(crate) stride: u64,
     pub(crate) offset: u64,
@@ -68,6 +79,18 @@ pub(crate) struct Plan {
     pub(crate) patience: u64,
     /// Set by a signal: come to an end.
     pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) teller: Teller,
+}
+
+impl Plan {
+    /// What thread `offset` has to do.
+    pub(crate) fn part(&self, offset: u64) -> Plan {
+        let mut part = Plan { offset, ..self.clone() };
+        if let Pace::Closed { requests: Some(count) } = &mut part.pace {
+            *count = (*count + self.stride - 1 - offset) / self.stride;
+        }
+        part
+    }
 }
 
 /// Drives some connections over one protocol.
@@ -79,36 +102,46 @@ pub(crate) struct Driver<P> {
     /// Closed loop: purchases issued, and how many measured ones may yet be.
     issued: u64,
     left: u64,
-    /// Open loop: requests that have come due, and where they end.
-    due: u64,
-    end_index: u64,
+    /// Open loop: what is due from here on is not sent.
+    cut: u64,
+    /// When connections have something to send; entries that a connection no longer stands for
+    /// are passed over.
+    queue: BinaryHeap<Reverse<(u64, usize)>>,
     /// When sending ended.
     pub(crate) stopped_at: Option<u64>,
-    listed: Vec<usize>,
     buffer: Vec<u8>,
     answers: Vec<Parsed>,
 }
 
 impl<P: Protocol> Driver<P> {
     pub(crate) fn new(plan: Plan, protocol: P, streams: Vec<TcpStream>, bound: usize) -> Driver<P> {
-        let connections = (0_u64..).zip(streams);
-        let connections: Vec<Connection> =
-            connections.map(|(index, stream)| Connection::new(stream, bound, index)).collect();
-        let (left, end_index) = match plan.pace {
-            Pace::Closed { requests } => (requests.unwrap_or(u64::MAX), 0),
-            Pace::Open(schedule) => (0, schedule.due_before(plan.end)),
+        let count = streams.len() as u64;
+        let connection = |(index, stream)| {
+            let arrivals = match &plan.pace {
+                Pace::Closed { .. } => None,
+                Pace::Open(profile) => {
+                    let first = index * plan.stride + plan.offset;
+                    Some(Arrivals::new(profile.clone(), first, count * plan.stride))
+                }
+            };
+            Connection::new(stream, bound, arrivals)
         };
+        let connections: Vec<Connection> = (0_u64..).zip(streams).map(connection).collect();
+        let left = match plan.pace {
+            Pace::Closed { requests } => requests.unwrap_or(u64::MAX),
+            Pace::Open(_) => 0,
+        };
+        let ledger = Ledger::new(plan.items, plan.end.saturating_add(plan.patience), plan.limit);
         Driver {
-            books: Books::new(&plan.content, plan.stride),
+            books: Books::new(&plan.content, plan.stride, plan.manners, ledger),
+            cut: plan.end,
             plan,
             protocol,
             connections,
             issued: 0,
             left,
-            due: 0,
-            end_index,
+            queue: BinaryHeap::new(),
             stopped_at: None,
-            listed: Vec::new(),
             buffer: vec![0; READ_BYTES],
             answers: Vec::new(),
         }
@@ -132,14 +165,16 @@ impl<P: Protocol> Driver<P> {
             std::thread::sleep(Duration::from_micros(200));
         }
         for index in 0..self.connections.len() {
-            self.push(index, self.plan.clock.now());
+            self.push(index);
         }
         loop {
             let now = self.plan.clock.now();
             self.steer(now);
             self.push_due(now);
+            self.tell(now, false);
             if self.is_over(now) {
                 self.settle(now);
+                self.tell(now, true);
                 return Ok(());
             }
             let bound = self.wait(now, &mut alarm)?;
@@ -150,8 +185,8 @@ impl<P: Protocol> Driver<P> {
             }
             for event in events.iter().filter(|event| event.token() != ALARM) {
                 let Token(index) = event.token();
-                let now = self.receive(index);
-                self.push(index, now);
+                self.receive(index);
+                self.push(index);
             }
         }
     }
@@ -163,34 +198,38 @@ impl<P: Protocol> Driver<P> {
         }
         let all_lost = !self.connections.iter().any(Connection::is_alive);
         let stop = self.plan.stop.load(Ordering::Relaxed);
-        if now >= self.plan.end || self.left == 0 && self.end_index == 0 || stop || all_lost {
-            if let Pace::Open(schedule) = self.plan.pace {
-                self.end_index = self.end_index.min(schedule.due_before(now));
-            }
+        let done = matches!(self.plan.pace, Pace::Closed { .. }) && self.left == 0;
+        if now >= self.plan.end || done || stop || all_lost {
+            self.cut = self.cut.min(now);
             self.stopped_at = Some(now.min(self.plan.end));
         }
     }
 
     /// Sends what came due since the last look.
     fn push_due(&mut self, now: u64) {
-        let Pace::Open(schedule) = self.plan.pace else { return };
-        let due = schedule.due_before(now).min(self.end_index);
-        let count = self.connections.len() as u64;
-        // After a long absence every connection has something due: one turn serves them all.
-        for index in due.saturating_sub(count).max(self.due)..due {
-            let index = (index % count) as usize;
-            if self.fill(index, now) > 0 && !self.connections[index].listed {
-                self.connections[index].listed = true;
-                self.listed.push(index);
+        while let Some(Reverse((due, index))) = self.queue.peek().copied() {
+            if due > now {
+                return;
+            }
+            self.queue.pop();
+            let connection = &mut self.connections[index];
+            if connection.queued_for == due {
+                connection.queued_for = Arrivals::NEVER;
+                self.push(index);
             }
         }
-        self.due = due;
-        let mut listed = std::mem::take(&mut self.listed);
-        for index in listed.drain(..) {
-            self.connections[index].listed = false;
-            self.push(index, now);
+    }
+
+    /// Tells the second that is over.
+    fn tell(&mut self, now: u64, last: bool) {
+        let going_on = now / SLICE_NS;
+        let slice = &mut self.books.slice;
+        if going_on > slice.index || last {
+            slice.ended = if last { now } else { going_on * SLICE_NS };
+            slice.outstanding = self.connections.iter().map(|c| c.pending.len() as u64).sum();
+            self.plan.teller.tell(slice);
+            slice.index = going_on;
         }
-        self.listed = listed;
     }
 
     /// How long to sleep at most.
@@ -199,25 +238,33 @@ impl<P: Protocol> Driver<P> {
             return Ok(Duration::from_millis(1));
         }
         let longest = NAP.min(Duration::from_nanos(self.plan.end - now));
-        match self.plan.pace {
-            Pace::Open(schedule) if self.due < self.end_index => {
-                alarm.set(now, schedule.due_at(self.due).max(now + ROUND_NS), longest)
-            }
-            _ => Ok(longest),
+        match self.queue.peek() {
+            Some(Reverse((due, _))) => alarm.set(now, (*due).max(now + ROUND_NS), longest),
+            None => Ok(longest),
         }
     }
 
-    /// Puts what may be sent into the connection's buffer and writes it.
-    fn push(&mut self, index: usize, now: u64) {
+    /// Sends what may be sent on a connection, and queues it for what comes later.
+    fn push(&mut self, index: usize) {
         loop {
+            let now = self.plan.clock.now();
             let added = self.fill(index, now);
             let connection = &mut self.connections[index];
+            if added > 0 {
+                self.protocol.flush(&mut connection.out);
+            }
             if let Err(error) = connection.write() {
                 return self.lose(index, now, &format!("writing failed: {error}"));
             }
             if added == 0 || !connection.out.is_empty() {
-                return;
+                break;
             }
+        }
+        let connection = &mut self.connections[index];
+        let due = connection.next_due(self.cut);
+        if due < connection.queued_for {
+            connection.queued_for = due;
+            self.queue.push(Reverse((due, index)));
         }
     }
 
@@ -225,36 +272,44 @@ impl<P: Protocol> Driver<P> {
     fn fill(&mut self, index: usize, now: u64) -> usize {
         let mut added = 0;
         while self.connections[index].has_room() {
-            let connection = &mut self.connections[index];
-            if let Some(follow_up) = connection.follow_ups.pop_front() {
-                let tag = follow_up.order as u32;
-                self.protocol.command(follow_up.command, follow_up.order, tag, &mut connection.out);
-                let measured = follow_up.due >= self.plan.measured_from;
-                self.books.tally.counts.followed += u64::from(measured);
-                connection.pending.push_back(Pending {
-                    asked: Asked::Command(follow_up.command),
-                    measured,
-                    number: follow_up.order,
-                    intended: follow_up.due,
-                    sent: now,
-                });
-            } else if let Some((local, intended)) = self.next_purchase(index, now) {
-                self.buy(index, local, intended, now);
+            if let Some(follow_up) = self.connections[index].follow_up(now) {
+                self.follow(index, &follow_up, now);
+            } else if let Some((number, intended)) = self.next_purchase(index, now) {
+                self.buy(index, number, intended, now);
             } else {
                 break;
             }
             added += 1;
         }
-        if let Pace::Open(schedule) = self.plan.pace {
-            let connection = &mut self.connections[index];
-            connection.held_back =
-                connection.next < self.end_index && schedule.due_at(connection.next) <= now;
-        }
+        let cut = self.cut;
+        let connection = &mut self.connections[index];
+        let due = connection.arrivals.as_ref().map_or(Arrivals::NEVER, Arrivals::due);
+        connection.held_back = due < cut && due <= now;
         added
     }
 
-    /// The next purchase that this connection may send: its index in this thread and when it was
-    /// due.
+    /// Sends what an answer led to.
+    fn follow(&mut self, index: usize, follow_up: &FollowUp, now: u64) {
+        let FollowUp { asked, measured, number, intended, .. } = *follow_up;
+        let pending = Pending { asked, measured, number, intended, sent: now };
+        let out = &mut self.connections[index].out;
+        match asked {
+            Asked::Command { command, order, given } => {
+                if command == Command::Release {
+                    self.books.asks_back(number, given);
+                }
+                self.protocol.command(command, order, pending.tag(), out);
+                self.books.tally.counts.followed += u64::from(measured);
+            }
+            Asked::Buy { .. } => {
+                let purchase = self.plan.content.purchase(number, self.plan.stride);
+                self.protocol.buy(&purchase, pending.tag(), out);
+            }
+        }
+        self.connections[index].pending.push_back(pending);
+    }
+
+    /// The next purchase that this connection may send: its number and when it was due.
     fn next_purchase(&mut self, index: usize, now: u64) -> Option<(u64, u64)> {
         match self.plan.pace {
             Pace::Closed { .. } if self.stopped_at.is_some() || self.left == 0 => None,
@@ -263,35 +318,38 @@ impl<P: Protocol> Driver<P> {
                     self.left -= 1;
                 }
                 self.issued += 1;
-                Some((self.issued - 1, now))
+                Some(((self.issued - 1) * self.plan.stride + self.plan.offset, now))
             }
-            Pace::Open(schedule) => {
-                let next = self.connections[index].next;
-                let due = schedule.due_at(next);
-                if next >= self.end_index || due > now {
+            Pace::Open(_) => {
+                let arrivals = self.connections[index].arrivals.as_mut()?;
+                let next = (arrivals.number(), arrivals.due());
+                if next.1 > now || next.1 >= self.cut {
                     return None;
                 }
-                self.connections[index].next += self.connections.len() as u64;
-                Some((next, due))
+                arrivals.advance();
+                Some(next)
             }
         }
     }
 
-    fn buy(&mut self, index: usize, local: u64, intended: u64, now: u64) {
+    fn buy(&mut self, index: usize, number: u64, intended: u64, now: u64) {
         let connection = &mut self.connections[index];
-        let number = local * self.plan.stride + self.plan.offset;
         let purchase = self.plan.content.purchase(number, self.plan.stride);
-        self.protocol.buy(&purchase, purchase.number as u32, &mut connection.out);
         let measured = intended >= self.plan.measured_from;
-        let pending =
-            Pending { asked: Asked::Buy, measured, number: purchase.number, intended, sent: now };
-        connection.pending.push_back(pending);
+        let asked = Asked::Buy { tries: self.plan.retries };
+        let pending = Pending { asked, measured, number: purchase.number, intended, sent: now };
+        let clicks = 1 + u64::from(self.plan.content.clicks_twice(number));
+        for _ in 0..clicks {
+            self.protocol.buy(&purchase, pending.tag(), &mut connection.out);
+            connection.pending.push_back(pending);
+        }
+        self.books.slice.sent += clicks;
         if !measured {
             return;
         }
         let tally = &mut self.books.tally;
         tally.counts.sent += 1;
-        tally.counts.repeats_sent += u64::from(purchase.repeat);
+        tally.counts.repeats_sent += u64::from(purchase.repeat) + clicks - 1;
         let late = now - intended;
         if connection.held_back {
             tally.counts.late_connection += u64::from(late > LATE_NS);
@@ -301,10 +359,10 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
-    /// Takes all answers that have come; returns the time of the last read.
-    fn receive(&mut self, index: usize) -> u64 {
+    /// Takes all answers that have come.
+    fn receive(&mut self, index: usize) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        let now = loop {
+        loop {
             let read = self.connections[index].read(&mut buffer);
             let now = self.plan.clock.now();
             let (length, more) = match read {
@@ -315,7 +373,7 @@ impl<P: Protocol> Driver<P> {
                         _ => format!("reading failed: {error}"),
                     };
                     self.lose(index, now, &what);
-                    break now;
+                    break;
                 }
             };
             self.answers.clear();
@@ -328,23 +386,18 @@ impl<P: Protocol> Driver<P> {
                     String::from_utf8_lossy(text).trim_end().to_owned()
                 });
             }
-            let (at, problem) = match parsed {
-                Ok(at) => (at, None),
-                Err(sentence) => (length, Some(sentence)),
-            };
-            if let Some(sentence) = problem {
-                self.lose(index, now, &sentence);
-                break now;
-            }
-            if length > 0 {
-                self.connections[index].keep(&buffer[at..length]);
+            match parsed {
+                Ok(taken) => self.connections[index].keep(&buffer[taken..length]),
+                Err(sentence) => {
+                    self.lose(index, now, &sentence);
+                    break;
+                }
             }
             if !more {
-                break now;
+                break;
             }
-        };
+        }
         self.buffer = buffer;
-        now
     }
 
     /// Counts a connection and all that it had outstanding as lost.
@@ -354,10 +407,12 @@ impl<P: Protocol> Driver<P> {
             return;
         }
         connection.close();
-        connection.follow_ups.clear();
+        connection.decisions.clear();
+        connection.retries.clear();
         let tally = &mut self.books.tally;
         tally.counts.connections_lost += 1;
         tally.note_error(|| format!("a connection died: {why}"));
+        self.books.slice.failed += connection.pending.len() as u64;
         for pending in connection.pending.drain(..).filter(|pending| pending.measured) {
             tally.counts.lost += 1;
             tally.record(Class::Failed, now - pending.intended, Some(now - pending.sent));
@@ -367,27 +422,28 @@ impl<P: Protocol> Driver<P> {
     fn is_over(&self, now: u64) -> bool {
         let Some(stopped_at) = self.stopped_at else { return false };
         let done = |connection: &Connection| {
-            !connection.is_alive() || connection.is_idle() && connection.next >= self.end_index
+            let due = connection.arrivals.as_ref().map_or(Arrivals::NEVER, Arrivals::due);
+            !connection.is_alive() || connection.is_idle() && due >= self.cut
         };
         now >= stopped_at + self.plan.patience || self.connections.iter().all(done)
     }
 
     /// Counts what never came to be.
     fn settle(&mut self, now: u64) {
-        let step = self.connections.len();
         let tally = &mut self.books.tally;
         for connection in &mut self.connections {
+            self.books.slice.failed += connection.pending.len() as u64;
             for pending in connection.pending.drain(..).filter(|pending| pending.measured) {
                 tally.counts.timeouts += 1;
                 tally.record(Class::Failed, now - pending.intended, Some(now - pending.sent));
             }
-            let Pace::Open(schedule) = self.plan.pace else { continue };
-            for local in (connection.next..self.end_index).step_by(step) {
-                let due = schedule.due_at(local);
-                if due >= self.plan.measured_from {
+            let Some(arrivals) = &mut connection.arrivals else { continue };
+            while arrivals.due() < self.cut {
+                if arrivals.due() >= self.plan.measured_from {
                     tally.counts.unsent += 1;
-                    tally.record(Class::Failed, now.saturating_sub(due), None);
+                    tally.record(Class::Failed, now.saturating_sub(arrivals.due()), None);
                 }
+                arrivals.advance();
             }
         }
         tally.counts.scheduled = tally.counts.sent + tally.counts.unsent;

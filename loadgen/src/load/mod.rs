@@ -5,31 +5,42 @@
 
 mod alarm;
 mod answered;
+pub(crate) mod arrivals;
+pub(crate) mod arrived;
 mod connect;
 mod connection;
 pub(crate) mod content;
+mod curve;
 mod driver;
+pub(crate) mod ledger;
 pub(crate) mod proof;
-mod schedule;
+mod slice;
 pub(crate) mod tally;
+mod trace;
+mod watch;
 
 use std::{
-    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering, mpsc},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 
 use crate::Failure;
-use crate::clock::{Clock, cpu_seconds, nanos};
-use crate::options::{Arguments, Spoken};
+use crate::clock::{Clock, nanos};
+use crate::options::{Arguments, Arrival, Pair, Spoken};
 use crate::report::document::Interval;
 use crate::speech::{Protocol, binary::Binary, resp::Resp};
-use answered::Books;
+pub(crate) use answered::Books;
+use answered::Manners;
+use arrivals::Profile;
 use content::Content;
 use driver::{Driver, Pace, Plan};
-use schedule::Schedule;
+use slice::Teller;
+use trace::Trace;
+use watch::Watch;
 
 /// From making the threads to the first request.
 const START_DELAY: Duration = Duration::from_millis(20);
@@ -37,6 +48,8 @@ const START_DELAY: Duration = Duration::from_millis(20);
 const FOR_EVER_NS: u64 = u64::MAX / 4;
 /// A run's id is its start in us; its requests' numbers have the digits behind it.
 const NUMBERS: u128 = 1_000_000_000_000;
+/// Slices that may wait for the thread that shows them.
+const SLICES_WAITING: usize = 64;
 
 /// CPU time used in the measured part, in seconds.
 pub(crate) struct Cpu {
@@ -46,86 +59,103 @@ pub(crate) struct Cpu {
     pub(crate) wall: f64,
 }
 
-/// All that a run left.
+/// All that a run left. Times are ns since the start.
 pub(crate) struct Outcome {
     pub(crate) books: Books,
-    /// ns since the start.
     pub(crate) measured_from: u64,
-    /// When sending ended, ns since the start.
+    /// When sending ended.
     pub(crate) stopped_at: u64,
     pub(crate) partial: bool,
     pub(crate) cpu: Cpu,
     /// Open loop: the mean rate wanted in the measured time.
     pub(crate) offered: Option<f64>,
+    /// Names of the items: those of the trace, if there is one.
+    pub(crate) items: Vec<String>,
     /// RFC 3339.
     pub(crate) started_at: String,
     pub(crate) intervals: Vec<Interval>,
 }
 
+/// What is shown of each second while the run goes on: its figures, and the latencies of its
+/// purchases from the intended time of sending.
+pub(crate) type Show<'a> = &'a mut dyn FnMut(&Interval, &Histogram<u64>);
+
 /// Does one run.
-pub(crate) fn run(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Outcome, Failure> {
+pub(crate) fn run(
+    arguments: &Arguments,
+    stop: &Arc<AtomicBool>,
+    show: Show<'_>,
+) -> Result<Outcome, Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let run_id = now.as_micros() * NUMBERS;
+    let mut arguments = arguments.clone();
+    let trace = match &arguments.pace.trace {
+        None => None,
+        Some(path) => Some(Arc::new(Trace::read(path, arguments.pace.speed)?)),
+    };
+    if let Some(trace) = &trace {
+        arguments.target.item.clone_from(&trace.items);
+    }
     let target = &arguments.target;
-    match target.protocol {
+    let mut outcome = match target.protocol {
         Spoken::Binary => {
             let items = connect::resolve(target.address, &target.sale, &target.item)?;
-            drive(arguments, stop, true, || Binary::new(&items, run_id))
+            drive(&arguments, trace, stop, show, true, || Binary::new(&items, run_id))
         }
         Spoken::Resp => {
             connect::look_up(target.address, &target.sale, &target.item)?;
-            drive(arguments, stop, false, || Resp::new(&target.sale, &target.item, run_id))
+            let resp = || Resp::new(&target.sale, &target.item, run_id);
+            drive(&arguments, trace, stop, show, false, resp)
         }
-    }
+    }?;
+    outcome.items = arguments.target.item;
+    Ok(outcome)
 }
 
 /// Connects, runs the threads, adds up.
 fn drive<P: Protocol + Send>(
     arguments: &Arguments,
+    trace: Option<Arc<Trace>>,
     stop: &Arc<AtomicBool>,
+    show: Show<'_>,
     greet: bool,
     protocol: impl Fn() -> P,
 ) -> Result<Outcome, Failure> {
-    let Arguments { target, pace, .. } = arguments;
+    let Arguments { target, pace, mix } = arguments;
     let (streams, server_bound) = connect::connect(target.address, target.connections, greet)?;
-    let wanted = pace.rate.map_or(pace.pipeline, |_| pace.outstanding);
+    let wanted = if pace.is_open() { pace.outstanding } else { pace.pipeline };
     let bound = wanted.min(server_bound);
-    if bound < wanted && pace.rate.is_none() {
+    if bound < wanted && !pace.is_open() {
         eprintln!("loadgen: the server takes {bound} requests at once on a connection");
     }
-    let measured_from = nanos(pace.warmup);
+    // A click's second request goes where its first went.
+    let bound = if mix.clicks > 0.0 { bound.saturating_sub(1).max(1) } else { bound };
+    let profile = profile(arguments, trace.as_ref(), None)?;
+    let started_at = jiff::Timestamp::now().to_string();
+    let (tell, slices) = mpsc::sync_channel(SLICES_WAITING);
     let clock = Clock::starting_in(START_DELAY);
+    let whole = plan(arguments, profile.clone(), trace, clock, stop, Teller(tell));
+    let (measured_from, end) = (whole.measured_from, whole.end);
     let mut drivers = Vec::new();
-    for (offset, streams) in deal(streams, pace.threads).into_iter().enumerate() {
-        let plan = plan(arguments, clock, offset as u64, Arc::clone(stop));
-        drivers.push(Driver::new(plan, protocol(), streams, bound));
+    for (offset, streams) in (0..).zip(deal(streams, pace.threads)) {
+        drivers.push(Driver::new(whole.part(offset), protocol(), streams, bound));
     }
+    drop(whole);
     talk(arguments);
-    let (cpu_before, began, results) = thread::scope(|scope| {
+    let mut watch = Watch::new(slices, clock, profile.clone(), measured_from, target.server_pid);
+    let results = thread::scope(|scope| {
         let running: Vec<_> = drivers
             .into_iter()
             .map(|mut driver| {
                 scope.spawn(move || driver.run().map(|()| (driver.books, driver.stopped_at)))
             })
             .collect();
-        while clock.now() < measured_from && !stop.load(Ordering::Relaxed) {
-            thread::sleep(Duration::from_nanos(measured_from - clock.now()).min(START_DELAY));
-        }
-        let before = (cpu_seconds(None), target.server_pid.and_then(|id| cpu_seconds(Some(id))));
-        let began = clock.now();
-        let results: Vec<_> = running
-            .into_iter()
-            .map(|thread| thread.join().expect("a driver's panic ends the program"))
-            .collect();
-        (before, began, results)
+        watch.watch(pace.threads, show);
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| thread.join();
+        let results = running.into_iter().map(join);
+        results.map(|result| result.expect("a driver's panic ends the program")).collect::<Vec<_>>()
     });
-    let spent = |before: Option<f64>, after: Option<f64>| Some((after? - before?).max(0.0));
-    let server_after = target.server_pid.and_then(|id| cpu_seconds(Some(id)));
-    let cpu = Cpu {
-        generator: spent(cpu_before.0, cpu_seconds(None)),
-        server: spent(cpu_before.1, server_after),
-        wall: clock.now().saturating_sub(began) as f64 / 1e9,
-    };
+    let cpu = watch.cpu();
     let mut all: Option<(Books, u64)> = None;
     for result in results {
         let (books, stopped) = result
@@ -134,51 +164,91 @@ fn drive<P: Protocol + Send>(
         all = Some(match all {
             None => (books, stopped),
             Some((mut sum, latest)) => {
-                sum.tally.merge(books.tally);
-                sum.proof.merge(books.proof);
+                sum.merge(books);
                 (sum, latest.max(stopped))
             }
         });
     }
     let (books, stopped_at) = all.expect("there is a thread at least");
-    let partial = stop.load(Ordering::Relaxed);
-    let (offered, intervals) = (pace.rate, Vec::new());
-    let started_at = String::new();
-    Ok(Outcome { books, measured_from, stopped_at, partial, cpu, offered, started_at, intervals })
+    let offered = profile.map(|profile| {
+        let due = profile.count_before(end.min(stopped_at)) - profile.count_before(measured_from);
+        due / (stopped_at.saturating_sub(measured_from) as f64 / 1e9).max(1e-9)
+    });
+    Ok(Outcome {
+        books,
+        measured_from,
+        stopped_at,
+        partial: stop.load(Ordering::Relaxed),
+        cpu,
+        offered,
+        items: Vec::new(),
+        started_at,
+        intervals: watch.intervals,
+    })
 }
 
-/// One thread's part of the run.
-fn plan(arguments: &Arguments, clock: Clock, offset: u64, stop: Arc<AtomicBool>) -> Plan {
+/// What is due when, in an open loop. `free` units are left, if that is known.
+fn profile(
+    arguments: &Arguments,
+    trace: Option<&Arc<Trace>>,
+    free: Option<u64>,
+) -> Result<Option<Profile>, Failure> {
+    let Arguments { pace, mix, .. } = arguments;
+    let seconds = pace.duration.as_secs_f64();
+    let curve = if let Some(rate) = pace.rate {
+        // The first is due at the start, so the last is due one period before the end.
+        curve::steady(rate, pace.requests.map_or(seconds, |count| count as f64 / rate))
+    } else if let Some(Pair(from, to)) = pace.ramp {
+        curve::ramp(from, to, seconds)
+    } else if let Some(Pair(calm, peak)) = pace.spike {
+        curve::spike(calm, peak, seconds)
+    } else if let Some(factor) = pace.flash {
+        let free = free.filter(|free| *free > 0).ok_or_else(|| {
+            Failure::new(Failure::USAGE, "--flash: nothing is left of the stock to be sold")
+        })?;
+        curve::flash((free as f64 * factor).ceil(), seconds)
+    } else {
+        return Ok(trace.map(|trace| Profile::Trace(Arc::clone(trace))));
+    };
+    let curve = Arc::new(curve.after_warmup(pace.warmup().as_secs_f64()));
+    let poisson = (pace.arrivals == Arrival::Poisson).then_some(mix.seed);
+    Ok(Some(Profile::Curve { curve, poisson }))
+}
+
+/// The run as its first thread sees it.
+fn plan(
+    arguments: &Arguments,
+    profile: Option<Profile>,
+    trace: Option<Arc<Trace>>,
+    clock: Clock,
+    stop: &Arc<AtomicBool>,
+    teller: Teller,
+) -> Plan {
     let Arguments { target, pace, mix } = arguments;
-    let stride = pace.threads as u64;
-    let measured_from = nanos(pace.warmup);
-    let content = Content::new(mix.seed, target.item.len(), mix.zipf)
-        .with_buyers(mix.buyers)
-        .with_units(mix.units)
-        .with_repeats(mix.duplicates)
-        .with_fates(mix.confirm, mix.release);
-    let share = |count: u64| (count + stride - 1 - offset) / stride;
-    let (loop_kind, length) = match (pace.rate, pace.requests) {
-        (None, None) => (Pace::Closed { requests: None }, nanos(pace.duration)),
-        (None, Some(count)) => (Pace::Closed { requests: Some(share(count)) }, FOR_EVER_NS),
-        (Some(rate), count) => {
-            let length = count.map_or(nanos(pace.duration), |count| {
-                // The first is due at the start, so the last is due one period before the end.
-                (count as f64 / rate * 1e9) as u64
-            });
-            (Pace::Open(Schedule::new(rate, stride, offset)), length)
+    let measured_from = nanos(pace.warmup());
+    let (pace_of_all, end) = match profile {
+        Some(profile) => {
+            let end = profile.end();
+            (Pace::Open(profile), end)
         }
+        None if pace.requests.is_some() => (Pace::Closed { requests: pace.requests }, FOR_EVER_NS),
+        None => (Pace::Closed { requests: None }, measured_from + nanos(pace.duration)),
     };
     Plan {
         clock,
-        pace: loop_kind,
-        content,
-        stride,
-        offset,
+        pace: pace_of_all,
+        content: Content::new(mix, target.item.len(), trace),
+        manners: Manners { think: nanos(mix.think), retry_after: nanos(mix.retry_after) },
+        retries: mix.retries,
+        limit: None,
+        items: target.item.len(),
+        stride: pace.threads as u64,
+        offset: 0,
         measured_from,
-        end: measured_from + length,
+        end,
         patience: nanos(pace.timeout),
-        stop,
+        stop: Arc::clone(stop),
+        teller,
     }
 }
 
@@ -194,10 +264,8 @@ fn deal(streams: Vec<TcpStream>, threads: usize) -> Vec<Vec<TcpStream>> {
 /// Says what is about to happen.
 fn talk(arguments: &Arguments) {
     let Arguments { target, pace, .. } = arguments;
-    let loop_kind = pace.rate.map_or_else(
-        || format!("closed loop, pipeline {}", pace.pipeline),
-        |rate| format!("open loop, {} purchases/s", crate::figures::rate(rate)),
-    );
+    let closed = || format!("closed loop, pipeline {}", pace.pipeline);
+    let pace = pace.profile().map_or_else(closed, |profile| format!("open loop, {profile}"));
     let connections = target.connections;
-    eprintln!("loadgen: {connections} connections to {}, {loop_kind}", target.address);
+    eprintln!("loadgen: {connections} connections to {}, {pace}", target.address);
 }

@@ -46,6 +46,8 @@ pub(crate) struct Findings {
     pub(crate) key_with_two_orders: u64,
     /// Confirms and releases answered with another order or state than asked.
     pub(crate) wrong_order: u64,
+    /// Purchases given another number of units than asked for.
+    pub(crate) wrong_units: u64,
     /// Answers that came out of order or to nothing.
     pub(crate) out_of_order: u64,
     /// Answers to a repeated key that were compared with another.
@@ -59,6 +61,7 @@ impl Findings {
         self.order_given_twice += other.order_given_twice;
         self.key_with_two_orders += other.key_with_two_orders;
         self.wrong_order += other.wrong_order;
+        self.wrong_units += other.wrong_units;
         self.out_of_order += other.out_of_order;
         self.repeats += other.repeats;
         self.unchecked += other.unchecked;

@@ -34,40 +34,65 @@ pub(crate) fn histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 3_600_000_000_000, 3).expect("bounds that the library takes")
 }
 
-/// The two histograms of a class, and a run of equal latencies that is yet to be recorded: answers
-/// of one batch mostly have the same.
+/// A run of equal latencies that is yet to be recorded: answers of one batch mostly have the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Run {
+    intended: u64,
+    sent: u64,
+    count: u64,
+}
+
+impl Run {
+    #[inline]
+    pub(crate) fn record(
+        &mut self,
+        intended: u64,
+        sent: u64,
+        to_intended: &mut Histogram<u64>,
+        to_sent: &mut Histogram<u64>,
+    ) {
+        if (intended, sent) != (self.intended, self.sent) {
+            self.settle(to_intended, to_sent);
+            (self.intended, self.sent) = (intended, sent);
+        }
+        self.count += 1;
+    }
+
+    pub(crate) fn settle(
+        &mut self,
+        to_intended: &mut Histogram<u64>,
+        to_sent: &mut Histogram<u64>,
+    ) {
+        if self.count > 0 {
+            to_intended.saturating_record_n(self.intended, self.count);
+            to_sent.saturating_record_n(self.sent, self.count);
+        }
+        self.count = 0;
+    }
+}
+
+/// The two histograms of a class.
 pub(crate) struct Latency {
     pub(crate) intended: Histogram<u64>,
     pub(crate) sent: Histogram<u64>,
-    run: (u64, u64, u64),
+    run: Run,
 }
 
 impl Latency {
     fn new() -> Latency {
-        Latency { intended: histogram(), sent: histogram(), run: (0, 0, 0) }
+        Latency { intended: histogram(), sent: histogram(), run: Run::default() }
     }
 
     #[inline]
     fn record(&mut self, intended: u64, sent: Option<u64>) {
-        let Some(sent) = sent else {
-            self.intended.saturating_record(intended);
-            return;
-        };
-        if (intended, sent) == (self.run.0, self.run.1) {
-            self.run.2 += 1;
-            return;
+        match sent {
+            None => self.intended.saturating_record(intended),
+            Some(sent) => self.run.record(intended, sent, &mut self.intended, &mut self.sent),
         }
-        self.settle();
-        self.run = (intended, sent, 1);
     }
 
     fn settle(&mut self) {
-        let (intended, sent, count) = self.run;
-        if count > 0 {
-            self.intended.saturating_record_n(intended, count);
-            self.sent.saturating_record_n(sent, count);
-        }
-        self.run.2 = 0;
+        self.run.settle(&mut self.intended, &mut self.sent);
     }
 
     fn merge(&mut self, mut other: Latency) {
@@ -107,6 +132,8 @@ pub(crate) struct Counts {
     pub(crate) sent: u64,
     /// Purchases that repeated an earlier key.
     pub(crate) repeats_sent: u64,
+    /// Purchases sent again because the server was overloaded.
+    pub(crate) retried: u64,
     /// Confirms and releases sent.
     pub(crate) followed: u64,
     /// Answers of any kind but errors.
@@ -204,6 +231,7 @@ impl Counts {
         self.scheduled += other.scheduled;
         self.sent += other.sent;
         self.repeats_sent += other.repeats_sent;
+        self.retried += other.retried;
         self.followed += other.followed;
         self.answers += other.answers;
         self.errors += other.errors;

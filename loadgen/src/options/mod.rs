@@ -15,7 +15,7 @@ use clap::Args;
 use crate::Failure;
 pub(crate) use mix::Mix;
 pub(crate) use output::Output;
-pub(crate) use pace::Pace;
+pub(crate) use pace::{Arrival, Pace, Pair};
 pub(crate) use target::{Spoken, Target};
 
 /// All that a run needs to know.

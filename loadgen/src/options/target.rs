@@ -37,8 +37,8 @@ pub(crate) struct Target {
     /// Name of the sale
     #[arg(long)]
     pub(crate) sale: String,
-    /// Names of its items, most wanted first, comma between them
-    #[arg(long, value_delimiter = ',', required = true)]
+    /// Names of its items, most wanted first, comma between them; a trace has its own
+    #[arg(long, value_delimiter = ',', required_unless_present = "trace")]
     pub(crate) item: Vec<String>,
     /// Connections to open
     #[arg(long, default_value_t = 64)]

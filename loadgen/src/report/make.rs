@@ -9,9 +9,11 @@ use super::document::{
     ALL_PURCHASES, Check, CpuShares, Document, FromBoth, Kept, Machine, Outcomes, Percentiles, Run,
     VERSION,
 };
-use crate::load::Outcome;
+use super::fairness::fairness;
+use crate::load::ledger::Ledger;
 use crate::load::proof::Findings;
 use crate::load::tally::{ByOutcome, CLASSES, Counts, Latency, Tally};
+use crate::load::{Books, Outcome};
 use crate::options::Arguments;
 
 /// The share of requests that may be late, or of the rate that may be missing.
@@ -19,9 +21,8 @@ const MISSED_SHARE: f64 = 0.01;
 
 /// The document; thresholds are the caller's to add.
 pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
-    let Outcome { books, measured_from, stopped_at, partial, cpu, offered, started_at, intervals } =
-        outcome;
-    let tally = books.tally;
+    let Outcome { books, measured_from, stopped_at, partial, cpu, .. } = outcome;
+    let Books { tally, proof, ledger, arrived, .. } = books;
     let sending = stopped_at.saturating_sub(measured_from) as f64 / 1e9;
     let ended = tally.last_answer.max(stopped_at).max(measured_from);
     let seconds = (ended - measured_from) as f64 / 1e9;
@@ -35,11 +36,11 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
     Document {
         version: VERSION,
         loadgen: env!("CARGO_PKG_VERSION").to_owned(),
-        started_at,
+        started_at: outcome.started_at,
         partial,
-        run: conditions(arguments),
+        run: conditions(arguments, outcome.items),
         machine: Machine::default(),
-        schedule: offered.map(|offered| kept(offered, per(counts.sent, sending), &tally)),
+        schedule: outcome.offered.map(|offered| kept(offered, per(counts.sent, sending), &tally)),
         seconds,
         orders: tally.orders(),
         orders_per_second: per(tally.orders(), seconds),
@@ -55,41 +56,34 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
         latency,
         cpu: CpuShares { generator: share(cpu.generator), server: share(cpu.server) },
         server: None,
-        fairness: None,
-        checks: checks(&books.proof.found, &counts),
+        fairness: fairness(arrived),
+        checks: checks(&proof.found, &ledger, &counts),
         thresholds: Vec::new(),
         first_error: tally.first_error,
-        intervals,
+        intervals: outcome.intervals,
     }
 }
 
-fn conditions(arguments: &Arguments) -> Run {
+fn conditions(arguments: &Arguments, items: Vec<String>) -> Run {
     let Arguments { target, pace, mix } = arguments;
-    let open = pace.rate.is_some();
+    let open = pace.is_open();
     Run {
         command: std::env::args().collect::<Vec<_>>().join(" "),
         target: target.address.to_string(),
         protocol: target.protocol,
         tls: false,
         sale: target.sale.clone(),
-        items: target.item.clone(),
+        items,
         connections: target.connections,
         threads: pace.threads,
         pipeline: (!open).then_some(pace.pipeline),
         outstanding: open.then_some(pace.outstanding),
-        profile: pace.rate.map(|rate| format!("steady {}/s, even", crate::figures::rate(rate))),
-        warmup_seconds: pace.warmup.as_secs_f64(),
+        profile: pace.profile(),
+        warmup_seconds: pace.warmup().as_secs_f64(),
         zipf: mix.zipf,
         buyers: mix.buyers,
         seed: mix.seed,
-        mix: [
-            ("units", mix.units.to_string()),
-            ("duplicates", mix.duplicates.to_string()),
-            ("confirm", mix.confirm.to_string()),
-            ("release", mix.release.to_string()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into(),
+        mix: mix.words().map(|(name, value)| (name.to_owned(), value)).collect(),
     }
 }
 
@@ -116,15 +110,16 @@ fn both(latency: &Latency) -> FromBoth {
 }
 
 /// All figures of a histogram.
-pub(crate) fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
+fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
+    let steps = histogram
+        .iter_quantiles(5)
+        .map(|step| (step.quantile_iterated_to() * 100.0, step.value_iterated_to()));
+    Percentiles { distribution: steps.collect(), ..figures(histogram) }
+}
+
+/// The figures of a histogram without its distribution.
+pub(crate) fn figures(histogram: &Histogram<u64>) -> Percentiles {
     let at = |percent: f64| histogram.value_at_quantile(percent / 100.0);
-    let mut distribution = Vec::new();
-    if !histogram.is_empty() {
-        let steps = histogram
-            .iter_quantiles(5)
-            .map(|step| (step.quantile_iterated_to() * 100.0, step.value_iterated_to()));
-        distribution.extend(steps);
-    }
     Percentiles {
         count: histogram.len(),
         mean_ns: histogram.mean(),
@@ -135,7 +130,7 @@ pub(crate) fn percentiles(histogram: &Histogram<u64>) -> Percentiles {
         p99_9_ns: at(99.9),
         p99_99_ns: at(99.99),
         max_ns: histogram.max(),
-        distribution,
+        distribution: Vec::new(),
     }
 }
 
@@ -147,7 +142,7 @@ fn by_word(counts: &ByOutcome) -> BTreeMap<String, u64> {
     words
 }
 
-fn checks(found: &Findings, counts: &Counts) -> Vec<Check> {
+fn checks(found: &Findings, ledger: &Ledger, counts: &Counts) -> Vec<Check> {
     let none = |name: &str, bad: u64, note: String| Check {
         name: name.to_owned(),
         passed: bad == 0,
@@ -156,6 +151,10 @@ fn checks(found: &Findings, counts: &Counts) -> Vec<Check> {
     let unchecked = match found.unchecked {
         0 => String::new(),
         count => format!("{count} answers not checked: past the bound of memory"),
+    };
+    let unwatched = match ledger.unwatched {
+        0 => String::new(),
+        count => format!("{count} purchases not checked: past the bound of memory"),
     };
     let failed = counts.timeouts + counts.lost + counts.errors;
     let repeats = format!("{} answers to repeated keys compared", found.repeats);
@@ -167,6 +166,8 @@ fn checks(found: &Findings, counts: &Counts) -> Vec<Check> {
         none("each order given to one key", found.order_given_twice, unchecked),
         none("each key given one order", found.key_with_two_orders, repeats),
         none("confirms and releases of the order named", found.wrong_order, String::new()),
+        none("units as asked for", found.wrong_units, String::new()),
+        none("no buyer above the limit", ledger.over_limit, unwatched),
         none("answers in the order of requests", found.out_of_order, String::new()),
         Check {
             name: "every request answered".to_owned(),

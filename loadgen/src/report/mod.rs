@@ -1,8 +1,9 @@
 //! From what a run left to what people and scripts read.
 
 pub(crate) mod document;
+mod fairness;
 mod make;
 pub(crate) mod table;
 
 pub(crate) use document::Document;
-pub(crate) use make::{make, percentiles};
+pub(crate) use make::{figures, make};

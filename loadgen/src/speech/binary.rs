@@ -38,7 +38,7 @@ impl Binary {
 fn named(mut head: Head, buyer: &str, out: &mut Vec<u8>) {
     let ident = Ident::parse(buyer.as_bytes()).expect("names are checked before the run");
     head.set_buyer(ident);
-    let long = ident.form == Form::Text && buyer.len() > 16;
+    let long = ident.form == Form::Long;
     head.tails = u16::from(long).into();
     out.extend_from_slice(&Cell::from(head).0);
     if long {
@@ -48,6 +48,7 @@ fn named(mut head: Head, buyer: &str, out: &mut Vec<u8>) {
 
 impl Protocol for Binary {
     const TAGGED: bool = true;
+    const SAYS_REPLAYED: bool = true;
 
     fn buy(&mut self, purchase: &Purchase<'_>, tag: u32, out: &mut Vec<u8>) {
         let head = &mut self.buy[purchase.item];
@@ -94,6 +95,7 @@ impl Protocol for Binary {
                 tag: reply.tag.to_native(),
                 order: reply.order.to_native(),
                 units: reply.units.to_native(),
+                expires_in_ms: reply.expires_in_ms.to_native(),
                 text: (at as u32, end as u32),
             });
             at = end;

@@ -31,14 +31,27 @@ pub(crate) struct Parsed {
     pub(crate) order: u64,
     /// Units given; 0 in a refusal, and where the protocol does not say.
     pub(crate) units: u32,
+    /// What is left of the hold, ms; 0 if it does not run out, in a refusal, and where the protocol
+    /// does not say.
+    pub(crate) expires_in_ms: u32,
     /// Where the answer's text begins and ends, to be shown if it is an error.
     pub(crate) text: (u32, u32),
 }
 
+impl Parsed {
+    /// Units that a purchase was given: what it asked for, where the protocol does not say.
+    #[inline]
+    pub(crate) fn units_of(&self, purchase: &Purchase<'_>) -> u32 {
+        if self.units == 0 { purchase.units } else { self.units }
+    }
+}
+
 /// Speaks one protocol on all connections of a thread.
 pub(crate) trait Protocol {
-    /// Whether answers carry the request's tag and say when they are replayed.
+    /// Whether answers carry the request's tag.
     const TAGGED: bool;
+    /// Whether answers say when they are replayed.
+    const SAYS_REPLAYED: bool;
 
     /// Appends a purchase.
     fn buy(&mut self, purchase: &Purchase<'_>, tag: u32, out: &mut Vec<u8>);

@@ -67,6 +67,7 @@ fn number(value: u128, out: &mut Vec<u8>) {
 
 impl Protocol for Resp {
     const TAGGED: bool = false;
+    const SAYS_REPLAYED: bool = false;
 
     fn buy(&mut self, purchase: &Purchase<'_>, _: u32, out: &mut Vec<u8>) {
         let key = self.run + u128::from(purchase.number);
@@ -122,6 +123,7 @@ fn first_answer(bytes: &[u8]) -> Result<Option<Parsed>, String> {
             tag: 0,
             order: 0,
             units: 0,
+            expires_in_ms: 0,
             text: (0, line.len() as u32 + 2),
         }),
         Some(other) => return Err(format!("{:?} where an answer was due", char::from(*other))),
@@ -156,7 +158,7 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
     let Some(count) = lines.next_line() else { return Ok(None) };
     let count = decimal(&count[1..]).filter(|count| (1..=16).contains(count));
     let count = count.ok_or("an array of a length that no answer has")?;
-    let (mut outcome, mut order, mut units) = (ERROR, 0, 0);
+    let (mut outcome, mut order, mut units, mut expires) = (ERROR, 0, 0, 0);
     for index in 0..count {
         let Some(line) = lines.next_line() else { return Ok(None) };
         match line.first() {
@@ -168,14 +170,17 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
             }
             Some(b':') if index == 1 => order = decimal(&line[1..]).unwrap_or(0),
             Some(b':') if index == 3 => units = decimal(&line[1..]).unwrap_or(0),
+            Some(b':') if index == 5 => expires = decimal(&line[1..]).unwrap_or(0),
             Some(b':' | b'+') => {}
             _ => return Err("an array that is no answer".to_owned()),
         }
     }
-    let (order, units) = if outcome::is_refusal(outcome) { (0, 0) } else { (order, units) };
-    let units = u32::try_from(units).unwrap_or(u32::MAX);
+    if outcome::is_refusal(outcome) {
+        (order, units, expires) = (0, 0, 0);
+    }
+    let [units, expires_in_ms] = [units, expires].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
     let text = (0, lines.at as u32);
-    Ok(Some(Parsed { outcome, replayed: false, tag: 0, order, units, text }))
+    Ok(Some(Parsed { outcome, replayed: false, tag: 0, order, units, expires_in_ms, text }))
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
@@ -230,10 +235,10 @@ mod tests {
         let held = b"*6\r\n$4\r\nheld\r\n:42\r\n:43\r\n:1\r\n:2500\r\n:120000\r\n".as_slice();
         let price = b"*2\r\n$13\r\nprice_changed\r\n:1900\r\n".as_slice();
         let error = b"-ERR unknown command\r\n".as_slice();
-        for (bytes, outcome, order, units) in [
-            (held, outcome::HELD, 42, 1),
-            (price, outcome::PRICE_CHANGED, 0, 0),
-            (error, ERROR, 0, 0),
+        for (bytes, outcome, order, units, expires_in_ms) in [
+            (held, outcome::HELD, 42, 1, 120_000),
+            (price, outcome::PRICE_CHANGED, 0, 0, 0),
+            (error, ERROR, 0, 0, 0),
         ] {
             let mut answers = Vec::new();
             for cut in 0..bytes.len() {
@@ -243,7 +248,8 @@ mod tests {
             let both = [bytes, held].concat();
             assert_eq!(resp().parse(&both, &mut answers), Ok(both.len()));
             let text = (0, bytes.len() as u32);
-            let wanted = Parsed { outcome, replayed: false, tag: 0, order, units, text };
+            let (replayed, tag) = (false, 0);
+            let wanted = Parsed { outcome, replayed, tag, order, units, expires_in_ms, text };
             assert_eq!((answers[0], answers.len()), (wanted, 2));
             assert_eq!(answers[1].text, (text.1, both.len() as u32));
         }
