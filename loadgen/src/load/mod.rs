@@ -14,6 +14,7 @@ mod curve;
 mod driver;
 pub(crate) mod ledger;
 pub(crate) mod proof;
+mod scrape;
 mod slice;
 pub(crate) mod tally;
 mod trace;
@@ -31,7 +32,7 @@ use mio::net::TcpStream;
 use crate::Failure;
 use crate::clock::{Clock, nanos};
 use crate::options::{Arguments, Arrival, Pair, Spoken};
-use crate::report::document::Interval;
+use crate::report::document::{Interval, Server};
 use crate::speech::{Protocol, binary::Binary, resp::Resp};
 pub(crate) use answered::Books;
 use answered::Manners;
@@ -67,6 +68,7 @@ pub(crate) struct Outcome {
     pub(crate) stopped_at: u64,
     pub(crate) partial: bool,
     pub(crate) cpu: Cpu,
+    pub(crate) server: Option<Server>,
     /// Open loop: the mean rate wanted in the measured time.
     pub(crate) offered: Option<f64>,
     /// Names of the items: those of the trace, if there is one.
@@ -142,7 +144,7 @@ fn drive<P: Protocol + Send>(
     }
     drop(whole);
     talk(arguments);
-    let mut watch = Watch::new(slices, clock, profile.clone(), measured_from, target.server_pid);
+    let mut watch = Watch::new(slices, clock, profile.clone(), measured_from, target);
     let results = thread::scope(|scope| {
         let running: Vec<_> = drivers
             .into_iter()
@@ -180,6 +182,7 @@ fn drive<P: Protocol + Send>(
         stopped_at,
         partial: stop.load(Ordering::Relaxed),
         cpu,
+        server: watch.server(),
         offered,
         items: Vec::new(),
         started_at,

@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     sync::mpsc::{Receiver, RecvTimeoutError},
     time::Duration,
 };
@@ -11,10 +12,12 @@ use std::{
 use doorbuster::message::outcome;
 
 use super::arrivals::Profile;
+use super::scrape::{Page, between};
 use super::slice::Slice;
 use super::{Cpu, Show};
 use crate::clock::{Clock, cpu_seconds};
-use crate::report::document::Interval;
+use crate::options::Target;
+use crate::report::document::{Interval, Server};
 use crate::report::figures;
 
 /// How long to wait for a second to end before looking at the clock.
@@ -26,11 +29,14 @@ pub(crate) struct Watch {
     profile: Option<Profile>,
     measured_from: u64,
     server_pid: Option<u32>,
+    admin: Option<SocketAddr>,
     /// Seconds that not all threads have told of, with how many have.
     gathering: BTreeMap<u64, (usize, Slice)>,
     pub(crate) intervals: Vec<Interval>,
     /// CPU time and clock when the measured time began.
     before: Option<(Option<f64>, Option<f64>, u64)>,
+    /// The server's figures then.
+    page: Option<Page>,
 }
 
 impl Watch {
@@ -39,11 +45,20 @@ impl Watch {
         clock: Clock,
         profile: Option<Profile>,
         measured_from: u64,
-        server_pid: Option<u32>,
+        target: &Target,
     ) -> Watch {
-        let gathering = BTreeMap::new();
-        let (intervals, before) = (Vec::new(), None);
-        Watch { slices, clock, profile, measured_from, server_pid, gathering, intervals, before }
+        Watch {
+            slices,
+            clock,
+            profile,
+            measured_from,
+            server_pid: target.server_pid,
+            admin: target.admin,
+            gathering: BTreeMap::new(),
+            intervals: Vec::new(),
+            before: None,
+            page: None,
+        }
     }
 
     /// Watches until the last driver has ended.
@@ -51,6 +66,7 @@ impl Watch {
         loop {
             if self.before.is_none() && self.clock.now() >= self.measured_from {
                 self.before = Some(self.cpu_now());
+                self.page = self.look();
             }
             match self.slices.recv_timeout(NAP) {
                 Ok(slice) => self.gather(slice),
@@ -80,6 +96,18 @@ impl Watch {
             server: spent(before.1, server),
             wall: now.saturating_sub(before.2) as f64 / 1e9,
         }
+    }
+
+    /// What the server's figures say of the measured time.
+    pub(crate) fn server(&self) -> Option<Server> {
+        let (before, after) = (self.page.as_ref()?, self.look()?);
+        let seconds = self.clock.now().saturating_sub(self.measured_from) as f64 / 1e9;
+        Some(between(before, &after, seconds))
+    }
+
+    fn look(&self) -> Option<Page> {
+        let page = Page::fetch(self.admin?, None);
+        page.map_err(|sentence| eprintln!("loadgen: {sentence}")).ok()
     }
 
     fn cpu_now(&self) -> (Option<f64>, Option<f64>, u64) {

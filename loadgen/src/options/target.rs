@@ -43,6 +43,9 @@ pub(crate) struct Target {
     /// Connections to open
     #[arg(long, default_value_t = 64)]
     pub(crate) connections: usize,
+    /// Where its operators' port is, to tell what its own figures say of the run
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
+    pub(crate) admin: Option<SocketAddr>,
     /// Process of the server, to tell its CPU time
     #[arg(long)]
     pub(crate) server_pid: Option<u32>,

@@ -149,8 +149,12 @@ pub(crate) struct Server {
     pub(crate) records_per_batch: Option<f64>,
     pub(crate) sync: Option<Spread>,
     pub(crate) shed: Option<u64>,
+    /// Requests decided before one that another shard had read earlier.
+    pub(crate) inversions: Option<u64>,
     /// Stage (`read`, `ring`, ...) to the time spent there, ns.
     pub(crate) stages: BTreeMap<String, Spread>,
+    /// Thread to the share of its time that it worked.
+    pub(crate) busy: BTreeMap<String, f64>,
 }
 
 /// How far the decided order departs from the order of sending.

@@ -55,7 +55,7 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
         },
         latency,
         cpu: CpuShares { generator: share(cpu.generator), server: share(cpu.server) },
-        server: None,
+        server: outcome.server,
         fairness: fairness(arrived),
         checks: checks(&proof.found, &ledger, &counts),
         thresholds: Vec::new(),
