@@ -71,7 +71,7 @@ impl Books {
             self.tally.refused[outcome] += count;
             return Class::Refused;
         }
-        let said = P::TAGGED.then_some(parsed.replayed);
+        let said = P::SAYS_REPLAYED.then_some(parsed.replayed);
         if self.proof.order(pending.number, parsed.order, said) {
             self.tally.replayed[outcome] += count;
             return Class::Replayed;

@@ -14,13 +14,14 @@ use std::{
     time::Duration,
 };
 
-use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use mio::{Events, Interest, Poll, Token};
 
 use super::alarm::Alarm;
 use super::answered::Books;
 use super::connection::{Asked, Connection, Pending};
 use super::content::Content;
 use super::schedule::Schedule;
+use super::stream::Stream;
 use super::tally::Class;
 use crate::clock::Clock;
 use crate::speech::{Parsed, Protocol};
@@ -90,7 +91,7 @@ pub(crate) struct Driver<P> {
 }
 
 impl<P: Protocol> Driver<P> {
-    pub(crate) fn new(plan: Plan, protocol: P, streams: Vec<TcpStream>, bound: usize) -> Driver<P> {
+    pub(crate) fn new(plan: Plan, protocol: P, streams: Vec<Stream>, bound: usize) -> Driver<P> {
         let connections = (0_u64..).zip(streams);
         let connections: Vec<Connection> =
             connections.map(|(index, stream)| Connection::new(stream, bound, index)).collect();

@@ -5,12 +5,13 @@
 
 mod alarm;
 mod answered;
-mod connect;
+pub(crate) mod connect;
 mod connection;
 pub(crate) mod content;
 mod driver;
 pub(crate) mod proof;
 mod schedule;
+mod stream;
 pub(crate) mod tally;
 
 use std::{
@@ -19,17 +20,17 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use mio::net::TcpStream;
-
 use crate::Failure;
 use crate::clock::{Clock, cpu_seconds, nanos};
 use crate::options::{Arguments, Spoken};
 use crate::report::document::Interval;
-use crate::speech::{Protocol, binary::Binary, resp::Resp};
+use crate::speech::{Protocol, binary::Binary, http::Http, resp::Resp};
 use answered::Books;
+use connect::Connector;
 use content::Content;
 use driver::{Driver, Pace, Plan};
 use schedule::Schedule;
+use stream::Stream;
 
 /// From making the threads to the first request.
 const START_DELAY: Duration = Duration::from_millis(20);
@@ -67,14 +68,15 @@ pub(crate) fn run(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Outco
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let run_id = now.as_micros() * NUMBERS;
     let target = &arguments.target;
+    let connector = Connector::new(target)?;
+    let shop = connector.look_up()?;
     match target.protocol {
-        Spoken::Binary => {
-            let items = connect::resolve(target.address, &target.sale, &target.item)?;
-            drive(arguments, stop, true, || Binary::new(&items, run_id))
-        }
+        Spoken::Binary => drive(arguments, stop, &connector, || Binary::new(&shop.numbers, run_id)),
         Spoken::Resp => {
-            connect::look_up(target.address, &target.sale, &target.item)?;
-            drive(arguments, stop, false, || Resp::new(&target.sale, &target.item, run_id))
+            drive(arguments, stop, &connector, || Resp::new(&target.sale, &target.item, run_id))
+        }
+        Spoken::Http | Spoken::Https => {
+            drive(arguments, stop, &connector, || Http::new(target, connector.token(), run_id))
         }
     }
 }
@@ -83,11 +85,11 @@ pub(crate) fn run(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Outco
 fn drive<P: Protocol + Send>(
     arguments: &Arguments,
     stop: &Arc<AtomicBool>,
-    greet: bool,
+    connector: &Connector,
     protocol: impl Fn() -> P,
 ) -> Result<Outcome, Failure> {
     let Arguments { target, pace, .. } = arguments;
-    let (streams, server_bound) = connect::connect(target.address, target.connections, greet)?;
+    let (streams, server_bound) = connector.connect()?;
     let wanted = pace.rate.map_or(pace.pipeline, |_| pace.outstanding);
     let bound = wanted.min(server_bound);
     if bound < wanted && pace.rate.is_none() {
@@ -183,8 +185,8 @@ fn plan(arguments: &Arguments, clock: Clock, offset: u64, stop: Arc<AtomicBool>)
 }
 
 /// Deals connections to threads in turn.
-fn deal(streams: Vec<TcpStream>, threads: usize) -> Vec<Vec<TcpStream>> {
-    let mut hands: Vec<Vec<TcpStream>> = (0..threads).map(|_| Vec::new()).collect();
+fn deal(streams: Vec<Stream>, threads: usize) -> Vec<Vec<Stream>> {
+    let mut hands: Vec<Vec<Stream>> = (0..threads).map(|_| Vec::new()).collect();
     for (index, stream) in streams.into_iter().enumerate() {
         hands[index % threads].push(stream);
     }

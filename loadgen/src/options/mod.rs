@@ -16,7 +16,7 @@ use crate::Failure;
 pub(crate) use mix::Mix;
 pub(crate) use output::Output;
 pub(crate) use pace::Pace;
-pub(crate) use target::{Spoken, Target};
+pub(crate) use target::{Address, Spoken, Target};
 
 /// All that a run needs to know.
 #[derive(Args, Clone, Debug)]

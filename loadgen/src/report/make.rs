@@ -70,7 +70,7 @@ fn conditions(arguments: &Arguments) -> Run {
         command: std::env::args().collect::<Vec<_>>().join(" "),
         target: target.address.to_string(),
         protocol: target.protocol,
-        tls: false,
+        tls: target.is_tls(),
         sale: target.sale.clone(),
         items: target.item.clone(),
         connections: target.connections,

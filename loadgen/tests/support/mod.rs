@@ -1,8 +1,10 @@
-//! A server of a few lines with known habits, for binary and RESP: what a generator says of it can
+//! A server of a few lines with known habits, for binary, RESP and HTTP: what a generator says of it can
 //! be checked against what it is known to have done.
 //!
 //! It gives every purchase an order at once, unless a habit forbids. A thread for each connection;
 //! all end when their client goes.
+
+mod http;
 
 use std::{
     collections::HashMap,
@@ -17,7 +19,7 @@ use std::{
 };
 
 use doorbuster::client::{HELLO, VERSION};
-use doorbuster::message::{CELL_BYTES, Cell, Reply, kind, outcome};
+use doorbuster::message::{CELL_BYTES, Cell, Reply, StockReply, kind, outcome};
 
 /// Name of the only sale and item.
 const SALE: &str = "drop";
@@ -80,10 +82,11 @@ impl Shop {
                 count => length += count,
             }
             let mut at = 0;
-            let binary = input[0] == kind::HELLO || input[0] != b'*';
-            while let Some((used, buys)) = match binary {
-                true => self.cell(&input[at..length], &mut output),
-                false => self.array(&input[at..length], &mut output),
+            let tongue = input[0];
+            while let Some((used, buys)) = match tongue {
+                b'*' => self.array(&input[at..length], &mut output),
+                b'G' | b'P' => self.http(&input[at..length], &mut output),
+                _ => self.cell(&input[at..length], &mut output),
             } {
                 at += used;
                 answered += u64::from(buys);
@@ -149,6 +152,13 @@ impl Shop {
                 (reply.order, reply.seq) = (1.into(), 1.into());
             }
             kind::RESOLVE => reply.outcome = outcome::UNKNOWN_SALE,
+            kind::STOCK => {
+                let kind = kind::STOCK_REPLY;
+                let (stock, free, tag) = (9.into(), 9.into(), head.tag);
+                let stock = StockReply { kind, stock, free, tag, ..*zero.stock_reply() };
+                output.extend_from_slice(&Cell::from(stock).0);
+                return Some((used, false));
+            }
             kind::CONFIRM => {
                 (reply.outcome, reply.order) = (outcome::CONFIRMED, head.order().into())
             }
