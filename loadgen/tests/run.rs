@@ -49,6 +49,9 @@ const STALL: Habits = Habits {
     die: None,
     remember: false,
     stock: None,
+    tells: None,
+    busy: 0,
+    miscounts: false,
     hush: false,
 };
 
@@ -87,7 +90,7 @@ fn what_was_sent_in_time_is_not_corrected_again() {
 
 #[test]
 fn every_kind_of_answer_is_counted_apart() {
-    for protocol in ["binary", "resp"] {
+    for protocol in ["binary", "resp", "http"] {
         let words = format!(
             "--protocol {protocol} --requests 20000 --warmup 0s --connections 8 --threads 2 \
              --duplicates 0.2 --confirm 0.3 --release 0.1"
@@ -176,7 +179,7 @@ fn what_cannot_be_is_said_in_a_line() {
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
     let shop = start(Habits::default());
-    for protocol in ["binary", "resp"] {
+    for protocol in ["binary", "resp", "http"] {
         let (code, text) = exit(loadgen(shop, &format!("--sale shop --protocol {protocol}")));
         assert_eq!(code, Some(1));
         assert!(text.contains("unknown_sale: sale 'shop', item 'tee'"), "{text}");

@@ -1,4 +1,4 @@
-//! When each request is meant to be sent, one connection at a time: no clock, no memory of the past.
+//! When each request is meant to be sent, one connection at a time: no clock, no memory.
 //!
 //! Purchases of an even schedule go to the connections in turn, so each has an even schedule of its
 //! own, all out of phase, and no burst is ever planned. Poisson arrivals are drawn for each

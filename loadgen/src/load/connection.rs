@@ -4,14 +4,12 @@
 //! share, and only the cut-off end of one is kept here. Invariant: `pending` holds what was encoded
 //! and not yet answered, in order, and never more than the bound.
 
-use std::{
-    collections::VecDeque,
-    io::{self, Read, Write},
-};
+use std::{collections::VecDeque, io};
 
 use mio::net::TcpStream;
 
 use super::arrivals::Arrivals;
+use super::stream::Stream;
 use crate::speech::Command;
 
 /// Bytes that may wait for a full socket before no more are put behind them.
@@ -60,7 +58,7 @@ pub(crate) struct FollowUp {
 
 pub(crate) struct Connection {
     /// `None` once it died.
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
     pub(crate) out: Vec<u8>,
     out_start: usize,
     partial: Vec<u8>,
@@ -79,7 +77,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, bound: usize, arrivals: Option<Arrivals>) -> Connection {
+    pub(crate) fn new(stream: Stream, bound: usize, arrivals: Option<Arrivals>) -> Connection {
         Connection {
             stream: Some(stream),
             out: Vec::with_capacity(4096),
@@ -96,7 +94,7 @@ impl Connection {
     }
 
     pub(crate) fn stream(&mut self) -> Option<&mut TcpStream> {
-        self.stream.as_mut()
+        self.stream.as_mut().map(Stream::socket)
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -140,17 +138,14 @@ impl Connection {
     pub(crate) fn write(&mut self) -> io::Result<()> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         while self.out_start < self.out.len() {
-            match stream.write(&self.out[self.out_start..]) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => self.out_start += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            match stream.write(&self.out[self.out_start..])? {
+                0 => return Ok(()),
+                count => self.out_start += count,
             }
         }
         self.out.clear();
         self.out_start = 0;
-        Ok(())
+        stream.flush()
     }
 
     /// Reads once into `buffer`, behind what was cut off before. Returns the bytes there and
@@ -159,18 +154,12 @@ impl Connection {
         let Some(stream) = &mut self.stream else { return Ok((0, false)) };
         let kept = self.partial.len();
         buffer[..kept].copy_from_slice(&self.partial);
-        loop {
-            match stream.read(&mut buffer[kept..]) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(count) => {
-                    self.partial.clear();
-                    return Ok((kept + count, kept + count == buffer.len()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((0, false)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        let came = stream.read(&mut buffer[kept..])?;
+        if came.bytes == 0 {
+            return Ok((0, came.more));
         }
+        self.partial.clear();
+        Ok((kept + came.bytes, came.more))
     }
 
     /// Keeps the beginning of an answer that is not all there.

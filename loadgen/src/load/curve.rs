@@ -1,8 +1,8 @@
 //! A rate over time, as straight lines between knots: what every profile but a trace comes to.
 //!
-//! Pure arithmetic. `time_of` is the inverse of the area under the curve: purchase number `n` is due
-//! when `n` purchases' worth of area lies before it, so that ramps and decays have intended times as
-//! exact as a steady rate has, and nothing is planned in bursts.
+//! Pure arithmetic. `time_of` is the inverse of the area under the curve: purchase number `n` is
+//! due when `n` purchases' worth of area lies before it, so that ramps and decays have intended
+//! times as exact as a steady rate has, and nothing is planned in bursts.
 
 /// A knot: from here on the rate runs in a straight line to the next one.
 #[derive(Clone, Copy, Debug, PartialEq)]

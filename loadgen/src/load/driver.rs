@@ -6,28 +6,19 @@
 //! each connection has something to send next. One clock reading serves all answers of one read.
 //! Nothing is allocated for a request.
 
-use std::{
-    cmp::Reverse,
-    collections::BinaryHeap,
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{cmp::Reverse, collections::BinaryHeap, io, sync::atomic::Ordering, time::Duration};
 
-use mio::{Events, Interest, Poll, Token, net::TcpStream};
+use mio::{Events, Interest, Poll, Token};
 
 use super::alarm::Alarm;
-use super::answered::{Books, Manners};
-use super::arrivals::{Arrivals, Profile};
+use super::answered::Books;
+use super::arrivals::Arrivals;
 use super::connection::{Asked, Connection, FollowUp, Pending};
-use super::content::Content;
 use super::ledger::Ledger;
-use super::slice::{SLICE_NS, Teller};
+use super::plan::{Pace, Plan};
+use super::slice::SLICE_NS;
+use super::stream::Stream;
 use super::tally::Class;
-use crate::clock::Clock;
 use crate::speech::{Command, Parsed, Protocol};
 
 /// The alarm's token; connections have their indexes.
@@ -43,55 +34,6 @@ const ROUND_NS: u64 = 50_000;
 const NAP: Duration = Duration::from_millis(20);
 /// From when on a request counts as late, in ns.
 const LATE_NS: u64 = 1_000_000;
-
-/// What decides when a request is sent.
-#[derive(Clone, Debug)]
-pub(crate) enum Pace {
-    /// Whenever there is room in the pipeline.
-    Closed {
-        /// Measured requests of this thread, if they are what ends the run.
-        requests: Option<u64>,
-    },
-    /// When it is due.
-    Open(Profile),
-}
-
-/// A thread's part of the run. Times are ns since the start.
-#[derive(Clone)]
-pub(crate) struct Plan {
-    pub(crate) clock: Clock,
-    pub(crate) pace: Pace,
-    pub(crate) content: Content,
-    pub(crate) manners: Manners,
-    /// Tries after the first one.
-    pub(crate) retries: u8,
-    /// The limit of a buyer for an item, if it is known.
-    pub(crate) limit: Option<u32>,
-    pub(crate) items: usize,
-    /// Threads, and which of them this is.
-    pub(crate) stride: u64,
-    pub(crate) offset: u64,
-    /// Requests before this are sent but not measured.
-    pub(crate) measured_from: u64,
-    /// Nothing is due from here on.
-    pub(crate) end: u64,
-    /// How long to wait for answers after the end.
-    pub(crate) patience: u64,
-    /// Set by a signal: come to an end.
-    pub(crate) stop: Arc<AtomicBool>,
-    pub(crate) teller: Teller,
-}
-
-impl Plan {
-    /// What thread `offset` has to do.
-    pub(crate) fn part(&self, offset: u64) -> Plan {
-        let mut part = Plan { offset, ..self.clone() };
-        if let Pace::Closed { requests: Some(count) } = &mut part.pace {
-            *count = (*count + self.stride - 1 - offset) / self.stride;
-        }
-        part
-    }
-}
 
 /// Drives some connections over one protocol.
 pub(crate) struct Driver<P> {
@@ -114,7 +56,7 @@ pub(crate) struct Driver<P> {
 }
 
 impl<P: Protocol> Driver<P> {
-    pub(crate) fn new(plan: Plan, protocol: P, streams: Vec<TcpStream>, bound: usize) -> Driver<P> {
+    pub(crate) fn new(plan: Plan, protocol: P, streams: Vec<Stream>, bound: usize) -> Driver<P> {
         let count = streams.len() as u64;
         let connection = |(index, stream)| {
             let arrivals = match &plan.pace {

@@ -3,7 +3,7 @@
 //! Confirmed units never come back by themselves; a hold that nobody decided is live until it runs
 //! out. Their sum is a lower bound of what the server has given away at a moment, whatever it says:
 //! above what there was to give, it has oversold. Counted in buckets of time, because answers do not
-//! come in the order of decisions; what falls between is left out, so the bound only gets lower.
+//! come in the order of decisions; what falls between is left out: the bound only gets lower.
 
 use std::collections::HashMap;
 
@@ -11,8 +11,9 @@ use super::content::{Buyer, Purchase, mix};
 
 /// Items counted apart; the last one stands for all further ones.
 const ITEMS_MAX: usize = 16;
-/// Buckets of a run at most.
+/// Buckets of a run are as short as this many allow, from a quarter of a second to a second.
 const BUCKETS_MAX: u64 = 4096;
+const DAY_NS: u64 = 86_400_000_000_000;
 /// Buyers and items watched for their limit at most.
 const BUYERS_MAX: usize = 2_000_000;
 
@@ -51,11 +52,12 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// For a run of `length` ns over `items` items; `limit` is that of a buyer, for each item.
+    /// For a run of `length` ns (a day at most is believed) over `items` items; `limit` is that
+    /// of a buyer, for each item.
     pub(crate) fn new(items: usize, length: u64, limit: Option<u32>) -> Ledger {
         Ledger {
             items: vec![Vec::new(); items.clamp(1, ITEMS_MAX)],
-            bucket_ns: (length / BUCKETS_MAX).max(250_000_000),
+            bucket_ns: (length.min(DAY_NS) / BUCKETS_MAX).clamp(250_000_000, 1_000_000_000),
             hold_ns: u64::MAX,
             first_given: u64::MAX,
             limit,
@@ -104,6 +106,11 @@ impl Ledger {
     /// The server said that they are back.
     pub(crate) fn released(&mut self, units: u32) {
         self.released += u64::from(units);
+    }
+
+    /// The limit of a buyer, if it is known.
+    pub(crate) fn limit(&self) -> Option<u32> {
+        self.limit
     }
 
     /// Whether no hold can have run out until `now`.

@@ -7,15 +7,17 @@ mod alarm;
 mod answered;
 pub(crate) mod arrivals;
 pub(crate) mod arrived;
-mod connect;
+pub(crate) mod connect;
 mod connection;
 pub(crate) mod content;
 mod curve;
 mod driver;
 pub(crate) mod ledger;
+mod plan;
 pub(crate) mod proof;
 mod scrape;
 mod slice;
+mod stream;
 pub(crate) mod tally;
 mod trace;
 mod watch;
@@ -27,19 +29,21 @@ use std::{
 };
 
 use hdrhistogram::Histogram;
-use mio::net::TcpStream;
 
 use crate::Failure;
 use crate::clock::{Clock, nanos};
 use crate::options::{Arguments, Arrival, Pair, Spoken};
 use crate::report::document::{Interval, Server};
-use crate::speech::{Protocol, binary::Binary, resp::Resp};
+use crate::speech::{Protocol, binary::Binary, http::Http, resp::Resp};
 pub(crate) use answered::Books;
 use answered::Manners;
 use arrivals::Profile;
+use connect::{Connector, Shop};
 use content::Content;
-use driver::{Driver, Pace, Plan};
+use driver::Driver;
+use plan::{Pace, Plan};
 use slice::Teller;
+use stream::Stream;
 use trace::Trace;
 use watch::Watch;
 
@@ -76,6 +80,9 @@ pub(crate) struct Outcome {
     /// RFC 3339.
     pub(crate) started_at: String,
     pub(crate) intervals: Vec<Interval>,
+    /// What the server said of the sale before the first request, and after the last answer.
+    pub(crate) before: Shop,
+    pub(crate) after: Option<Shop>,
 }
 
 /// What is shown of each second while the run goes on: its figures, and the latencies of its
@@ -99,32 +106,37 @@ pub(crate) fn run(
         arguments.target.item.clone_from(&trace.items);
     }
     let target = &arguments.target;
+    let connector = Connector::new(target)?;
+    let shop = connector.look_up()?;
+    let scene = Scene { arguments: &arguments, trace, stop, connector: &connector, shop: &shop };
     let mut outcome = match target.protocol {
-        Spoken::Binary => {
-            let items = connect::resolve(target.address, &target.sale, &target.item)?;
-            drive(&arguments, trace, stop, show, true, || Binary::new(&items, run_id))
-        }
-        Spoken::Resp => {
-            connect::look_up(target.address, &target.sale, &target.item)?;
-            let resp = || Resp::new(&target.sale, &target.item, run_id);
-            drive(&arguments, trace, stop, show, false, resp)
+        Spoken::Binary => drive(&scene, show, || Binary::new(&shop.numbers, run_id)),
+        Spoken::Resp => drive(&scene, show, || Resp::new(&target.sale, &target.item, run_id)),
+        Spoken::Http | Spoken::Https => {
+            drive(&scene, show, || Http::new(target, connector.token(), run_id))
         }
     }?;
     outcome.items = arguments.target.item;
     Ok(outcome)
 }
 
+/// What a run has found before it begins.
+struct Scene<'a> {
+    arguments: &'a Arguments,
+    trace: Option<Arc<Trace>>,
+    stop: &'a Arc<AtomicBool>,
+    connector: &'a Connector,
+    shop: &'a Shop,
+}
+
 /// Connects, runs the threads, adds up.
 fn drive<P: Protocol + Send>(
-    arguments: &Arguments,
-    trace: Option<Arc<Trace>>,
-    stop: &Arc<AtomicBool>,
+    scene: &Scene<'_>,
     show: Show<'_>,
-    greet: bool,
     protocol: impl Fn() -> P,
 ) -> Result<Outcome, Failure> {
-    let Arguments { target, pace, mix } = arguments;
-    let (streams, server_bound) = connect::connect(target.address, target.connections, greet)?;
+    let Arguments { target, pace, mix } = scene.arguments;
+    let (streams, server_bound) = scene.connector.connect()?;
     let wanted = if pace.is_open() { pace.outstanding } else { pace.pipeline };
     let bound = wanted.min(server_bound);
     if bound < wanted && !pace.is_open() {
@@ -132,19 +144,20 @@ fn drive<P: Protocol + Send>(
     }
     // A click's second request goes where its first went.
     let bound = if mix.clicks > 0.0 { bound.saturating_sub(1).max(1) } else { bound };
-    let profile = profile(arguments, trace.as_ref(), None)?;
+    let profile = profile(scene)?;
     let started_at = jiff::Timestamp::now().to_string();
     let (tell, slices) = mpsc::sync_channel(SLICES_WAITING);
     let clock = Clock::starting_in(START_DELAY);
-    let whole = plan(arguments, profile.clone(), trace, clock, stop, Teller(tell));
+    let whole = plan(scene, profile.clone(), clock, Teller(tell));
     let (measured_from, end) = (whole.measured_from, whole.end);
     let mut drivers = Vec::new();
     for (offset, streams) in (0..).zip(deal(streams, pace.threads)) {
         drivers.push(Driver::new(whole.part(offset), protocol(), streams, bound));
     }
     drop(whole);
-    talk(arguments);
-    let mut watch = Watch::new(slices, clock, profile.clone(), measured_from, target);
+    talk(scene.arguments);
+    let sampler = scene.connector.sampler(scene.shop);
+    let mut watch = Watch::new(slices, clock, profile.clone(), measured_from, target, sampler);
     let results = thread::scope(|scope| {
         let running: Vec<_> = drivers
             .into_iter()
@@ -180,23 +193,21 @@ fn drive<P: Protocol + Send>(
         books,
         measured_from,
         stopped_at,
-        partial: stop.load(Ordering::Relaxed),
+        partial: scene.stop.load(Ordering::Relaxed),
         cpu,
         server: watch.server(),
         offered,
         items: Vec::new(),
         started_at,
         intervals: watch.intervals,
+        before: scene.shop.clone(),
+        after: scene.connector.look_up().ok(),
     })
 }
 
-/// What is due when, in an open loop. `free` units are left, if that is known.
-fn profile(
-    arguments: &Arguments,
-    trace: Option<&Arc<Trace>>,
-    free: Option<u64>,
-) -> Result<Option<Profile>, Failure> {
-    let Arguments { pace, mix, .. } = arguments;
+/// What is due when, in an open loop.
+fn profile(scene: &Scene<'_>) -> Result<Option<Profile>, Failure> {
+    let Arguments { pace, mix, .. } = scene.arguments;
     let seconds = pace.duration.as_secs_f64();
     let curve = if let Some(rate) = pace.rate {
         // The first is due at the start, so the last is due one period before the end.
@@ -206,12 +217,13 @@ fn profile(
     } else if let Some(Pair(calm, peak)) = pace.spike {
         curve::spike(calm, peak, seconds)
     } else if let Some(factor) = pace.flash {
-        let free = free.filter(|free| *free > 0).ok_or_else(|| {
-            Failure::new(Failure::USAGE, "--flash: nothing is left of the stock to be sold")
-        })?;
+        let free: u64 = scene.shop.items.iter().map(|item| item.free).sum();
+        if free == 0 {
+            return Err(Failure::new(Failure::USAGE, "--flash: nothing of the stock is left"));
+        }
         curve::flash((free as f64 * factor).ceil(), seconds)
     } else {
-        return Ok(trace.map(|trace| Profile::Trace(Arc::clone(trace))));
+        return Ok(scene.trace.clone().map(Profile::Trace));
     };
     let curve = Arc::new(curve.after_warmup(pace.warmup().as_secs_f64()));
     let poisson = (pace.arrivals == Arrival::Poisson).then_some(mix.seed);
@@ -219,15 +231,8 @@ fn profile(
 }
 
 /// The run as its first thread sees it.
-fn plan(
-    arguments: &Arguments,
-    profile: Option<Profile>,
-    trace: Option<Arc<Trace>>,
-    clock: Clock,
-    stop: &Arc<AtomicBool>,
-    teller: Teller,
-) -> Plan {
-    let Arguments { target, pace, mix } = arguments;
+fn plan(scene: &Scene<'_>, profile: Option<Profile>, clock: Clock, teller: Teller) -> Plan {
+    let Arguments { target, pace, mix } = scene.arguments;
     let measured_from = nanos(pace.warmup());
     let (pace_of_all, end) = match profile {
         Some(profile) => {
@@ -240,24 +245,25 @@ fn plan(
     Plan {
         clock,
         pace: pace_of_all,
-        content: Content::new(mix, target.item.len(), trace),
+        content: Content::new(mix, target.item.len(), scene.trace.clone()),
         manners: Manners { think: nanos(mix.think), retry_after: nanos(mix.retry_after) },
         retries: mix.retries,
-        limit: None,
+        // The highest of all items: a lower one would find fault with buyers of another.
+        limit: scene.shop.items.iter().map(|item| item.limit).max().flatten(),
         items: target.item.len(),
         stride: pace.threads as u64,
         offset: 0,
         measured_from,
         end,
         patience: nanos(pace.timeout),
-        stop: Arc::clone(stop),
+        stop: Arc::clone(scene.stop),
         teller,
     }
 }
 
 /// Deals connections to threads in turn.
-fn deal(streams: Vec<TcpStream>, threads: usize) -> Vec<Vec<TcpStream>> {
-    let mut hands: Vec<Vec<TcpStream>> = (0..threads).map(|_| Vec::new()).collect();
+fn deal(streams: Vec<Stream>, threads: usize) -> Vec<Vec<Stream>> {
+    let mut hands: Vec<Vec<Stream>> = (0..threads).map(|_| Vec::new()).collect();
     for (index, stream) in streams.into_iter().enumerate() {
         hands[index % threads].push(stream);
     }

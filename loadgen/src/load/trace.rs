@@ -1,9 +1,9 @@
 //! Real input: a file of what was bought when, by whom, played again.
 //!
-//! CSV with the header `time,buyer,item,units` (any order; `units` may be missing and is 1 then), or
-//! NDJSON with the same names. `time` is in seconds or RFC 3339; the first line's time is the start.
-//! All of it is read and checked before the first request: a line that makes no sense ends the
-//! program with file, line and reason, not a run half done.
+//! CSV with the header `time,buyer,item,units` (any order; `units` may be missing and is 1 then),
+//! or NDJSON with the same names. `time` is in seconds or RFC 3339; the first line's time is the
+//! start. All of it is read and checked before the first request: a line that makes no sense ends
+//! the program with file, line and reason, not a run half done.
 
 use std::{
     collections::HashMap,
@@ -144,10 +144,6 @@ impl Trace {
     pub(crate) fn end(&self) -> u64 {
         self.rows.last().map_or(0, |row| row.due + 1)
     }
-
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
 }
 
 #[derive(Default)]
@@ -250,7 +246,7 @@ mod tests {
             {"time": 12.5, "buyer": 7, "item": "tee"}"#;
         for text in [csv, json] {
             let trace = read(text).expect("it makes sense");
-            assert_eq!((trace.len(), trace.end()), (3, 1_250_000_001));
+            assert_eq!((trace.rows.len(), trace.end()), (3, 1_250_000_001));
             assert_eq!(trace.items, ["tee", "mug"]);
             assert_eq!(
                 (0..4).map(|n| trace.due(n)).collect::<Vec<_>>(),

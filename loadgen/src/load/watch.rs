@@ -12,6 +12,7 @@ use std::{
 use doorbuster::message::outcome;
 
 use super::arrivals::Profile;
+use super::connect::Sampler;
 use super::scrape::{Page, between};
 use super::slice::Slice;
 use super::{Cpu, Show};
@@ -30,6 +31,7 @@ pub(crate) struct Watch {
     measured_from: u64,
     server_pid: Option<u32>,
     admin: Option<SocketAddr>,
+    sampler: Sampler,
     /// Seconds that not all threads have told of, with how many have.
     gathering: BTreeMap<u64, (usize, Slice)>,
     pub(crate) intervals: Vec<Interval>,
@@ -46,6 +48,7 @@ impl Watch {
         profile: Option<Profile>,
         measured_from: u64,
         target: &Target,
+        sampler: Sampler,
     ) -> Watch {
         Watch {
             slices,
@@ -53,7 +56,8 @@ impl Watch {
             profile,
             measured_from,
             server_pid: target.server_pid,
-            admin: target.admin,
+            admin: target.admin.as_ref().map(|admin| admin.socket),
+            sampler,
             gathering: BTreeMap::new(),
             intervals: Vec::new(),
             before: None,
@@ -152,7 +156,7 @@ impl Watch {
             outstanding: slice.outstanding,
             intended: figures(&slice.intended),
             from_sent: figures(&slice.from_sent),
-            stock: None,
+            stock: self.sampler.sample(),
         };
         show(&interval, &slice.intended);
         self.intervals.push(interval);

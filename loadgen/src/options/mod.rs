@@ -16,7 +16,7 @@ use crate::Failure;
 pub(crate) use mix::Mix;
 pub(crate) use output::Output;
 pub(crate) use pace::{Arrival, Pace, Pair};
-pub(crate) use target::{Spoken, Target};
+pub(crate) use target::{Address, Spoken, Target};
 
 /// All that a run needs to know.
 #[derive(Args, Clone, Debug)]
@@ -38,6 +38,9 @@ impl Arguments {
             Some(problem) => Err(Failure::new(Failure::USAGE, problem)),
             None if self.pace.threads > self.target.connections => {
                 Err(Failure::new(Failure::USAGE, "--threads: a connection for each"))
+            }
+            None if self.target.item.is_empty() && self.pace.trace.is_none() => {
+                Err(Failure::new(Failure::USAGE, "--item: which of the sale to buy"))
             }
             None => Ok(()),
         }

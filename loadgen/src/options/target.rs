@@ -1,6 +1,8 @@
 //! Whom to drive, and how to speak with it.
 
+use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -15,6 +17,10 @@ pub(crate) enum Spoken {
     Binary,
     /// As any Redis client does
     Resp,
+    /// HTTP/1.1, kept alive and pipelined
+    Http,
+    /// The same through TLS
+    Https,
 }
 
 impl Spoken {
@@ -24,45 +30,107 @@ impl Spoken {
     }
 }
 
+/// Where the target listens: as it was written, and the first address of that.
+#[derive(Clone, Debug)]
+pub(crate) struct Address {
+    written: String,
+    pub(crate) socket: SocketAddr,
+}
+
+impl Address {
+    /// What stands in front of the port, brackets of an IPv6 address aside.
+    pub(crate) fn host(&self) -> &str {
+        let host = self.written.rsplit_once(':').map_or(&*self.written, |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Target")]
 pub(crate) struct Target {
     /// Where the server listens for buyers
     #[arg(long = "target", value_name = "ADDRESS", default_value = "127.0.0.1:7400",
         value_parser = address)]
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Address,
     /// Protocol to speak
     #[arg(long, value_enum, default_value = "binary")]
     pub(crate) protocol: Spoken,
+    /// Speak it through TLS; wants --ca
+    #[arg(long)]
+    pub(crate) tls: bool,
+    /// TLS: trust the servers whose certificates are signed by these (PEM), and no others
+    #[arg(long, env = "DOORBUSTER_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// TLS: the name that the certificate must be for [default: the host of --target]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+    /// A file with the token to show; without it the variable DOORBUSTER_TOKEN
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Name of the sale
     #[arg(long)]
     pub(crate) sale: String,
     /// Names of its items, most wanted first, comma between them; a trace has its own
-    #[arg(long, value_delimiter = ',', required_unless_present = "trace")]
+    #[arg(long, value_delimiter = ',')]
     pub(crate) item: Vec<String>,
     /// Connections to open
     #[arg(long, default_value_t = 64)]
     pub(crate) connections: usize,
     /// Where its operators' port is, to tell what its own figures say of the run
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) admin: Option<Address>,
     /// Process of the server, to tell its CPU time
     #[arg(long)]
     pub(crate) server_pid: Option<u32>,
 }
 
 impl Target {
+    /// Whether connections speak TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.tls || self.protocol == Spoken::Https
+    }
+
     /// What makes no sense, if anything.
     pub(super) fn problem(&self) -> Option<String> {
         if !(1..=CONNECTIONS_MAX).contains(&self.connections) {
             return Some(format!("--connections: 1 to {CONNECTIONS_MAX}"));
+        }
+        if self.is_tls() && self.ca.is_none() {
+            let want = "--ca FILE (or DOORBUSTER_CA): with TLS it says which certificates to trust";
+            return Some(want.to_owned());
+        }
+        if self.server_name.is_some() && !self.is_tls() {
+            return Some("--server-name: only with --tls or --protocol https".to_owned());
         }
         let mut names = std::iter::once(&self.sale).chain(&self.item);
         names.find_map(|name| doorbuster::sale::Name::parse(name.as_bytes()).err())
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
+fn address(text: &str) -> Result<Address, String> {
     let mut addresses = text.to_socket_addrs().map_err(|error| error.to_string())?;
-    addresses.next().ok_or_else(|| "no address".to_owned())
+    let socket = addresses.next().ok_or_else(|| "no address".to_owned())?;
+    Ok(Address { written: text.to_owned(), socket })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_keeps_the_host_as_it_was_written() {
+        for (text, host) in
+            [("127.0.0.1:7400", "127.0.0.1"), ("[::1]:80", "::1"), ("localhost:9", "localhost")]
+        {
+            let address = address(text).expect("an address");
+            assert_eq!((address.host(), &*address.to_string()), (host, text));
+        }
+        assert!(address("127.0.0.1").is_err() && address("127.0.0.1:x").is_err());
+    }
 }

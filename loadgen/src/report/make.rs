@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use doorbuster::message::outcome;
 use hdrhistogram::Histogram;
 
+use super::checks::{Stock, checks};
 use super::document::{
-    ALL_PURCHASES, Check, CpuShares, Document, FromBoth, Kept, Machine, Outcomes, Percentiles, Run,
+    ALL_PURCHASES, CpuShares, Document, FromBoth, Kept, Machine, Outcomes, Percentiles, Run,
     VERSION,
 };
 use super::fairness::fairness;
-use crate::load::ledger::Ledger;
-use crate::load::proof::Findings;
-use crate::load::tally::{ByOutcome, CLASSES, Counts, Latency, Tally};
+use crate::load::tally::{ByOutcome, CLASSES, Latency, Tally};
 use crate::load::{Books, Outcome};
 use crate::options::Arguments;
 
@@ -32,6 +31,8 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
     for (class, name) in CLASSES {
         latency.insert(name.to_owned(), both(tally.latency(class)));
     }
+    let (before, after) = (&outcome.before, outcome.after.as_ref());
+    let stock = Stock { ledger: &ledger, before, after, ended };
     let share = |seconds: Option<f64>| seconds.filter(|_| cpu.wall > 0.0).map(|s| s / cpu.wall);
     Document {
         version: VERSION,
@@ -57,7 +58,7 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
         cpu: CpuShares { generator: share(cpu.generator), server: share(cpu.server) },
         server: outcome.server,
         fairness: fairness(arrived),
-        checks: checks(&proof.found, &ledger, &counts),
+        checks: checks(&proof.found, &counts, &stock),
         thresholds: Vec::new(),
         first_error: tally.first_error,
         intervals: outcome.intervals,
@@ -71,7 +72,7 @@ fn conditions(arguments: &Arguments, items: Vec<String>) -> Run {
         command: std::env::args().collect::<Vec<_>>().join(" "),
         target: target.address.to_string(),
         protocol: target.protocol,
-        tls: false,
+        tls: target.is_tls(),
         sale: target.sale.clone(),
         items,
         connections: target.connections,
@@ -140,39 +141,4 @@ fn by_word(counts: &ByOutcome) -> BTreeMap<String, u64> {
         *words.entry(outcome::word(number).to_owned()).or_insert(0) += count;
     }
     words
-}
-
-fn checks(found: &Findings, ledger: &Ledger, counts: &Counts) -> Vec<Check> {
-    let none = |name: &str, bad: u64, note: String| Check {
-        name: name.to_owned(),
-        passed: bad == 0,
-        detail: if bad == 0 { note } else { format!("{bad} times not") },
-    };
-    let unchecked = match found.unchecked {
-        0 => String::new(),
-        count => format!("{count} answers not checked: past the bound of memory"),
-    };
-    let unwatched = match ledger.unwatched {
-        0 => String::new(),
-        count => format!("{count} purchases not checked: past the bound of memory"),
-    };
-    let failed = counts.timeouts + counts.lost + counts.errors;
-    let repeats = format!("{} answers to repeated keys compared", found.repeats);
-    let answers = format!(
-        "{} timed out, {} lost with their connection, {} errors",
-        counts.timeouts, counts.lost, counts.errors
-    );
-    vec![
-        none("each order given to one key", found.order_given_twice, unchecked),
-        none("each key given one order", found.key_with_two_orders, repeats),
-        none("confirms and releases of the order named", found.wrong_order, String::new()),
-        none("units as asked for", found.wrong_units, String::new()),
-        none("no buyer above the limit", ledger.over_limit, unwatched),
-        none("answers in the order of requests", found.out_of_order, String::new()),
-        Check {
-            name: "every request answered".to_owned(),
-            passed: failed == 0 && counts.connections_lost == 0,
-            detail: if failed == 0 { String::new() } else { answers },
-        },
-    ]
 }

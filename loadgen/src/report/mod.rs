@@ -1,5 +1,6 @@
 //! From what a run left to what people and scripts read.
 
+pub(crate) mod checks;
 pub(crate) mod document;
 mod fairness;
 mod make;

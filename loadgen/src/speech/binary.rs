@@ -103,3 +103,33 @@ impl Protocol for Binary {
         Ok(at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buyer_with_a_long_name_takes_a_second_cell() {
+        let mut binary = Binary::new(&[Item { sale: 1, item: 2 }], 5_000);
+        for (name, cells) in [("31", 1), ("a-short-name", 1), ("a-buyer-of-quite-a-long-name", 2)] {
+            let mut out = Vec::new();
+            let purchase = Purchase {
+                number: 7,
+                buyer: Buyer::Named(name),
+                item: 0,
+                units: 2,
+                wait: false,
+                repeat: false,
+            };
+            binary.buy(&purchase, 9, &mut out);
+            assert_eq!(out.len(), cells * CELL_BYTES, "{name}");
+            let cell = Cell(*out.first_chunk().expect("a cell"));
+            let head = cell.head();
+            assert_eq!(usize::from(head.tails.to_native()), cells - 1);
+            assert_eq!(head.buyer(), Ident::parse(name.as_bytes()).ok());
+            assert_eq!(head.key(), Some(Ident { form: Form::Decimal, bits: 5_007 }));
+            let tail = (cells == 2).then(|| text_tail(name.as_bytes()).0.to_vec());
+            assert_eq!(&out[CELL_BYTES..], tail.unwrap_or_default());
+        }
+    }
+}

@@ -4,7 +4,11 @@
 //! protocol; `connect` in the load room prepares what a protocol needs before the first request.
 
 pub(crate) mod binary;
+mod decimal;
+pub(crate) mod http;
 pub(crate) mod resp;
+
+use doorbuster::message::outcome;
 
 use crate::load::content::Purchase;
 
@@ -68,4 +72,17 @@ pub(crate) trait Protocol {
     /// # Errors
     /// A sentence when no further byte can make the rest an answer.
     fn parse(&mut self, bytes: &[u8], answers: &mut Vec<Parsed>) -> Result<usize, String>;
+}
+
+/// The number of a state's or refusal's word; [`ERROR`] if it is none.
+#[inline]
+fn outcome_of(word: &[u8]) -> u8 {
+    match word {
+        b"held" => outcome::HELD,
+        b"confirmed" => outcome::CONFIRMED,
+        b"sold_out" => outcome::SOLD_OUT,
+        b"limit_reached" => outcome::LIMIT_REACHED,
+        b"unknown_outcome" => ERROR,
+        _ => (0..ERROR).find(|n| outcome::word(*n).as_bytes() == word).unwrap_or(ERROR),
+    }
 }

@@ -7,7 +7,8 @@ use std::io::Write;
 
 use doorbuster::message::outcome;
 
-use super::{Command, ERROR, Parsed, Protocol};
+use super::decimal::{self, Decimal};
+use super::{Command, ERROR, Parsed, Protocol, outcome_of};
 use crate::load::content::{Buyer, Purchase};
 
 const IN_MEMORY: &str = "writing into memory cannot fail";
@@ -38,30 +39,15 @@ pub(crate) fn bulk(text: &str) -> String {
 
 /// Appends a number as a bulk string.
 fn number(value: u128, out: &mut Vec<u8>) {
-    let mut digits = [0_u8; 39];
-    let mut at = digits.len();
-    let mut high = value;
-    // One division of 128 bits, then halves of 64.
-    const CHUNK: u128 = 1_000_000_000_000;
-    while high > 0 || at == digits.len() {
-        let mut low = u64::try_from(high % CHUNK).expect("below 10^12");
-        high /= CHUNK;
-        for _ in 0..12 {
-            if high == 0 && low == 0 && at < digits.len() || at == 0 {
-                break;
-            }
-            at -= 1;
-            digits[at] = b'0' + u8::try_from(low % 10).expect("a remainder of ten");
-            low /= 10;
-        }
-    }
-    let length = u8::try_from(digits.len() - at).expect("39 digits at most");
+    let decimal = Decimal::new(value);
+    let digits = decimal.text();
+    let length = u8::try_from(digits.len()).expect("39 digits at most");
     out.push(b'$');
     if length >= 10 {
         out.push(b'0' + length / 10);
     }
     out.extend_from_slice(&[b'0' + length % 10, b'\r', b'\n']);
-    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(digits);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -156,7 +142,7 @@ impl<'a> Lines<'a> {
 fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
     let mut lines = Lines { bytes, at: 0 };
     let Some(count) = lines.next_line() else { return Ok(None) };
-    let count = decimal(&count[1..]).filter(|count| (1..=16).contains(count));
+    let count = decimal::read(&count[1..]).filter(|count| (1..=16).contains(count));
     let count = count.ok_or("an array of a length that no answer has")?;
     let (mut outcome, mut order, mut units, mut expires) = (ERROR, 0, 0, 0);
     for index in 0..count {
@@ -165,12 +151,12 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
             Some(b'$') => {
                 let Some(word) = lines.next_line() else { return Ok(None) };
                 if index == 0 {
-                    outcome = number_of(word);
+                    outcome = outcome_of(word);
                 }
             }
-            Some(b':') if index == 1 => order = decimal(&line[1..]).unwrap_or(0),
-            Some(b':') if index == 3 => units = decimal(&line[1..]).unwrap_or(0),
-            Some(b':') if index == 5 => expires = decimal(&line[1..]).unwrap_or(0),
+            Some(b':') if index == 1 => order = decimal::read(&line[1..]).unwrap_or(0),
+            Some(b':') if index == 3 => units = decimal::read(&line[1..]).unwrap_or(0),
+            Some(b':') if index == 5 => expires = decimal::read(&line[1..]).unwrap_or(0),
             Some(b':' | b'+') => {}
             _ => return Err("an array that is no answer".to_owned()),
         }
@@ -181,18 +167,6 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
     let [units, expires_in_ms] = [units, expires].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
     let text = (0, lines.at as u32);
     Ok(Some(Parsed { outcome, replayed: false, tag: 0, order, units, expires_in_ms, text }))
-}
-
-fn decimal(digits: &[u8]) -> Option<u64> {
-    std::str::from_utf8(digits).ok()?.parse().ok()
-}
-
-fn number_of(word: &[u8]) -> u8 {
-    match word {
-        b"held" => outcome::HELD,
-        b"sold_out" => outcome::SOLD_OUT,
-        _ => (0..ERROR).find(|n| outcome::word(*n).as_bytes() == word).unwrap_or(ERROR),
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
-//! A server of a few lines with known habits, for binary and RESP: what a generator says of it can
+//! A server of a few lines with known habits, for binary, RESP and HTTP: what a generator says of it can
 //! be checked against what it is known to have done.
 //!
 //! It gives every purchase an order at once, unless a habit forbids. A thread for each connection;
 //! all end when their client goes.
+
+mod http;
 
 use std::{
     collections::HashMap,
@@ -17,7 +19,7 @@ use std::{
 };
 
 use doorbuster::client::{HELLO, VERSION};
-use doorbuster::message::{CELL_BYTES, Cell, Reply, kind, outcome};
+use doorbuster::message::{CELL_BYTES, Cell, Reply, StockReply, kind, outcome};
 
 /// Name of the only sale and item.
 const SALE: &str = "drop";
@@ -35,6 +37,12 @@ pub(crate) struct Habits {
     pub(crate) remember: bool,
     /// Refuses whatever comes after that many orders.
     pub(crate) stock: Option<u64>,
+    /// Tells of that stock, whatever it gives.
+    pub(crate) tells: Option<u64>,
+    /// Counts a confirm as two.
+    pub(crate) miscounts: bool,
+    /// Is overloaded for the first so many purchases.
+    pub(crate) busy: u64,
     /// Answers names and greetings only.
     pub(crate) hush: bool,
 }
@@ -43,6 +51,9 @@ struct Shop {
     habits: Habits,
     start: OnceLock<Instant>,
     orders: AtomicU64,
+    confirmed: AtomicU64,
+    released: AtomicU64,
+    asked: AtomicU64,
     deaths: AtomicU64,
     keys: Mutex<HashMap<Vec<u8>, u64>>,
 }
@@ -55,6 +66,9 @@ pub(crate) fn start(habits: Habits) -> SocketAddr {
         habits,
         start: OnceLock::new(),
         orders: AtomicU64::new(0),
+        confirmed: AtomicU64::new(0),
+        released: AtomicU64::new(0),
+        asked: AtomicU64::new(0),
         deaths: AtomicU64::new(0),
         keys: Mutex::default(),
     });
@@ -80,10 +94,11 @@ impl Shop {
                 count => length += count,
             }
             let mut at = 0;
-            let binary = input[0] == kind::HELLO || input[0] != b'*';
-            while let Some((used, buys)) = match binary {
-                true => self.cell(&input[at..length], &mut output),
-                false => self.array(&input[at..length], &mut output),
+            let tongue = input[0];
+            while let Some((used, buys)) = match tongue {
+                b'*' => self.array(&input[at..length], &mut output),
+                b'G' | b'P' => self.http(&input[at..length], &mut output),
+                _ => self.cell(&input[at..length], &mut output),
             } {
                 at += used;
                 answered += u64::from(buys);
@@ -112,21 +127,42 @@ impl Shop {
         !self.habits.hush
     }
 
-    /// The order of a key: its id and whether it was given before; `None` if nothing is left.
-    fn buy(&self, key: &[u8]) -> Option<(u64, bool)> {
+    /// Stock, free, held, confirmed.
+    fn sight(&self) -> [u64; 4] {
+        let stock = self.habits.stock.unwrap_or(1_000_000_000);
+        let given = self.orders.load(Ordering::Relaxed).min(stock);
+        let [confirmed, released] =
+            [&self.confirmed, &self.released].map(|count| count.load(Ordering::Relaxed));
+        let told = self.habits.tells.unwrap_or(stock);
+        let held = given.saturating_sub(confirmed + released);
+        [told, told.saturating_sub(held + confirmed), held, confirmed]
+    }
+
+    /// An order confirmed or released.
+    fn decide(&self, confirm: bool) {
+        let count = if confirm { &self.confirmed } else { &self.released };
+        count.fetch_add(1 + u64::from(self.habits.miscounts), Ordering::Relaxed);
+    }
+
+    /// The order of a key: its id and whether it was given before; or the outcome that it is
+    /// refused with.
+    fn buy(&self, key: &[u8]) -> Result<(u64, bool), u8> {
+        if self.asked.fetch_add(1, Ordering::Relaxed) < self.habits.busy {
+            return Err(outcome::OVERLOADED);
+        }
         let mut keys =
             self.habits.remember.then(|| self.keys.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(order) = keys.as_ref().and_then(|keys| keys.get(key)) {
-            return Some((*order, true));
+            return Ok((*order, true));
         }
         let order = 1 + self.orders.fetch_add(1, Ordering::Relaxed);
         if self.habits.stock.is_some_and(|stock| order > stock) {
-            return None;
+            return Err(outcome::SOLD_OUT);
         }
         if let Some(keys) = &mut keys {
             keys.insert(key.to_vec(), order);
         }
-        Some((order, false))
+        Ok((order, false))
     }
 
     /// Answers the first cell; bytes used, and whether it was a request.
@@ -149,16 +185,27 @@ impl Shop {
                 (reply.order, reply.seq) = (1.into(), 1.into());
             }
             kind::RESOLVE => reply.outcome = outcome::UNKNOWN_SALE,
+            kind::STOCK => {
+                let kind = kind::STOCK_REPLY;
+                let [stock, free, held, confirmed] = self.sight().map(Into::into);
+                let tag = head.tag;
+                let zero = zero.stock_reply();
+                let stock = StockReply { kind, stock, free, held, confirmed, tag, ..*zero };
+                output.extend_from_slice(&Cell::from(stock).0);
+                return Some((used, false));
+            }
             kind::CONFIRM => {
+                self.decide(true);
                 (reply.outcome, reply.order) = (outcome::CONFIRMED, head.order().into())
             }
             kind::RELEASE => {
+                self.decide(false);
                 (reply.outcome, reply.order) = (outcome::RELEASED, head.order().into())
             }
             _ => match self.pause().then(|| self.buy(&head.key)) {
                 None => return Some((used, true)),
-                Some(None) => reply.outcome = outcome::SOLD_OUT,
-                Some(Some((order, again))) => {
+                Some(Err(refusal)) => reply.outcome = refusal,
+                Some(Ok((order, again))) => {
                     (reply.outcome, reply.order) = (outcome::HELD, order.into());
                     reply.replayed = u8::from(again);
                 }
@@ -185,10 +232,12 @@ impl Shop {
         }
         let text = match words[0] {
             b"STOCK" if words[1] == SALE.as_bytes() => {
-                "*5\r\n:9\r\n:9\r\n:0\r\n:0\r\n:0\r\n".into()
+                let [stock, free, held, confirmed] = self.sight();
+                format!("*5\r\n:{stock}\r\n:{free}\r\n:{held}\r\n:{confirmed}\r\n:0\r\n")
             }
             b"STOCK" => "*1\r\n$12\r\nunknown_sale\r\n".to_owned(),
             b"CONFIRM" | b"RELEASE" => {
+                self.decide(words[0] == b"CONFIRM");
                 let (state, order) = match words[0] {
                     b"CONFIRM" => ("$9\r\nconfirmed", String::from_utf8_lossy(words[2])),
                     _ => ("$8\r\nreleased", String::from_utf8_lossy(words[2])),
@@ -197,8 +246,9 @@ impl Shop {
             }
             _ => match self.pause().then(|| self.buy(words[4])) {
                 None => return Some((at, true)),
-                Some(None) => "*1\r\n$8\r\nsold_out\r\n".to_owned(),
-                Some(Some((order, _))) => {
+                Some(Err(outcome::OVERLOADED)) => "-BUSY retry after 100 ms\r\n".to_owned(),
+                Some(Err(_)) => "*1\r\n$8\r\nsold_out\r\n".to_owned(),
+                Some(Ok((order, _))) => {
                     format!("*6\r\n$4\r\nheld\r\n:{order}\r\n:{order}\r\n:1\r\n:2500\r\n:60000\r\n")
                 }
             },
