@@ -6,8 +6,7 @@ use doorbuster::message::outcome;
 use hdrhistogram::Histogram;
 
 use super::document::{
-    ALL_PURCHASES, Check, CpuShares, Document, FromBoth, Kept, Machine, Outcomes, Percentiles, Run,
-    VERSION,
+    ALL_PURCHASES, Check, CpuShares, Document, FromBoth, Kept, Outcomes, Percentiles, Run, VERSION,
 };
 use crate::load::Outcome;
 use crate::load::proof::Findings;
@@ -38,7 +37,7 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
         started_at,
         partial,
         run: conditions(arguments),
-        machine: Machine::default(),
+        machine: super::machine::machine(),
         schedule: offered.map(|offered| kept(offered, per(counts.sent, sending), &tally)),
         seconds,
         orders: tally.orders(),

@@ -1,8 +1,25 @@
 //! From what a run left to what people and scripts read.
+//!
+//! `make` writes the `Document`; everything else here only reads it: the table on a terminal, the
+//! page with its plots, the files of other tools, thresholds. Nothing here asks a server.
 
+pub(crate) mod chart;
 pub(crate) mod document;
+mod files;
+mod hdr;
+pub(crate) mod html;
+mod machine;
 mod make;
+pub(crate) mod plots;
+pub(crate) mod progress;
+#[cfg(test)]
+pub(crate) mod sample;
 pub(crate) mod table;
+mod threshold;
+pub(crate) mod warnings;
 
 pub(crate) use document::Document;
+pub(crate) use files::Files;
 pub(crate) use make::{make, percentiles};
+pub(crate) use progress::Progress;
+pub(crate) use threshold::Rule;

@@ -16,24 +16,9 @@ pub(crate) fn text(report: &Document) -> String {
 
 /// Prints what must not be overlooked.
 pub(crate) fn print_warnings(report: &Document) {
-    if report.partial {
-        warn("partial: a signal ended the run early");
-    }
-    if let Some(kept) = report.schedule.as_ref().filter(|kept| kept.missed) {
-        let generator = kept.late_generator_share * 100.0;
-        let connection = kept.late_connection_share * 100.0;
-        warn(&format!(
-            "the schedule was missed: {generator:.2} % late because the generator was busy, \
-             {connection:.2} % late or unsent because connections were full or dead; \
-             these are not the figures of {} purchases/s",
-            rate(kept.offered_per_second)
-        ));
-    }
-    if let Some(error) = &report.first_error {
-        warn(&format!("first error: {error}"));
-    }
-    for check in report.checks.iter().filter(|check| !check.passed) {
-        warn(&format!("check failed: {} ({})", check.name, check.detail));
+    for warning in super::warnings::of(report) {
+        let why = if warning.why.is_empty() { String::new() } else { format!(": {}", warning.why) };
+        warn(&(warning.what + &why));
     }
 }
 
