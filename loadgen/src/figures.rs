@@ -32,6 +32,7 @@ pub(crate) fn time(ns: u64) -> String {
 /// A round number as an axis has it: `10k`, `1.5M`.
 pub(crate) fn short(number: f64) -> String {
     let (value, unit) = match number.abs() {
+        1e3..1e4 if number.fract() == 0.0 && number > 0.0 => return grouped(number as u64),
         0.0..1e4 => (number, ""),
         1e4..1e6 => (number / 1e3, "k"),
         1e6..1e9 => (number / 1e6, "M"),
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!(time(123_456), "123 us");
         assert_eq!(time(2_500_000_000), "2.50 s");
         assert_eq!(share(1, 8), "12.50 %");
-        assert_eq!([0.0, 2500.0, 1e4, 1.5e6].map(short), ["0", "2500", "10k", "1.5M"]);
+        assert_eq!([0.0, 2500.0, 1e4, 1.5e6].map(short), ["0", "2,500", "10k", "1.5M"]);
         assert_eq!([5e5, 2e7, 1e9].map(short_time), ["500 us", "20 ms", "1 s"]);
         assert_eq!(memory(8_321_499_136), "7.8 GiB");
     }

@@ -32,7 +32,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     if arguments.output.json {
         crate::print_json(&document)?;
     } else {
-        crate::print(&table::text(&document))?;
+        crate::print(&table::text(&document, table::Look::of_stdout()))?;
     }
     table::print_warnings(&document);
     let complete = files.finish(&document, &latencies);

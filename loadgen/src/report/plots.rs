@@ -9,8 +9,8 @@ use crate::figures::{grouped, rate, time};
 
 /// Steps of time that a plot shows at most; more seconds than that are put together.
 const STEPS_MAX: usize = 300;
-/// Refusals that get a shade of their own; all others are one.
-const SHADES: [Colour; 3] = ["g1", "g2", "g3"];
+/// Shades of refusals, the most frequent first; all others share one. Lightest first: what is most frequent is the background of what is sold.
+const SHADES: [Colour; 3] = ["g3", "g2", "g1"];
 const SINCE: &str = "seconds since the first request";
 
 /// Latency by percentile, one line for each distribution with its name.
@@ -122,7 +122,8 @@ impl Timeline {
         }
         let level = |step: &Interval, which: fn(&Interval) -> f64| which(step) / length(step);
         let all = self.steps.iter().flat_map(|step| lines.iter().map(|line| level(step, line.2)));
-        let y = Axis::from_zero(all.fold(0.0, f64::max), "purchases a second");
+        // Some room above: a line along the upper edge is hard to see.
+        let y = Axis::from_zero(all.fold(0.0, f64::max) * 1.05, "purchases a second");
         let steps = |which| {
             let levels =
                 self.steps.iter().map(|step| (began(step), step.at_seconds, level(step, which)));

@@ -100,7 +100,7 @@ mod tests {
         let line = pace(&run.intervals[2]);
         assert_eq!(
             line,
-            "    3 s  due    50,000  sent    49,992  answered    49,740  p50  318 us  p99 4.00 ms"
+            "    3 s  due    50,000  sent    49,992  answered    49,740  p50  318 us  p99 5.00 ms"
         );
         assert!(pace(&run.intervals[0]).ends_with("(warm-up)"));
         let silent = Interval { seconds: 1.0, measured: true, ..Interval::default() };

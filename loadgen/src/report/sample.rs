@@ -100,7 +100,7 @@ pub(crate) fn flash() -> Document {
         release: [("released".to_owned(), 988)].into(),
     };
     let intended = percentiles(400_000, 310_000, 4_200_000, 42 * MS);
-    let sent = percentiles(400_000, 290_000, 1_900_000, 38 * MS);
+    let sent = percentiles(400_000, 240_000, 1_900_000, 8 * MS);
     for (name, count) in [
         (ALL_PURCHASES, 400_000),
         ("given", 5_000),
@@ -138,25 +138,30 @@ fn both(from_intended: Percentiles, from_sent: Percentiles) -> FromBoth {
     FromBoth { from_intended, from_sent }
 }
 
-/// With a distribution that passes through the three.
+/// With a distribution that passes through all of them.
 pub(crate) fn percentiles(count: u64, p50: u64, p99: u64, max: u64) -> Percentiles {
-    let steps = (0..60).map(|step| {
-        let nines = f64::from(step) / 12.0;
-        let share = (nines / 5.0).powf(1.5);
-        let value = p50 as f64 * 0.5 * (max as f64 * 2.0 / p50 as f64).powf(share);
-        (100.0 - 100.0 / 10_f64.powf(nines), value as u64)
-    });
-    let mut distribution: Vec<_> = steps.collect();
+    let knots = [p50 / 2, p50, (p50 + p99) / 2, p99, p99 + (max - p99) / 2, max - max / 20];
+    let places = [0.0, 0.301, 1.0, 2.0, 3.0, 4.0, 5.0];
+    let values = [knots[0], knots[1], knots[2], knots[3], knots[4], knots[5], max];
+    let at = |nines: f64| {
+        let after = places.iter().position(|place| *place > nines).unwrap_or(6).max(1);
+        let (from, to) = (values[after - 1] as f64, values[after] as f64);
+        let part = (nines - places[after - 1]) / (places[after] - places[after - 1]);
+        (from * (to / from).powf(part)) as u64
+    };
+    let steps = (0..60).map(|step| f64::from(step) / 12.0);
+    let mut distribution: Vec<_> =
+        steps.map(|nines| (100.0 - 100.0 / 10_f64.powf(nines), at(nines))).collect();
     distribution.push((100.0, max));
     Percentiles {
         count,
         mean_ns: p50 as f64 * 1.3,
         min_ns: p50 / 2,
         p50_ns: p50,
-        p90_ns: (p50 + p99) / 2,
+        p90_ns: knots[2],
         p99_ns: p99,
-        p99_9_ns: p99 + (max - p99) / 2,
-        p99_99_ns: max - max / 20,
+        p99_9_ns: knots[4],
+        p99_99_ns: knots[5],
         max_ns: max,
         distribution,
     }
@@ -207,7 +212,12 @@ fn interval(second: u64) -> Interval {
         failed: if second == 5 { 2_000 } else { 0 },
         followed: given,
         outstanding: 20,
-        intended: percentiles(49_990, 300_000 + second * 9_000, 4 * MS, (20 + second * 3) * MS),
+        intended: percentiles(
+            49_990,
+            300_000 + second * 9_000,
+            (4 + second * 3 % 5) * MS,
+            (20 + second * 7 % 11 * 5) * MS,
+        ),
         from_sent: percentiles(49_990, 290_000, 2 * MS, 18 * MS),
         stock: Some(Stock {
             stock: 5_000,

@@ -19,7 +19,7 @@ pub(crate) type Colour = &'static str;
 /// Room for the texts of the vertical axis.
 const LEFT: f64 = 54.0;
 const RIGHT: f64 = 14.0;
-const TOP: f64 = 24.0;
+const TOP: f64 = 28.0;
 const BOTTOM: f64 = 40.0;
 /// Width of a letter of a tick, generously.
 const LETTER: f64 = 6.8;

@@ -61,6 +61,8 @@ fn title(run: &Document) -> String {
 fn headline(run: &Document, title: &str) -> Markup {
     let all = run.latency.get(ALL_PURCHASES).map(|both| &both.from_intended);
     let refused: u64 = run.outcomes.refused.values().sum();
+    let counts = &run.counts;
+    let failed = counts.errors + counts.timeouts + counts.lost + counts.unsent;
     html! {
         h1 { (title) }
         p.quiet {
@@ -81,11 +83,12 @@ fn headline(run: &Document, title: &str) -> Markup {
             }))
             (figure("Sold", &grouped(run.orders), &format!("{} orders a second",
                 rate(run.orders_per_second))))
-            (figure("Refused", &grouped(refused), &format!("of {} due", grouped(run.counts.scheduled))))
+            (figure("Refused", &grouped(refused), &format!("of {} due", grouped(counts.scheduled))))
+            (figure("Failed", &grouped(failed), "errors, timeouts, lost, never sent"))
             @if let Some(all) = all.filter(|all| all.count > 0) {
-                (figure("p50", &time(all.p50_ns), "half were answered in it"))
-                (figure("p99", &time(all.p99_ns), "99 of 100 were"))
-                (figure("p99.9", &time(all.p99_9_ns), "999 of 1,000 were"))
+                (figure("p50", &time(all.p50_ns), "half were faster"))
+                (figure("p99", &time(all.p99_ns), "99 of 100 were faster"))
+                (figure("p99.9", &time(all.p99_9_ns), "999 of 1,000 were faster"))
                 (figure("Longest", &time(all.max_ns), "from intended send"))
             }
         }

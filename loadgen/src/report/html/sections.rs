@@ -6,10 +6,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use crate::figures::{grouped, memory, share, time};
-use crate::load::tally::CLASSES;
-use crate::report::document::{
-    ALL_PURCHASES, Check, Departure, Document, FromBoth, Percentiles, Server, Spread,
-};
+use crate::report::document::{Check, Departure, Document, Percentiles, Server};
 use crate::report::plots;
 
 pub(super) const SERVER_NOT_ASKED: &str =
@@ -45,11 +42,7 @@ fn verdict(check: &Check) -> Markup {
 /// Percentiles downwards; for every kind of answer that came, both ways of counting side by side.
 pub(super) fn latencies(run: &Document) -> Markup {
     let open = run.schedule.is_some();
-    let names = std::iter::once(ALL_PURCHASES).chain(CLASSES.map(|(_, name)| name));
-    let kinds: Vec<(&str, &FromBoth)> = names
-        .filter_map(|name| run.latency.get(name).map(|both| (name, both)))
-        .filter(|(_, both)| both.from_intended.count > 0)
-        .collect();
+    let kinds = run.answered_kinds();
     let rows: [(&str, fn(&Percentiles) -> String); 9] = [
         ("p50", |of| time(of.p50_ns)),
         ("p90", |of| time(of.p90_ns)),
@@ -67,7 +60,7 @@ pub(super) fn latencies(run: &Document) -> Markup {
     html! {
         div.scroll { table {
             thead {
-                tr { th {} @for (name, _) in &kinds {
+                tr { th.none {} @for (name, _) in &kinds {
                     th.group colspan=(if open { 2 } else { 1 }) { (name.replace('_', " ")) }
                 } }
                 @if open { tr { th { "from" } @for _ in &kinds {
@@ -92,7 +85,7 @@ pub(super) fn outcomes(run: &Document) -> Markup {
     let all = |words: &BTreeMap<String, u64>| words.values().sum::<u64>();
     let part = |name: &str, words: &BTreeMap<String, u64>, whole: u64| {
         html! { @if !words.is_empty() {
-            tr.part { th { (name) } td.n {} td.n {} }
+            tr.part { th colspan="3" { (name) } }
             @for (word, count) in words { (counted(word, *count, whole)) }
         } }
     };
@@ -205,9 +198,7 @@ pub(super) fn server(run: &Document) -> Markup {
 
 /// What the server says it spent its time on, a line each.
 fn times(server: &Server) -> Markup {
-    let sync = server.sync.iter().map(|sync| ("disk sync", sync));
-    let stages = server.stages.iter().map(|(stage, of)| (stage.as_str(), of));
-    let spreads: Vec<(&str, &Spread)> = sync.chain(stages).collect();
+    let spreads = server.times();
     html! {
         @if !spreads.is_empty() {
             p.note { "By the server's own figures, whose percentiles are upper bounds:" }
