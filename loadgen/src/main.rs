@@ -7,6 +7,7 @@
 
 mod bare;
 mod clock;
+mod compare;
 mod figures;
 mod load;
 mod options;
@@ -60,12 +61,15 @@ enum Command {
     Run(Box<run::Arguments>),
     /// Measure this machine's own limits: disk sync and loopback
     Bare(bare::Arguments),
+    /// Put runs side by side, and say whether the second side is worse
+    Compare(compare::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Bare(arguments) => bare::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
     };
     match done {
         Ok(exit) => ExitCode::from(exit),

@@ -19,7 +19,7 @@ use crate::Failure;
 use crate::options::Output;
 
 /// An open file; `None` once it failed.
-struct Kept {
+pub(crate) struct KeptFile {
     path: PathBuf,
     file: Option<File>,
     begun: bool,
@@ -27,18 +27,19 @@ struct Kept {
     made: bool,
 }
 
-impl Kept {
-    fn open(path: &Path) -> Result<Kept, Failure> {
+impl KeptFile {
+    /// Opens it for writing, and leaves what is in it; exit 73 if it cannot be.
+    pub(crate) fn open(path: &Path) -> Result<KeptFile, Failure> {
         let made = !path.exists();
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|error| {
             Failure::new(Failure::CANNOT_CREATE, format!("{}: {error}", path.display()))
         })?;
-        Ok(Kept { path: path.to_owned(), file: Some(file), begun: false, made })
+        Ok(KeptFile { path: path.to_owned(), file: Some(file), begun: false, made })
     }
 
     /// Adds to it; what was there before the run goes with the first write.
-    fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         let Some(file) = &mut self.file else { return };
         let first = !std::mem::replace(&mut self.begun, true);
         let done = match first && is_regular(file) {
@@ -49,7 +50,8 @@ impl Kept {
     }
 
     /// Makes sure that it is on its disk: some tell only now that they are full.
-    fn finish(&mut self) -> bool {
+    /// Returns whether it is complete.
+    pub(crate) fn finish(&mut self) -> bool {
         if let Some(file) = self.file.as_ref().filter(|file| is_regular(file)) {
             let done = file.sync_all();
             self.give_up_on(done);
@@ -65,7 +67,7 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
+impl Drop for KeptFile {
     /// A run that never came to write leaves no empty file behind.
     fn drop(&mut self) {
         if self.made && !self.begun {
@@ -82,11 +84,11 @@ fn is_regular(file: &File) -> bool {
 
 /// All files of one run.
 pub(crate) struct Files {
-    out: Option<Kept>,
-    html: Option<Kept>,
-    hgrm: Option<Kept>,
-    hlog: Option<Kept>,
-    series: Option<Kept>,
+    out: Option<KeptFile>,
+    html: Option<KeptFile>,
+    hgrm: Option<KeptFile>,
+    hlog: Option<KeptFile>,
+    series: Option<KeptFile>,
 }
 
 impl Files {
@@ -99,7 +101,7 @@ impl Files {
             let sentence = format!("{}: one file cannot hold two kinds of results", path.display());
             return Err(Failure::new(Failure::USAGE, sentence));
         }
-        let open = |path: &Option<PathBuf>| path.as_deref().map(Kept::open).transpose();
+        let open = |path: &Option<PathBuf>| path.as_deref().map(KeptFile::open).transpose();
         Ok(Files {
             out: open(&output.out)?,
             html: open(&output.html)?,
@@ -149,7 +151,7 @@ impl Files {
         }
         let all = [&mut self.out, &mut self.html, &mut self.hgrm, &mut self.hlog, &mut self.series];
         // Every one is finished, also behind one that failed.
-        let complete: Vec<bool> = all.into_iter().flatten().map(Kept::finish).collect();
+        let complete: Vec<bool> = all.into_iter().flatten().map(KeptFile::finish).collect();
         complete.into_iter().all(|complete| complete)
     }
 }

@@ -4,6 +4,7 @@
 //! page with its plots, the files of other tools, thresholds. Nothing here asks a server.
 
 pub(crate) mod chart;
+pub(crate) mod conditions;
 pub(crate) mod document;
 mod files;
 mod hdr;
@@ -19,7 +20,7 @@ mod threshold;
 pub(crate) mod warnings;
 
 pub(crate) use document::Document;
-pub(crate) use files::Files;
+pub(crate) use files::{Files, KeptFile};
 pub(crate) use make::{make, percentiles};
 pub(crate) use progress::Progress;
 pub(crate) use threshold::Rule;

@@ -37,7 +37,10 @@ pub(crate) fn by_percentile(lines: &[(Colour, String, &Percentiles)]) -> Option<
             marks.push(Mark::Point(colour, 100.0, of.max_ns as f64, max));
         }
     }
-    let legend = lines.iter().map(|(colour, name, _)| (*colour, name.clone())).collect();
+    // Repeated runs have one name.
+    let mut legend: Vec<_> =
+        lines.iter().map(|(colour, name, _)| (*colour, name.clone())).collect();
+    legend.dedup();
     let described = "Latency by percentile".to_owned();
     Some(Chart { described, x, y, marks, legend, square: false })
 }

@@ -43,6 +43,11 @@ impl Look {
     }
 }
 
+/// A word of the result, green or red if stdout is a terminal.
+pub(crate) fn painted(good: bool, text: &str) -> String {
+    Look::of_stdout().painted(good, text)
+}
+
 /// Everything, a line break at the end.
 pub(crate) fn text(run: &Document, look: Look) -> String {
     let mut parts = vec![summary(run, look), outcomes(run)];
@@ -61,7 +66,8 @@ pub(crate) fn print_warnings(report: &Document) {
     }
 }
 
-fn warn(sentence: &str) {
+/// A line on stderr, red on a terminal.
+pub(crate) fn warn(sentence: &str) {
     let coloured = may_colour() && std::io::stderr().is_terminal();
     let (red, plain) = if coloured { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
     eprintln!("{red}loadgen: {sentence}{plain}");

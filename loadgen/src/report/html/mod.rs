@@ -5,6 +5,8 @@
 
 mod sections;
 
+pub(crate) use sections::conditions;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::chart::Chart;
@@ -24,7 +26,8 @@ pub(crate) fn page(run: &Document) -> String {
         (sections::outcomes(run))
         (sections::fairness(run))
         (sections::server(run))
-        (sections::conditions(run))
+        h2 { "Conditions" }
+        (conditions(run, &super::conditions::stated(run)))
     };
     frame(&title, &body).into_string()
 }

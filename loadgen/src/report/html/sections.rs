@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use crate::figures::{grouped, memory, share, time};
+use crate::figures::{grouped, share, time};
 use crate::report::document::{Check, Departure, Document, Percentiles, Server};
 use crate::report::plots;
 
@@ -216,54 +216,12 @@ fn times(server: &Server) -> Markup {
     }
 }
 
-pub(super) fn conditions(run: &Document) -> Markup {
+/// The command that repeats a run, and all else that it was made under.
+pub(crate) fn conditions(run: &Document, stated: &[(String, String)]) -> Markup {
     html! {
-        h2 { "Conditions" }
         pre { (run.run.command) }
         div.scroll { table.conditions { tbody {
-            @for (name, value) in stated(run) { tr { th { (name) } td { (value) } } }
+            @for (name, value) in stated { tr { th { (name) } td { (value) } } }
         } } }
     }
-}
-
-/// Name and value of all that a run was made under.
-pub(super) fn stated(document: &Document) -> Vec<(String, String)> {
-    let (run, machine) = (&document.run, &document.machine);
-    let mut rows = Vec::new();
-    let mut state = |name: &str, value: String| rows.push((name.to_owned(), value));
-    let tls = if run.tls { " over TLS" } else { "" };
-    state("Target", format!("{}, {}{tls}", run.target, run.protocol.word()));
-    state("Sale and items", format!("{}: {}", run.sale, run.items.join(", ")));
-    let bound = match (run.pipeline, run.outstanding) {
-        (Some(pipeline), _) => format!(", {pipeline} requests outstanding on each"),
-        (None, Some(most)) => format!(", at most {most} requests outstanding on each"),
-        (None, None) => String::new(),
-    };
-    state("Connections", format!("{}{bound}", grouped(run.connections as u64)));
-    state("Generator threads", run.threads.to_string());
-    state("Profile", run.profile.clone().unwrap_or_else(|| "closed loop".to_owned()));
-    if let Some(kept) = &document.schedule {
-        let late = (kept.late_generator_share + kept.late_connection_share) * 100.0;
-        let latest = time(kept.latest_ns);
-        state("Schedule", format!("{late:.2} % late; the generator itself at most {latest}"));
-    }
-    state("Warm-up", format!("{} s, not counted", run.warmup_seconds));
-    let population = run.buyers.map_or("a new one for every purchase".to_owned(), grouped);
-    state("Buyers", population);
-    state("Skew of items", format!("zipf {}", run.zipf));
-    for (name, value) in &run.mix {
-        state(&format!("Mix: {}", name.replace('_', " ")), value.clone());
-    }
-    state("Seed", run.seed.to_string());
-    let processor = machine.processor.as_deref().unwrap_or("processors");
-    state("Generator's machine", format!("{} x {processor}", machine.processors));
-    if let Some(bytes) = machine.memory_bytes {
-        state("Memory", memory(bytes));
-    }
-    state("System", machine.system.clone());
-    let server = document.server.as_ref().and_then(|server| server.version.as_deref());
-    let versions =
-        format!("loadgen {}, server {}", document.loadgen, server.unwrap_or("not asked"));
-    state("Versions", versions);
-    rows
 }
