@@ -205,6 +205,7 @@ mod tests {
         assert!(files.finish(&run, &histogram()));
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_stops_neither_the_run_nor_the_other_files() {
         let folder = tempfile::tempdir().expect("a temporary folder");
