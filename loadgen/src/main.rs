@@ -2,11 +2,12 @@
 //!
 //! Each command is a room of its own; here is only what they share: the command line, and how a
 //! program ends. Results go to stdout, talk to stderr. Exit codes: 0 fine, 1 a check failed, 2
-//! usage, 69 the target cannot be reached or went away, 74 the disk failed, 99 a threshold was
-//! missed.
+//! usage, 69 the target cannot be reached or went away, 73 a file for the results cannot be made,
+//! 74 the disk failed, 99 a threshold was missed.
 
 mod bare;
 mod clock;
+mod compare;
 mod figures;
 mod load;
 mod options;
@@ -35,6 +36,8 @@ impl Failure {
     pub(crate) const USAGE: u8 = 2;
     /// The target cannot be reached or went away.
     pub(crate) const UNAVAILABLE: u8 = 69;
+    /// A file for the results cannot be made.
+    pub(crate) const CANNOT_CREATE: u8 = 73;
     /// The disk failed.
     pub(crate) const DISK: u8 = 74;
     /// A threshold was missed.
@@ -58,12 +61,15 @@ enum Command {
     Run(Box<run::Arguments>),
     /// Measure this machine's own limits: disk sync and loopback
     Bare(bare::Arguments),
+    /// Put runs side by side, and say whether the second side is worse
+    Compare(compare::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Bare(arguments) => bare::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
     };
     match done {
         Ok(exit) => ExitCode::from(exit),

@@ -10,9 +10,9 @@ use hdrhistogram::Histogram;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::Failure;
+use crate::load::Show;
 use crate::options::{self, Output};
-use crate::report::document::Interval;
-use crate::report::{Document, make, table};
+use crate::report::{Document, Files, Progress, make, table};
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -25,24 +25,40 @@ pub(crate) struct Arguments {
 /// Does the run and prints the report; returns the exit code.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.run.check()?;
+    let mut files = Files::open(&arguments.output)?;
     let stop = stop_on_signal()?;
-    let document = measure(&arguments.run, &stop)?;
+    let mut progress = Progress::new();
+    let measured = measure(&arguments.run, &stop, &mut |interval, latencies| {
+        files.interval(interval, latencies);
+        progress.interval(interval);
+    });
+    progress.finish();
+    let (mut document, latencies) = measured?;
+    let rules = &arguments.output.thresholds;
+    document.thresholds = rules.iter().map(|rule| rule.judge(&document)).collect();
     if arguments.output.json {
         crate::print_json(&document)?;
     } else {
-        crate::print(&table::text(&document))?;
+        crate::print(&table::text(&document, table::Look::of_stdout()))?;
     }
     table::print_warnings(&document);
-    Ok(document.exit_code())
+    let complete = files.finish(&document, &latencies);
+    Ok(match document.exit_code() {
+        // What is missing from a file matters less than a failed check, and more than a threshold.
+        0 | Failure::THRESHOLD if !complete => Failure::DISK,
+        exit => exit,
+    })
 }
 
-/// One run and its document.
+/// One run: its document, and the latencies of all purchases from their intended send.
 pub(crate) fn measure(
     arguments: &options::Arguments,
     stop: &Arc<AtomicBool>,
-) -> Result<Document, Failure> {
-    let mut show = |_: &Interval, _: &Histogram<u64>| {};
-    Ok(make(arguments, crate::load::run(arguments, stop, &mut show)?))
+    show: Show<'_>,
+) -> Result<(Document, Histogram<u64>), Failure> {
+    let outcome = crate::load::run(arguments, stop, show)?;
+    let latencies = outcome.books.tally.purchases().intended;
+    Ok((make(arguments, outcome), latencies))
 }
 
 /// A flag that the first SIGINT or SIGTERM sets; the second ends the program.

@@ -260,6 +260,29 @@ impl Document {
     }
 }
 
+impl Document {
+    /// The kinds of answers that came, by name: all purchases, sold and refused first.
+    pub(crate) fn answered_kinds(&self) -> Vec<(&str, &FromBoth)> {
+        const FIRST: [&str; 3] = [ALL_PURCHASES, "given", "refused"];
+        let mut kinds: Vec<_> = self.latency.iter().map(|(name, of)| (name.as_str(), of)).collect();
+        kinds.retain(|(_, of)| of.from_intended.count > 0);
+        kinds.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(9));
+        kinds
+    }
+}
+
+impl Server {
+    /// Where it spent its time, in the order of an order's way; its disk first.
+    pub(crate) fn times(&self) -> Vec<(&str, &Spread)> {
+        const WAY: [&str; 5] = ["read", "ring", "matched", "durable", "written"];
+        let mut times: Vec<_> =
+            self.stages.iter().map(|(stage, of)| (stage.as_str(), of)).collect();
+        times.sort_by_key(|(stage, _)| WAY.iter().position(|way| way == stage).unwrap_or(9));
+        times.splice(0..0, self.sync.iter().map(|sync| ("disk sync", sync)));
+        times
+    }
+}
+
 impl Percentiles {
     /// As columns: count, p50, p90, p99, p99.9, p99.99, max.
     pub(crate) fn columns(&self) -> [u64; 7] {

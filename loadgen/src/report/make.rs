@@ -7,8 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::checks::{Stock, checks};
 use super::document::{
-    ALL_PURCHASES, CpuShares, Document, FromBoth, Kept, Machine, Outcomes, Percentiles, Run,
-    VERSION,
+    ALL_PURCHASES, CpuShares, Document, FromBoth, Kept, Outcomes, Percentiles, Run, VERSION,
 };
 use super::fairness::fairness;
 use crate::load::tally::{ByOutcome, CLASSES, Latency, Tally};
@@ -40,7 +39,7 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
         started_at: outcome.started_at,
         partial,
         run: conditions(arguments, outcome.items),
-        machine: Machine::default(),
+        machine: super::machine::machine(),
         schedule: outcome.offered.map(|offered| kept(offered, per(counts.sent, sending), &tally)),
         seconds,
         orders: tally.orders(),
