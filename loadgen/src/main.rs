@@ -9,6 +9,7 @@ mod bare;
 mod clock;
 mod compare;
 mod figures;
+mod knee;
 mod load;
 mod options;
 mod report;
@@ -59,6 +60,8 @@ struct Arguments {
 enum Command {
     /// Drive a server and say what it did
     Run(Box<run::Arguments>),
+    /// Raise the rate until latency breaks
+    Knee(Box<knee::Arguments>),
     /// Measure this machine's own limits: disk sync and loopback
     Bare(bare::Arguments),
     /// Put runs side by side, and say whether the second side is worse
@@ -68,6 +71,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run::run(&arguments),
+        Command::Knee(arguments) => knee::run(&arguments),
         Command::Bare(arguments) => bare::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
     };

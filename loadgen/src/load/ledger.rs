@@ -2,7 +2,7 @@
 //!
 //! Confirmed units never come back by themselves; a hold that nobody decided is live until it runs
 //! out. Their sum is a lower bound of what the server has given away at a moment, whatever it says:
-//! above what there was to give, it has oversold. Counted in buckets of time, because answers do not
+//! above what there was to give, it has oversold. Counted in buckets of time: answers do not
 //! come in the order of decisions; what falls between is left out: the bound only gets lower.
 
 use std::collections::HashMap;

@@ -3,6 +3,7 @@
 //! Parsed before the run starts, so a wrong word costs nothing; judged on the document alone. What
 //! was not measured in a run does not pass: a threshold that nobody looked at would be a lie.
 
+use super::checks;
 use super::document::{ALL_PURCHASES, Departure, Document, Percentiles, Spread, Threshold};
 use crate::figures::{grouped, rate, time};
 
@@ -186,7 +187,7 @@ fn measured(metric: &str, document: &Document) -> Option<f64> {
         "unsent" => whole(counts.unsent),
         "shed" => whole(document.server.as_ref()?.shed?),
         "oversold" => found_by(document, checks::NOT_OVERSOLD),
-        "duplicates" => found_by(document, "each key given one order"),
+        "duplicates" => found_by(document, checks::ONE_ORDER_A_KEY),
         "rate" => Some(match &document.schedule {
             Some(kept) => kept.sent_per_second,
             None if document.seconds > 0.0 => counts.sent as f64 / document.seconds,

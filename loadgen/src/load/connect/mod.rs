@@ -97,7 +97,7 @@ impl Connector {
     }
 
     /// Puts the target in front of the sentence.
-    fn from_there(&self, failure: Failure) -> Failure {
+    fn told_by(&self, failure: Failure) -> Failure {
         Failure::new(failure.exit, format!("{}: {}", self.target.address, failure.sentence))
     }
 
@@ -118,7 +118,7 @@ impl Connector {
                 }
             }
         };
-        look().map_err(|failure| self.from_there(failure))
+        look().map_err(|failure| self.told_by(failure))
     }
 
     /// Looks at the first item now and then, on a connection of its own.
@@ -148,7 +148,7 @@ impl Connector {
             let streams: io::Result<Vec<Stream>> = talks.into_iter().map(Talk::release).collect();
             Ok((streams.map_err(gone)?, bound))
         };
-        connect().map_err(|failure| self.from_there(failure))
+        connect().map_err(|failure| self.told_by(failure))
     }
 
     /// A connection on which a question can be asked.
