@@ -139,8 +139,8 @@ impl Books {
         }
         self.tally.given[outcome] += count;
         if pending.measured {
-            let Pending { intended, sent, .. } = *pending;
-            self.arrived.push(Arrived { order: parsed.order, intended, sent });
+            let Pending { number, intended, sent, .. } = *pending;
+            self.arrived.push(Arrived { order: parsed.order, number, intended, sent });
         }
         let purchase = self.content.purchase(pending.number, self.stride);
         let units = parsed.units_of(&purchase);

@@ -1,6 +1,6 @@
 //! Who was given an order when: kept for the comparison of orders that fairness is.
 
-/// Orders of one thread at most: 24 bytes each.
+/// Orders of one thread at most: 32 bytes each.
 const ORDERS_MAX: usize = 4_000_000;
 /// Orders in one piece of memory: growing must not copy what is there.
 const CHUNK: usize = 65_536;
@@ -10,6 +10,8 @@ const CHUNK: usize = 65_536;
 pub(crate) struct Arrived {
     /// The order's id: higher ones were decided later.
     pub(crate) order: u64,
+    /// The purchase's number.
+    pub(crate) number: u64,
     pub(crate) intended: u64,
     pub(crate) sent: u64,
 }

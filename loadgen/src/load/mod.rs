@@ -77,6 +77,8 @@ pub(crate) struct Outcome {
     pub(crate) offered: Option<f64>,
     /// Names of the items: those of the trace, if there is one.
     pub(crate) items: Vec<String>,
+    /// A key is this and the purchase's number.
+    pub(crate) run_id: u128,
     /// RFC 3339.
     pub(crate) started_at: String,
     pub(crate) intervals: Vec<Interval>,
@@ -117,6 +119,7 @@ pub(crate) fn run(
         }
     }?;
     outcome.items = arguments.target.item;
+    outcome.run_id = run_id;
     Ok(outcome)
 }
 
@@ -198,6 +201,7 @@ fn drive<P: Protocol + Send>(
         server: watch.server(),
         offered,
         items: Vec::new(),
+        run_id: 0,
         started_at,
         intervals: watch.intervals,
         before: scene.shop.clone(),

@@ -85,6 +85,9 @@ pub(crate) struct Target {
     /// Where its operators' port is, to tell what its own figures say of the run
     #[arg(long, value_name = "ADDRESS", value_parser = address)]
     pub(crate) admin: Option<Address>,
+    /// Its data folder, if it is on this machine: its journal is asked whether every order is there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) journal: Option<PathBuf>,
     /// Process of the server, to tell its CPU time
     #[arg(long)]
     pub(crate) server_pid: Option<u32>,

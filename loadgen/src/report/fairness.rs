@@ -7,22 +7,21 @@
 //! the same moment may arrive in any order.
 
 use super::document::{Departure, Fairness, Spread};
-use crate::load::arrived::{Arrived, ArrivedOrders};
+use crate::load::arrived::Arrived;
 
 /// Points of the plot, evenly chosen.
 const POINTS: usize = 1_900;
 /// And those with the largest departures.
 const EXTREMES: usize = 100;
 
-/// Compares; `None` when no order was given.
-pub(crate) fn fairness(orders: ArrivedOrders) -> Option<Fairness> {
-    let unchecked = orders.unchecked;
-    let decided = orders.into_decided();
+/// Compares orders, in the order of decisions, `unchecked` more of which are not known any more;
+/// `None` when no order was given.
+pub(crate) fn fairness(decided: &[Arrived], unchecked: u64) -> Option<Fairness> {
     if decided.is_empty() {
         return None;
     }
-    let (from_intended, _) = departure(&decided, |arrived| arrived.intended);
-    let (from_sent, places) = departure(&decided, |arrived| arrived.sent);
+    let (from_intended, _) = departure(decided, |arrived| arrived.intended);
+    let (from_sent, places) = departure(decided, |arrived| arrived.sent);
     Some(Fairness {
         orders: decided.len() as u64,
         unchecked,
@@ -94,11 +93,10 @@ mod tests {
     use super::*;
 
     fn of(sent: &[u64]) -> Fairness {
-        let mut orders = ArrivedOrders::default();
-        for (order, sent) in (1..).zip(sent) {
-            orders.push(Arrived { order, intended: 0, sent: *sent });
-        }
-        fairness(orders).expect("there are orders")
+        let arrived =
+            |(order, sent): (u64, &u64)| Arrived { order, number: order, intended: 0, sent: *sent };
+        let decided: Vec<Arrived> = (1..).zip(sent).map(arrived).collect();
+        fairness(&decided, 0).expect("there are orders")
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::document::{
     ALL_PURCHASES, CpuShares, Document, FromBoth, Kept, Outcomes, Percentiles, Run, VERSION,
 };
 use super::fairness::fairness;
+use super::witness::witness;
 use crate::load::tally::{ByOutcome, CLASSES, Latency, Tally};
 use crate::load::{Books, Outcome};
 use crate::options::Arguments;
@@ -32,6 +33,15 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
     }
     let (before, after) = (&outcome.before, outcome.after.as_ref());
     let stock = Stock { ledger: &ledger, before, after, ended };
+    let mut checks = checks(&proof.found, &counts, &stock);
+    let unchecked = arrived.unchecked;
+    let decided = arrived.into_decided();
+    let mut fairness = fairness(&decided, unchecked);
+    if let (Some(dir), Some(fairness)) = (&arguments.target.journal, &mut fairness) {
+        let check = witness(dir, &decided, outcome.run_id);
+        checks.push(check.clone());
+        fairness.journal = Some(check);
+    }
     let share = |seconds: Option<f64>| seconds.filter(|_| cpu.wall > 0.0).map(|s| s / cpu.wall);
     Document {
         version: VERSION,
@@ -56,8 +66,8 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
         latency,
         cpu: CpuShares { generator: share(cpu.generator), server: share(cpu.server) },
         server: outcome.server,
-        fairness: fairness(arrived),
-        checks: checks(&proof.found, &counts, &stock),
+        fairness,
+        checks,
         thresholds: Vec::new(),
         first_error: tally.first_error,
         intervals: outcome.intervals,

@@ -20,6 +20,7 @@ pub(crate) mod sample;
 pub(crate) mod table;
 mod threshold;
 pub(crate) mod warnings;
+mod witness;
 
 pub(crate) use document::Document;
 pub(crate) use files::{Files, KeptFile};
