@@ -18,8 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorbuster::client::{HELLO, VERSION};
-use doorbuster::message::{CELL_BYTES, Cell, Reply, StockReply, kind, outcome};
+use ::doorbuster::client::{HELLO, VERSION};
+use ::doorbuster::message::{CELL_BYTES, Cell, Reply, StockReply, kind, outcome};
 
 /// Name of the only sale and item.
 const SALE: &str = "drop";
@@ -157,7 +157,7 @@ impl Shop {
                 let (stock, free, tag) = (9.into(), 9.into(), head.tag);
                 let stock = StockReply { kind, stock, free, tag, ..*zero.stock_reply() };
                 output.extend_from_slice(&Cell::from(stock).0);
-                return Some((used, false));
+                return Some((used, true));
             }
             kind::CONFIRM => {
                 (reply.outcome, reply.order) = (outcome::CONFIRMED, head.order().into())
