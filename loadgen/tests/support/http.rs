@@ -65,7 +65,8 @@ fn tell(order: &[u8], state: &str, again: bool, output: &mut Vec<u8>) {
 
 fn refuse(status: u16, word: &str, output: &mut Vec<u8>) {
     let body = format!(
-        "{{\"type\":\"urn:doorbuster:{word}\",\"title\":\"No\",\"status\":{status},\"detail\":\"no\"}}"
+        "{{\"type\":\"urn:doorbuster:{word}\",\"title\":\"No\",\"status\":{status},\
+         \"detail\":\"no\"}}"
     );
     answer(&format!("{status} No"), &body, output);
 }

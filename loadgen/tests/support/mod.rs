@@ -1,5 +1,5 @@
-//! A server of a few lines with known habits, for binary, RESP and HTTP: what a generator says of it can
-//! be checked against what it is known to have done.
+//! A server of a few lines with known habits, for binary, RESP and HTTP: what a generator says of
+//! it can be checked against what it is known to have done.
 //!
 //! It gives every purchase an order at once, unless a habit forbids. A thread for each connection;
 //! all end when their client goes.

@@ -6,6 +6,7 @@ use ::doorbuster::access::{Role, Token};
 use crate::PROTOCOLS;
 use crate::house::{Asks, House};
 use crate::program::run;
+use crate::relay::{Trick, relay};
 
 const MIX: &str = "--requests 800 --connections 3 --buyers 500 --units 2 --duplicates 0.1 \
                    --confirm 0.3 --release 0.1";
@@ -109,4 +110,37 @@ fn a_certificate_must_be_signed_by_who_is_trusted_and_for_the_name() {
         assert_eq!((ended.exit, ended.number("/orders")), (0, 20), "{ended:#?}");
     }
     assert_eq!(house.purchases(), 60);
+}
+
+/// Far more is under way than the sockets and rustls take at once.
+#[test]
+fn nothing_is_lost_where_tls_is_full() {
+    let house = House::open(Asks { tls: true, token: false });
+    let ca = house.path("ca.pem").display().to_string();
+    for protocol in PROTOCOLS {
+        let words = format!(
+            "--protocol {protocol} --tls --ca {ca} --requests 20000 --connections 1 \
+             --pipeline 8000 --buyers 300 --timeout 60s"
+        );
+        let ended = run(house.address(), &words).end();
+        assert_eq!(ended.exit, 0, "{ended:#?}");
+        assert_eq!(ended.number("/counts/answers"), 20_000, "{ended:#?}");
+    }
+}
+
+#[test]
+fn tls_that_comes_in_pieces_is_understood_and_where_it_breaks_off_its_connection_ends() {
+    let house = House::open(Asks { tls: true, token: false });
+    let ca = house.path("ca.pem").display().to_string();
+    for protocol in PROTOCOLS {
+        let tls = format!("--protocol {protocol} --tls --ca {ca} --connections 2");
+        let drip = relay(house.address(), Trick::Drip);
+        let ended = run(drip, &format!("{tls} --requests 60")).end();
+        assert_eq!((ended.exit, ended.number("/counts/answers")), (0, 60), "{ended:#?}");
+        let babble = relay(house.address(), Trick::Babble(8_000));
+        let ended = run(babble, &format!("{tls} --duration 30s")).end();
+        assert_eq!((ended.exit, ended.number("/counts/connections_lost")), (69, 2), "{ended:#?}");
+        let error = ended.report["first_error"].as_str().unwrap_or_default();
+        assert!(error.starts_with("a connection died: "), "{protocol}: {error}");
+    }
 }

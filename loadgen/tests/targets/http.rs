@@ -57,8 +57,7 @@ fn answers_that_come_byte_by_byte_are_understood() {
 fn garbage_ends_its_connection_and_is_shown() {
     for protocol in PROTOCOLS {
         let shop = relay(start(Habits::default()), Trick::Babble(2_000));
-        // Each connection dies before it has been answered so much.
-        let words = format!("--protocol {protocol} --requests 5000 --connections 2");
+        let words = format!("--protocol {protocol} --duration 30s --connections 2");
         let ended = run(shop, &words).end();
         assert_eq!(ended.exit, 69, "{protocol}: {ended:#?}");
         assert_eq!(ended.number("/counts/connections_lost"), 2, "{protocol}");
