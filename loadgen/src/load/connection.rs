@@ -59,6 +59,8 @@ pub(crate) struct FollowUp {
 pub(crate) struct Connection {
     /// `None` once it died.
     stream: Option<Stream>,
+    /// The poll said that the peer sends no more, and does not say so again.
+    ends: bool,
     pub(crate) out: Vec<u8>,
     out_start: usize,
     partial: Vec<u8>,
@@ -80,6 +82,7 @@ impl Connection {
     pub(crate) fn new(stream: Stream, bound: usize, arrivals: Option<Arrivals>) -> Connection {
         Connection {
             stream: Some(stream),
+            ends: false,
             out: Vec::with_capacity(4096),
             out_start: 0,
             partial: Vec::new(),
@@ -95,6 +98,11 @@ impl Connection {
 
     pub(crate) fn stream(&mut self) -> Option<&mut TcpStream> {
         self.stream.as_mut().map(Stream::socket)
+    }
+
+    /// The peer sends no more: from now on reading goes on until that has been read.
+    pub(crate) fn expect_end(&mut self) {
+        self.ends = true;
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -155,11 +163,12 @@ impl Connection {
         let kept = self.partial.len();
         buffer[..kept].copy_from_slice(&self.partial);
         let came = stream.read(&mut buffer[kept..])?;
+        let more = came.more || self.ends;
         if came.bytes == 0 {
-            return Ok((0, came.more));
+            return Ok((0, more));
         }
         self.partial.clear();
-        Ok((kept + came.bytes, came.more))
+        Ok((kept + came.bytes, more))
     }
 
     /// Keeps the beginning of an answer that is not all there.

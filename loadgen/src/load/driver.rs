@@ -127,6 +127,9 @@ impl<P: Protocol> Driver<P> {
             }
             for event in events.iter().filter(|event| event.token() != ALARM) {
                 let Token(index) = event.token();
+                if event.is_read_closed() {
+                    self.connections[index].expect_end();
+                }
                 self.receive(index);
                 self.push(index);
             }

@@ -1,9 +1,9 @@
 //! HTTP/1.1, kept alive and pipelined: a POST for each purchase, confirm and release.
 //!
 //! Requests are put together from parts that are ready before the run, so nothing is allocated for
-//! one. Of an answer the head is read in full, for it says where the answer ends; of the body, which
-//! is known and small, only the fields that count are looked for. A quotation mark inside a JSON
-//! string is escaped, so a field's name cannot be found within a buyer's.
+//! one. Of an answer the head is read in full, for it says where the answer ends; of the body,
+//! which is known and small, only the fields that count are looked for. A quotation mark within a
+//! JSON string is escaped, so no buyer's name can look like a field.
 
 use std::mem::MaybeUninit;
 

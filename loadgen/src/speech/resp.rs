@@ -154,9 +154,9 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
                     outcome = outcome_of(word);
                 }
             }
-            Some(b':') if index == 1 => order = decimal::read(&line[1..]).unwrap_or(0),
-            Some(b':') if index == 3 => units = decimal::read(&line[1..]).unwrap_or(0),
-            Some(b':') if index == 5 => expires = decimal::read(&line[1..]).unwrap_or(0),
+            Some(b':') if index == 1 => order = integer(line)?,
+            Some(b':') if index == 3 => units = integer(line)?,
+            Some(b':') if index == 5 => expires = integer(line)?,
             Some(b':' | b'+') => {}
             _ => return Err("an array that is no answer".to_owned()),
         }
@@ -167,6 +167,10 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
     let [units, expires_in_ms] = [units, expires].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
     let text = (0, lines.at as u32);
     Ok(Some(Parsed { outcome, replayed: false, tag: 0, order, units, expires_in_ms, text }))
+}
+
+fn integer(line: &[u8]) -> Result<u64, String> {
+    decimal::read(&line[1..]).ok_or_else(|| "a number of an answer that is none".to_owned())
 }
 
 #[cfg(test)]
@@ -230,5 +234,6 @@ mod tests {
         let mut none = Vec::new();
         assert!(resp().parse(b"HTTP/1.1 400", &mut none).is_err());
         assert!(resp().parse(b"*99999\r\n", &mut none).is_err());
+        assert!(resp().parse(b"*2\r\n$4\r\nheld\r\n:4x\r\n", &mut none).is_err());
     }
 }

@@ -53,10 +53,9 @@ impl Shop {
                         tell(order.to_string().as_bytes(), "held", again, output);
                     }
                 }
-                return Some((used, true));
             }
         }
-        Some((used, false))
+        Some((used, true))
     }
 }
 
@@ -80,7 +79,8 @@ fn tell(order: &[u8], state: &str, again: bool, output: &mut Vec<u8>) {
 
 fn refuse(status: u16, word: &str, output: &mut Vec<u8>) {
     let body = format!(
-        "{{\"type\":\"urn:doorbuster:{word}\",\"title\":\"No\",\"status\":{status},\"detail\":\"no\"}}"
+        "{{\"type\":\"urn:doorbuster:{word}\",\"title\":\"No\",\"status\":{status},\
+         \"detail\":\"no\"}}"
     );
     answer(&format!("{status} No"), &body, output);
 }

@@ -1,5 +1,5 @@
-//! A server of a few lines with known habits, for binary, RESP and HTTP: what a generator says of it can
-//! be checked against what it is known to have done.
+//! A server of a few lines with known habits, for binary, RESP and HTTP: what a generator says of
+//! it can be checked against what it is known to have done.
 //!
 //! It gives every purchase an order at once, unless a habit forbids. A thread for each connection;
 //! all end when their client goes.
@@ -18,8 +18,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorbuster::client::{HELLO, VERSION};
-use doorbuster::message::{CELL_BYTES, Cell, Reply, StockReply, kind, outcome};
+use ::doorbuster::client::{HELLO, VERSION};
+use ::doorbuster::message::{CELL_BYTES, Cell, Reply, StockReply, kind, outcome};
 
 /// Name of the only sale and item.
 const SALE: &str = "drop";
@@ -192,7 +192,7 @@ impl Shop {
                 let zero = zero.stock_reply();
                 let stock = StockReply { kind, stock, free, held, confirmed, tag, ..*zero };
                 output.extend_from_slice(&Cell::from(stock).0);
-                return Some((used, false));
+                return Some((used, true));
             }
             kind::CONFIRM => {
                 self.decide(true);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::talk::Talk;
-use super::{Failure, ItemSight, Shop, Token, foreign, no_token, not_for_buyers, unknown};
+use super::{Failure, ItemSight, Shop, Token, foreign, no_token, not_for_buyers, shown, unknown};
 use crate::options::Target;
 use crate::speech::http::{HEAD_BYTES_MAX, authority, read_head};
 
@@ -73,7 +73,7 @@ fn refused(status: u16, body: &[u8], target: &Target, token: Option<&Token>) -> 
     let problem = serde_json::from_slice::<Value>(body).unwrap_or_default();
     let said = |field: &str| problem[field].as_str().unwrap_or_default();
     let Some(word) = said("type").strip_prefix("urn:doorbuster:") else {
-        let sentence = format!("{status}, and not as a doorbuster would: {}", shown(body));
+        let sentence = format!("answers {status}, and not as a doorbuster does: '{}'", shown(body));
         return Failure::new(Failure::UNAVAILABLE, sentence);
     };
     match (word, status) {
@@ -83,10 +83,6 @@ fn refused(status: u16, body: &[u8], target: &Target, token: Option<&Token>) -> 
         ("unknown_sale", _) => unknown(word, &target.sale, &target.item[0]),
         _ => Failure::new(Failure::CHECK, format!("{word}: {}", said("detail"))),
     }
-}
-
-fn shown(body: &[u8]) -> String {
-    body[..body.len().min(super::SHOWN_BYTES)].escape_ascii().to_string()
 }
 
 /// Asks, without a body; status and body of the answer.

@@ -9,6 +9,8 @@ mod http;
 mod resp;
 mod sampler;
 mod talk;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
@@ -97,7 +99,7 @@ impl Connector {
     }
 
     /// Puts the target in front of the sentence.
-    fn told_by(&self, failure: Failure) -> Failure {
+    fn place(&self, failure: Failure) -> Failure {
         Failure::new(failure.exit, format!("{}: {}", self.target.address, failure.sentence))
     }
 
@@ -118,7 +120,7 @@ impl Connector {
                 }
             }
         };
-        look().map_err(|failure| self.told_by(failure))
+        look().map_err(|failure| self.place(failure))
     }
 
     /// Looks at the first item now and then, on a connection of its own.
@@ -148,7 +150,7 @@ impl Connector {
             let streams: io::Result<Vec<Stream>> = talks.into_iter().map(Talk::release).collect();
             Ok((streams.map_err(gone)?, bound))
         };
-        connect().map_err(|failure| self.told_by(failure))
+        connect().map_err(|failure| self.place(failure))
     }
 
     /// A connection on which a question can be asked.
@@ -201,11 +203,23 @@ fn gone(error: io::Error) -> Failure {
 fn foreign(tongue: &str, heard: &[u8]) -> Failure {
     let said = match heard {
         [] => "it closed the connection without an answer".to_owned(),
-        _ => format!("it answered '{}'", heard[..heard.len().min(SHOWN_BYTES)].escape_ascii()),
+        _ => format!("it answered '{}'", shown(heard)),
     };
     let tls_only = if heard.starts_with(&[0x15, 3]) { " (which is TLS: --tls)" } else { "" };
     let sentence = format!("does not speak {tongue} as a doorbuster does: {said}{tls_only}");
     Failure::new(Failure::UNAVAILABLE, sentence)
+}
+
+/// The beginning of an answer, so that it stays on its line.
+fn shown(heard: &[u8]) -> String {
+    let mut text = String::new();
+    for byte in heard[..heard.len().min(SHOWN_BYTES)].trim_ascii_end() {
+        match byte {
+            b' '..=b'~' => text.push(char::from(*byte)),
+            other => text.extend(other.escape_ascii().map(char::from)),
+        }
+    }
+    text
 }
 
 fn unknown(word: &str, sale: &str, item: &str) -> Failure {

@@ -28,7 +28,7 @@ impl Bounded {
 }
 
 fn too_late() -> io::Error {
-    io::Error::new(ErrorKind::TimedOut, "no answer in time")
+    io::Error::new(ErrorKind::TimedOut, "no answer in time; is it the right port and --protocol?")
 }
 
 /// A wait that ran out comes as `WouldBlock`.
