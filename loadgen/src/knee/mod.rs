@@ -239,9 +239,7 @@ fn text(ladder: &Ladder) -> String {
         let mut row = vec![rate(*at), rate(document.orders_per_second)];
         row.extend([p50_ns, p90_ns, p99_ns, p99_9_ns, max_ns].map(time));
         row.push(document.cpu.generator.map_or("-".to_owned(), |share| format!("{share:.2}")));
-        row.push(match verdict {
-            verdict => verdict.words(),
-        });
+        row.push(verdict.words());
         rows.push(row);
     }
     let mut text = table::aligned(0, rows);

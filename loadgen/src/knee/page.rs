@@ -8,8 +8,10 @@ use crate::report::chart::{Axis, Chart, Colour, Mark};
 use crate::report::document::{ALL_PURCHASES, Percentiles};
 use crate::report::{conditions, html as report};
 
-/// A percentile with its line.
-const LINES: [(Colour, &str, fn(&Percentiles) -> u64); 4] = [
+/// A percentile's colour, name and value.
+type Line = (Colour, &'static str, fn(&Percentiles) -> u64);
+
+const LINES: [Line; 4] = [
     ("g1", "p50", |of| of.p50_ns),
     ("g2", "p90", |of| of.p90_ns),
     ("a", "p99", |of| of.p99_ns),
