@@ -120,6 +120,8 @@ mod tests {
         let mut log = log_head(began).into_bytes();
         log.extend(log_line(0.0, 1.0, &filled(1)));
         log.extend(log_line(1.0, 0.5, &filled(5)));
+        crate::report::sample::keep("run.hlog", &log);
+        crate::report::sample::keep("run.hgrm", percentile_text(&filled(1)));
         let entries: Vec<_> =
             IntervalLogIterator::new(&log).map(|entry| entry.expect("a good line")).collect();
         let since = Duration::from_millis(1_764_273_600_250);

@@ -146,7 +146,7 @@ fn summary(report: &Document, look: Look) -> String {
     let (seconds, warm) = (report.seconds, run.warmup_seconds);
     rows.push(("measured", format!("{seconds:.2} s after {warm:.2} s of warm-up{partial}")));
     let (answers, orders) = (rate(report.answers_per_second), rate(report.orders_per_second));
-    rows.push(("answers/s", format!("{answers}, {orders} of them orders")));
+    rows.push(("answers/s", format!("{answers} of all kinds; orders {orders}")));
     let processors = |busy: Option<f64>| busy.map_or("-".to_owned(), |busy| format!("{busy:.2}"));
     let (generator, server) = (processors(report.cpu.generator), processors(report.cpu.server));
     rows.push(("cpu", format!("generator {generator}, server {server} (processors busy)")));

@@ -80,7 +80,7 @@ fn headline(run: &Document, title: &str) -> Markup {
         }
         dl.figures {
             (figure("Answers a second", &rate(run.answers_per_second), &match &run.schedule {
-                Some(kept) => format!("{} offered, {} sent", rate(kept.offered_per_second),
+                Some(kept) => format!("{} purchases offered, {} sent", rate(kept.offered_per_second),
                     rate(kept.sent_per_second)),
                 None => "as fast as they came".to_owned(),
             }))
@@ -177,13 +177,9 @@ mod tests {
     use crate::report::document::Check;
     use crate::report::sample;
 
-    /// For eyes: `LOADGEN_PAGES=folder` keeps the pages that the tests look at.
     fn kept(name: &str, run: &Document) -> String {
         let page = page(run);
-        if let Some(folder) = std::env::var_os("LOADGEN_PAGES") {
-            let path = std::path::Path::new(&folder).join(name);
-            std::fs::write(path, &page).expect("the folder is there");
-        }
+        sample::keep(name, &page);
         page
     }
 
