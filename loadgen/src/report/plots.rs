@@ -121,7 +121,8 @@ impl Timeline {
             ("a", "answered", |step| answered(step) as f64),
         ];
         if self.steps.iter().any(|step| step.due.is_some()) {
-            lines.insert(0, ("ink dashed", "due", |step| step.due.unwrap_or(0) as f64));
+            // Above the others, which mostly lie on it.
+            lines.push(("ink dashed", "due", |step| step.due.unwrap_or(0) as f64));
         }
         let level = |step: &Interval, which: fn(&Interval) -> f64| which(step) / length(step);
         let all = self.steps.iter().flat_map(|step| lines.iter().map(|line| level(step, line.2)));
