@@ -1,9 +1,10 @@
 //! `loadgen compare`: two sides of one or more runs each, side by side, and whether the second is
 //! worse.
 //!
-//! With three runs a side or more it says which differences are more than chance; with fewer it says
-//! that it cannot. It never runs anything: it reads documents. Exit 1 on a regression: a judged
-//! figure worse by more than the tolerance (and, where that can be told, by more than chance).
+//! With three runs a side or more it says which differences are more than chance; with fewer it
+//! says that it cannot. It never runs anything: it reads documents. Exit 1 on a regression: a
+//! judged figure worse by more than the tolerance (and, where that can be told, by more than
+//! chance).
 
 mod page;
 mod read;

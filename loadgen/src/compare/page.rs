@@ -27,8 +27,10 @@ pub(super) fn page(comparison: &Comparison, base: &[Document], with: &[Document]
     };
     let body = html! {
         h1 { (title) }
-        p.quiet { (comparison.base_runs) " of the base, " (comparison.with_runs) " compared with it" }
-        @for what in &comparison.differing { p.banner { strong { "Conditions differ" } ": " (what) } }
+        p.quiet { "Runs: base " (comparison.base_runs) ", with " (comparison.with_runs) }
+        @for what in &comparison.differing {
+            p.banner { strong { "Conditions differ" } ": " (what) }
+        }
         @for doubt in &comparison.doubts { p.banner { (doubt) } }
         h2 { "Figures" }
         div.scroll { table {

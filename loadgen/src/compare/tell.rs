@@ -40,8 +40,8 @@ pub(super) fn text(comparison: &Comparison) -> String {
 pub(super) fn note(comparison: &Comparison) -> String {
     let tolerance = comparison.tolerance * 100.0;
     let certainty = if comparison.is_repeated() {
-        "Means of the runs. No difference: none that these runs can show, because the interval that\n\
-         holds it with 95 % confidence (Welch's t) holds 0 too.\n"
+        "Means of the runs. No difference: none that these runs can show, because the interval\n\
+         that holds it with 95 % confidence (Welch's t) holds 0 too.\n"
     } else {
         "Too few runs to tell a difference from chance: three a side can (--base, --with).\n"
     };

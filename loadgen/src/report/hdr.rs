@@ -1,5 +1,5 @@
-//! Histograms in the forms that HdrHistogram's own tools open: the percentile text (`.hgrm`, for the
-//! online plotter) and the lines of an interval log (`.hlog`, for HistogramLogProcessor and
+//! Histograms in the forms that HdrHistogram's own tools open: the percentile text (`.hgrm`, for
+//! the online plotter) and the lines of an interval log (`.hlog`, for HistogramLogProcessor and
 //! HistogramLogAnalyzer). Values in a text are ms; the log keeps them in ns and shows maxima in ms.
 
 use std::{
@@ -51,7 +51,8 @@ pub(crate) fn log_head(started_at: SystemTime) -> String {
          #[Histogram log format version 1.3]\n\
          #[StartTime: {since:.3} (seconds since epoch)]\n\
          #[BaseTime: {since:.3} (seconds since epoch)]\n\
-         \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
+         \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\
+         \"Interval_Compressed_Histogram\"\n",
         env!("CARGO_PKG_VERSION")
     )
 }

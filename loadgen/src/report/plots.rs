@@ -9,7 +9,8 @@ use crate::figures::{grouped, rate, time};
 
 /// Steps of time that a plot shows at most; more seconds than that are put together.
 const STEPS_MAX: usize = 300;
-/// Shades of refusals, the most frequent first; all others share one. Lightest first: what is most frequent is the background of what is sold.
+/// Shades of refusals, the most frequent first; all others share one. Lightest first: what is most
+/// frequent is the background of what is sold.
 const SHADES: [Colour; 3] = ["g3", "g2", "g1"];
 const SINCE: &str = "seconds since the first request";
 

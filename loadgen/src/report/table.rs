@@ -1,5 +1,5 @@
-//! The report as a person reads it: on stdout, aligned, as wide as the terminal; warnings on stderr,
-//! red on a terminal. Colour is for terminals only, and for nobody who set `NO_COLOR`.
+//! The report as a person reads it: on stdout, aligned, as wide as the terminal; warnings on
+//! stderr, red on a terminal. Colour is for terminals only, and for nobody who set `NO_COLOR`.
 
 use std::io::IsTerminal;
 

@@ -1,5 +1,5 @@
-//! The parts of the page that are tables and lists. One that has nothing to show says in a line what
-//! was not measured and how to have it measured.
+//! The parts of the page that are tables and lists. One that has nothing to show says in a line
+//! what was not measured and how to have it measured.
 
 use std::collections::BTreeMap;
 
@@ -128,7 +128,9 @@ pub(super) fn fairness(run: &Document) -> Markup {
     let Some(fairness) = &run.fairness else {
         return html! {
             h2 { "Fairness" }
-            p.note { "Not measured: no orders to compare, or the protocol does not tell their place." }
+            p.note {
+                "Not measured: no orders to compare, or the protocol does not tell their place."
+            }
         };
     };
     let ways: [(&str, &Departure); 2] =
@@ -148,8 +150,8 @@ pub(super) fn fairness(run: &Document) -> Markup {
             (grouped(fairness.orders)) " orders compared"
             @if fairness.unchecked > 0 { ", " (grouped(fairness.unchecked))
                 " not: past the bound of memory" }
-            ". On the diagonal an order was decided in its turn; seen from the generator, what was on "
-            "its way at the same moment may arrive in another order than it was sent."
+            ". On the diagonal an order was decided in its turn; seen from the generator, what was "
+            "on its way at the same moment may arrive in another order than it was sent."
         }
         div.beside {
             @if let Some(chart) = plots::fairness(fairness) { figure { (chart) } }
