@@ -13,6 +13,22 @@ const WIDTH: usize = 100;
 /// Columns of a latency and the space before it.
 const CELL: usize = 11;
 
+/// The name of a figure, and what it is in words.
+pub(crate) type Row<T> = (&'static str, fn(&T) -> String);
+
+/// What is told of latencies, here and on the page.
+pub(crate) const LATENCIES: [Row<Percentiles>; 9] = [
+    ("p50", |of| time(of.p50_ns)),
+    ("p90", |of| time(of.p90_ns)),
+    ("p99", |of| time(of.p99_ns)),
+    ("p99.9", |of| time(of.p99_9_ns)),
+    ("p99.99", |of| time(of.p99_99_ns)),
+    ("max", |of| time(of.max_ns)),
+    ("mean", |of| time(of.mean_ns.round() as u64)),
+    ("min", |of| time(of.min_ns)),
+    ("answers", |of| grouped(of.count)),
+];
+
 /// How to draw it.
 #[derive(Clone, Copy)]
 pub(crate) struct Look {
@@ -211,16 +227,6 @@ fn outcomes(report: &Document) -> String {
 fn latencies(report: &Document, look: Look) -> Vec<String> {
     let open = report.schedule.is_some();
     let kinds = report.answered_kinds();
-    let rows: [(&str, fn(&Percentiles) -> String); 8] = [
-        ("p50", |of| time(of.p50_ns)),
-        ("p90", |of| time(of.p90_ns)),
-        ("p99", |of| time(of.p99_ns)),
-        ("p99.9", |of| time(of.p99_9_ns)),
-        ("p99.99", |of| time(of.p99_99_ns)),
-        ("max", |of| time(of.max_ns)),
-        ("mean", |of| time(of.mean_ns.round() as u64)),
-        ("answers", |of| grouped(of.count)),
-    ];
     let columns = if open { 2 } else { 1 };
     let wide = CELL.max(if open { 0 } else { 16 });
     let in_a_block = ((look.width.saturating_sub(10)) / (wide * columns)).max(1);
@@ -235,7 +241,7 @@ fn latencies(report: &Document, look: Look) -> Vec<String> {
             kinds.iter().for_each(|_| text += &format!("{:>CELL$}{:>CELL$}", "intended", "actual"));
             text.push('\n');
         }
-        for (name, which) in &rows {
+        for (name, which) in &LATENCIES {
             text += &format!("{name:<10}");
             for (_, both) in kinds {
                 text += &format!("{:>wide$}", which(&both.from_intended));
