@@ -36,13 +36,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let (mut document, latencies) = measured?;
     let rules = &arguments.output.thresholds;
     document.thresholds = rules.iter().map(|rule| rule.judge(&document)).collect();
+    // First, so that they are there even if nobody can be told.
+    let complete = files.finish(&document, &latencies);
     if arguments.output.json {
         crate::print_json(&document)?;
     } else {
         crate::print(&table::text(&document, table::Look::of_stdout()))?;
     }
     table::print_warnings(&document);
-    let complete = files.finish(&document, &latencies);
     Ok(match document.exit_code() {
         // What is missing from a file matters less than a failed check, and more than a threshold.
         0 | Failure::THRESHOLD if !complete => Failure::DISK,

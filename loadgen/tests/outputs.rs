@@ -167,7 +167,7 @@ fn two_runs_are_compared_within_a_tolerance() {
     let (exit, stdout, stderr) = loadgen(&["compare", &a, &slower, "--html", &page]);
     assert_eq!(exit, 1, "{stdout}{stderr}");
     let line = stdout.lines().find(|line| line.starts_with("p99 ")).expect("a line for it");
-    for word in ["1.00 ms", "1.20 ms", "+20.0 %", "slower, or chance", "REGRESSION"] {
+    for word in ["1.00 ms", "1.20 ms", "+20.0 %", "slower, or chance REGRESSION"] {
         assert!(line.contains(word), "no {word} in {line}");
     }
     assert!(stdout.contains("Too few runs to tell a difference from chance"), "{stdout}");
@@ -196,7 +196,7 @@ fn repeated_runs_tell_difference_from_chance() {
     assert!(stdout.contains("base: 3 runs, with: 3 runs"), "{stdout}");
     let (exit, stdout, _) = loadgen(&["compare", "--base", &base, "--with", &noisy]);
     assert_eq!(exit, 0, "{stdout}");
-    assert!(stdout.contains("no difference that these runs can show"), "{stdout}");
+    assert!(stdout.contains("none that these runs can show"), "{stdout}");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn other_conditions_are_warned_of_and_what_is_no_document_is_refused() {
     other["run"]["connections"] = json!(99);
     let (exit, _, stderr) = loadgen(&["compare", &a, &keep(&folder, "other.json", &other)]);
     assert_eq!(exit, 0, "{stderr}");
-    assert!(stderr.contains("conditions differ: Connections: 4, at most 1024"), "{stderr}");
+    assert!(stderr.contains("conditions differ: Connections: 4 against 99"), "{stderr}");
 
     let mut old = run.clone();
     old["version"] = json!(1);

@@ -1,9 +1,10 @@
 //! `loadgen compare`: two sides of one or more runs each, side by side, and whether the second is
 //! worse.
 //!
-//! With three runs a side or more it says which differences are more than chance; with fewer it says
-//! that it cannot. It never runs anything: it reads documents. Exit 1 on a regression: a judged
-//! figure worse by more than the tolerance (and, where that can be told, by more than chance).
+//! With three runs a side or more it says which differences are more than chance; with fewer it
+//! says that it cannot. It never runs anything: it reads documents. Exit 1 on a regression: a
+//! judged figure worse by more than the tolerance (and, where that can be told, by more than
+//! chance).
 
 mod page;
 mod read;
@@ -101,7 +102,15 @@ enum Unit {
 }
 
 fn purchases(run: &Document, which: fn(&Percentiles) -> u64) -> Option<f64> {
-    let of = &run.latency.get(ALL_PURCHASES)?.from_intended;
+    of_class(run, ALL_PURCHASES, which)
+}
+
+fn sold(run: &Document, which: fn(&Percentiles) -> u64) -> Option<f64> {
+    of_class(run, "given", which)
+}
+
+fn of_class(run: &Document, class: &str, which: fn(&Percentiles) -> u64) -> Option<f64> {
+    let of = &run.latency.get(class)?.from_intended;
     (of.count > 0).then(|| which(of) as f64)
 }
 
@@ -126,14 +135,16 @@ const fn used(name: &'static str, of: fn(&Document) -> Option<f64>) -> Measure {
     Measure { name, unit: Unit::Processors, more_is_better: false, judged: false, words, of }
 }
 
-const MEASURES: [Measure; 10] = [
-    pace("answers a second", |run| Some(run.answers_per_second)),
-    pace("orders a second", |run| Some(run.orders_per_second)),
+const MEASURES: [Measure; 12] = [
+    pace("answers/s", |run| Some(run.answers_per_second)),
+    pace("orders/s", |run| Some(run.orders_per_second)),
     latency("p50", true, |run| purchases(run, |of| of.p50_ns)),
     latency("p90", true, |run| purchases(run, |of| of.p90_ns)),
     latency("p99", true, |run| purchases(run, |of| of.p99_ns)),
     latency("p99.9", true, |run| purchases(run, |of| of.p99_9_ns)),
     latency("max", false, |run| purchases(run, |of| of.max_ns)),
+    latency("p50, sold", true, |run| sold(run, |of| of.p50_ns)),
+    latency("p99, sold", true, |run| sold(run, |of| of.p99_ns)),
     Measure {
         name: "failed",
         unit: Unit::Share,
@@ -142,8 +153,8 @@ const MEASURES: [Measure; 10] = [
         words: ["fewer", "more"],
         of: failed,
     },
-    used("cpu of the server", |run| run.cpu.server),
-    used("cpu of the generator", |run| run.cpu.generator),
+    used("cpu, server", |run| run.cpu.server),
+    used("cpu, generator", |run| run.cpu.generator),
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -235,7 +246,7 @@ fn line(measure: &Measure, base: &[Document], with: &[Document], tolerance: f64)
     (line.verdict, line.told) = match certain {
         _ if from == to => (Verdict::NoDifference, "the same".to_owned()),
         Some([low, high]) if low <= 0.0 && high >= 0.0 => {
-            (Verdict::NoDifference, "no difference that these runs can show".to_owned())
+            (Verdict::NoDifference, "no difference".to_owned())
         }
         Some(_) if worse => (Verdict::Worse, word.to_owned()),
         Some(_) => (Verdict::Better, word.to_owned()),
@@ -258,12 +269,26 @@ fn differing(base: &[Document], with: &[Document]) -> Vec<String> {
             }
         }
     }
+    // Refusals are quicker than orders: runs that sold another share did other work.
+    let [a, b] = [base, with].map(sold_share);
+    if (a - b).abs() > SOLD_APART {
+        let shares = [format!("{:.1} %", a * 100.0), format!("{:.1} %", b * 100.0)];
+        values.insert("Sold, of those due".to_owned(), shares.map(|share| vec![share]));
+    }
     let joined = |values: &[String]| match values {
         [] => "nothing".to_owned(),
         values => values.join(" and "),
     };
     let differ = values.into_iter().filter(|(_, [a, b])| a.len() != 1 || a != b);
     differ.map(|(name, [a, b])| format!("{name}: {} against {}", joined(&a), joined(&b))).collect()
+}
+
+/// Shares of purchases sold that differ by more than this are told.
+const SOLD_APART: f64 = 0.01;
+
+fn sold_share(runs: &[Document]) -> f64 {
+    let due: u64 = runs.iter().map(|run| run.counts.scheduled).sum();
+    runs.iter().map(|run| run.orders).sum::<u64>() as f64 / due.max(1) as f64
 }
 
 fn doubts(side: &str, runs: &[Document]) -> Vec<String> {
@@ -322,7 +347,7 @@ mod tests {
         assert!(low > 0.15 && low < 0.2 && high > 0.2 && high < 0.25, "{low} {high}");
         let noisy = p99(&[1000, 1500, 600], &[1200, 700, 1900]);
         assert_eq!((noisy.verdict, noisy.regression), (Verdict::NoDifference, false));
-        assert_eq!(noisy.told, "no difference that these runs can show");
+        assert_eq!(noisy.told, "no difference");
         let small = p99(&[1000, 1001, 999], &[1020, 1021, 1019]);
         assert_eq!((small.verdict, small.regression), (Verdict::Worse, false));
         assert_eq!(p99(&[1200, 1190, 1210], &[1000, 1010, 990]).told, "faster");
@@ -340,7 +365,7 @@ mod tests {
     #[test]
     fn what_was_not_measured_is_not_judged() {
         let comparison = Comparison::new(&[sample::flash()], &[sample::closed()], 0.05);
-        let cpu = comparison.lines.iter().find(|line| line.name == "cpu of the server");
+        let cpu = comparison.lines.iter().find(|line| line.name == "cpu, server");
         assert_eq!(cpu.map(|line| line.verdict), Some(Verdict::NotMeasured));
     }
 
@@ -352,13 +377,14 @@ mod tests {
         with[1].run.connections = 128;
         with[2].run.mix.insert("bots".to_owned(), "0.1".to_owned());
         with.iter_mut().for_each(|run| run.machine.processors = 8);
-        (with[0].run.seed, with[0].partial) = (7, true);
+        (with[0].run.seed, with[0].partial, with[0].orders) = (7, true, 100_000);
         let comparison = Comparison::new(&base, &with, 0.05);
         let all = comparison.differing.join("\n");
         assert!(all.contains("Connections: 64"), "{all}");
         assert!(all.contains("Mix: bots: nothing against 0.1"), "{all}");
         assert!(all.contains("machine: 2 x"), "{all}");
-        assert_eq!(comparison.differing.len(), 3, "the seed may differ: {all}");
+        assert!(all.contains("Sold, of those due: 1.2 % against 9.2 %"), "{all}");
+        assert_eq!(comparison.differing.len(), 4, "the seed may differ: {all}");
         assert!(comparison.doubts[0].starts_with("with 1: partial"), "{:?}", comparison.doubts);
     }
 }

@@ -27,20 +27,22 @@ pub(super) fn page(comparison: &Comparison, base: &[Document], with: &[Document]
     };
     let body = html! {
         h1 { (title) }
-        p.quiet { (comparison.base_runs) " of the base, " (comparison.with_runs) " compared with it" }
-        @for what in &comparison.differing { p.banner { strong { "Conditions differ" } ": " (what) } }
+        p.quiet { "Runs: base " (comparison.base_runs) ", with " (comparison.with_runs) }
+        @for what in &comparison.differing {
+            p.banner { strong { "Conditions differ" } ": " (what) }
+        }
         @for doubt in &comparison.doubts { p.banner { (doubt) } }
         h2 { "Figures" }
         div.scroll { table {
             thead { tr {
-                th {} th.n { "base" } th.n { "with" } th.n { "difference" } th.n { "95 % sure" }
+                th {} th.n { "base" } th.n { "with" } th.n { "change" } th.n { "95 % sure" }
                 th.first {}
             } }
             tbody { @for line in &comparison.lines { tr {
                 th { (line.name) }
                 td.n { (tell::figure(line.unit, line.base)) }
                 td.n { (tell::figure(line.unit, line.with)) }
-                td.n { (tell::difference(line.difference)) }
+                td.n { (tell::change(line.difference)) }
                 td.n { (tell::interval(line.interval)) }
                 td.{ "first " (tell::class(line.verdict, line.regression)) } {
                     (line.told) @if line.regression { ": regression" }
@@ -83,10 +85,7 @@ mod tests {
             run.run.connections = 128;
         }
         let page = page(&Comparison::new(&base, &with, 0.05), &base, &with);
-        if let Some(folder) = std::env::var_os("LOADGEN_PAGES") {
-            std::fs::write(std::path::Path::new(&folder).join("compare.html"), &page)
-                .expect("the folder is there");
-        }
+        sample::keep("compare.html", &page);
         assert_eq!(page.matches("<svg").count(), 2, "one plot in two sizes");
         assert_eq!(page.matches("class=\"line g2\"").count(), 6, "three runs in two sizes");
         assert_eq!(page.matches("class=\"sw g2\"").count(), 1, "one word in the legend for them");

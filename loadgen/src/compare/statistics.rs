@@ -2,11 +2,12 @@
 //!
 //! Welch's t interval, at 95 % (B. L. Welch, "The generalization of Student's problem when several
 //! different population variances are involved", Biometrika 34, 1947), as Georges, Buytaert and
-//! Eeckhout advise for few runs ("Statistically rigorous Java performance evaluation", OOPSLA 2007).
-//! Each run is one sample: requests within a run depend on each other and prove nothing. Why not a
-//! bootstrap: resampling three values finds ten different means, none outside of what was seen, and
-//! so it is too sure. Why not Mann-Whitney's U: with three runs each even the clearest difference
-//! has p = 0.1. Runs are taken to scatter about normally; with fewer than three nothing is claimed.
+//! Eeckhout advise for few runs ("Statistically rigorous Java performance evaluation", OOPSLA
+//! 2007). Each run is one sample: requests within a run depend on each other and prove nothing. Why
+//! not a bootstrap: resampling three values finds ten different means, none outside of what was
+//! seen, and so it is too sure. Why not Mann-Whitney's U: with three runs each even the clearest
+//! difference has p = 0.1. Runs are taken to scatter about normally; with fewer than three nothing
+//! is claimed.
 
 /// Runs on either side from which on a difference can be told from chance.
 pub(crate) const RUNS_MIN: usize = 3;
@@ -29,8 +30,8 @@ fn variance_of_mean(values: &[f64]) -> f64 {
     values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0) / count
 }
 
-/// Low and high end of the 95 % interval of `mean(b) - mean(a)`; `None` for fewer than three runs on
-/// a side.
+/// Low and high end of the 95 % interval of `mean(b) - mean(a)`; `None` for fewer than three runs
+/// on a side.
 pub(crate) fn interval(a: &[f64], b: &[f64]) -> Option<[f64; 2]> {
     if a.len().min(b.len()) < RUNS_MIN {
         return None;

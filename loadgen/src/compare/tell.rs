@@ -7,40 +7,43 @@ use crate::report::table::{aligned, painted, warn};
 pub(super) fn text(comparison: &Comparison) -> String {
     let runs = |count: usize| if count == 1 { "1 run".to_owned() } else { format!("{count} runs") };
     let (base, with) = (runs(comparison.base_runs), runs(comparison.with_runs));
-    let mut text = format!("base: {base}, with: {with}\n\n");
-    let head = ["", "base", "with", "difference", "95 % sure", ""];
+    let head = ["", "base", "with", "change", "95 % sure"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for line in &comparison.lines {
-        let worse = if line.regression { "  REGRESSION" } else { "" };
-        rows.push(vec![
+    rows.extend(comparison.lines.iter().map(|line| {
+        vec![
             line.name.to_owned(),
             figure(line.unit, line.base),
             figure(line.unit, line.with),
-            difference(line.difference),
+            change(line.difference),
             interval(line.interval),
-            format!("{}{worse}", line.told),
-        ]);
+        ]
+    }));
+    if !comparison.is_repeated() {
+        rows.iter_mut().for_each(|row| row.truncate(4));
     }
-    // The last column is words.
-    let told = aligned(1, rows.iter().map(|row| row[..5].to_vec()).collect());
-    let wide = told.lines().map(|line| line.chars().count()).max().unwrap_or(0) + 2;
-    for (line, row) in told.lines().zip(&rows) {
-        let verdict = row[5].replace("REGRESSION", &painted(false, "REGRESSION"));
-        let line = format!("{line:<wide$}{verdict}");
-        text += &format!("{}\n", line.trim_end());
+    // The words come behind the table: colour has no width.
+    let figures = aligned(1, rows);
+    let wide = figures.lines().map(|line| line.chars().count()).max().unwrap_or(0) + 2;
+    let mut text = format!("base: {base}, with: {with}\n\n");
+    let told = comparison.lines.iter().map(|line| {
+        let regression =
+            if line.regression { painted(false, " REGRESSION") } else { String::new() };
+        line.told.clone() + &regression
+    });
+    for (line, told) in figures.lines().zip(std::iter::once(String::new()).chain(told)) {
+        text += &format!("{}\n", format!("{line:<wide$}{told}").trim_end());
     }
-    text.push('\n');
-    text += &note(comparison);
-    text
+    text + "\n" + &note(comparison)
 }
 
 /// What can be made of it, and what decides.
 pub(super) fn note(comparison: &Comparison) -> String {
     let tolerance = comparison.tolerance * 100.0;
     let certainty = if comparison.is_repeated() {
-        "Means of the runs; a difference counts where its 95 % interval (Welch's t) leaves out 0.\n"
+        "Means of the runs. No difference: none that these runs can show, because the interval\n\
+         that holds it with 95 % confidence (Welch's t) holds 0 too.\n"
     } else {
-        "Too few runs to tell a difference from chance: three a side or more can (--base, --with).\n"
+        "Too few runs to tell a difference from chance: three a side can (--base, --with).\n"
     };
     let verdict = if comparison.regression { "A regression" } else { "No regression" };
     format!("{certainty}{verdict}: judged at {tolerance} % of tolerance; maxima and CPU are not.\n")
@@ -64,14 +67,16 @@ pub(super) fn figure(unit: Unit, value: Option<f64>) -> String {
     }
 }
 
-pub(super) fn difference(share: Option<f64>) -> String {
+pub(super) fn change(share: Option<f64>) -> String {
     share.map_or("-".to_owned(), |share| format!("{:+.1} %", share * 100.0))
 }
 
 pub(super) fn interval(ends: Option<[f64; 2]>) -> String {
-    ends.map_or("-".to_owned(), |[low, high]| {
-        format!("{:+.1} to {:+.1} %", low * 100.0, high * 100.0)
-    })
+    let end = |share: f64| {
+        let decimals = usize::from(share.abs() < 0.1);
+        format!("{:+.decimals$}", share * 100.0)
+    };
+    ends.map_or("-".to_owned(), |[low, high]| format!("{} to {} %", end(low), end(high)))
 }
 
 /// Class of a line on the page.

@@ -24,12 +24,14 @@ pub(crate) fn stated(document: &Document) -> Vec<(String, String)> {
     state(TARGET, run.target.clone());
     state("Protocol", format!("{}{tls}", run.protocol.word()));
     state("Sale and items", format!("{}: {}", run.sale, run.items.join(", ")));
-    let bound = match (run.pipeline, run.outstanding) {
-        (Some(pipeline), _) => format!(", {pipeline} requests outstanding on each"),
-        (None, Some(most)) => format!(", at most {most} requests outstanding on each"),
-        (None, None) => String::new(),
+    state("Connections", grouped(run.connections as u64));
+    let outstanding = match (run.pipeline, run.outstanding) {
+        (Some(pipeline), _) => Some(pipeline.to_string()),
+        (None, most) => most.map(|most| format!("{most} at most")),
     };
-    state("Connections", format!("{}{bound}", grouped(run.connections as u64)));
+    if let Some(outstanding) = outstanding {
+        state("Requests outstanding on each", outstanding);
+    }
     state("Generator threads", run.threads.to_string());
     state("Profile", run.profile.clone().unwrap_or_else(|| "closed loop".to_owned()));
     if let Some(kept) = &document.schedule {

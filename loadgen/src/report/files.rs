@@ -1,4 +1,4 @@
-//! Where results are kept: the files that `--out`, `--html`, `--hgrm`, `--hlog` and `--series` name.
+//! Where results are kept: the files of `--out`, `--html`, `--hgrm`, `--hlog` and `--series`.
 //!
 //! All are opened before a run starts, so that a wrong path costs nothing, and none is emptied
 //! before there is something to put into it. Intervals are written while the run goes. A file that

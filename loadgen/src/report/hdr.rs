@@ -1,5 +1,5 @@
-//! Histograms in the forms that HdrHistogram's own tools open: the percentile text (`.hgrm`, for the
-//! online plotter) and the lines of an interval log (`.hlog`, for HistogramLogProcessor and
+//! Histograms in the forms that HdrHistogram's own tools open: the percentile text (`.hgrm`, for
+//! the online plotter) and the lines of an interval log (`.hlog`, for HistogramLogProcessor and
 //! HistogramLogAnalyzer). Values in a text are ms; the log keeps them in ns and shows maxima in ms.
 
 use std::{
@@ -51,7 +51,8 @@ pub(crate) fn log_head(started_at: SystemTime) -> String {
          #[Histogram log format version 1.3]\n\
          #[StartTime: {since:.3} (seconds since epoch)]\n\
          #[BaseTime: {since:.3} (seconds since epoch)]\n\
-         \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n",
+         \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\
+         \"Interval_Compressed_Histogram\"\n",
         env!("CARGO_PKG_VERSION")
     )
 }
@@ -120,6 +121,8 @@ mod tests {
         let mut log = log_head(began).into_bytes();
         log.extend(log_line(0.0, 1.0, &filled(1)));
         log.extend(log_line(1.0, 0.5, &filled(5)));
+        crate::report::sample::keep("run.hlog", &log);
+        crate::report::sample::keep("run.hgrm", percentile_text(&filled(1)));
         let entries: Vec<_> =
             IntervalLogIterator::new(&log).map(|entry| entry.expect("a good line")).collect();
         let since = Duration::from_millis(1_764_273_600_250);

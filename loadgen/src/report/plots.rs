@@ -9,7 +9,8 @@ use crate::figures::{grouped, rate, time};
 
 /// Steps of time that a plot shows at most; more seconds than that are put together.
 const STEPS_MAX: usize = 300;
-/// Shades of refusals, the most frequent first; all others share one. Lightest first: what is most frequent is the background of what is sold.
+/// Shades of refusals, the most frequent first; all others share one. Lightest first: what is most
+/// frequent is the background of what is sold.
 const SHADES: [Colour; 3] = ["g3", "g2", "g1"];
 const SINCE: &str = "seconds since the first request";
 
@@ -89,7 +90,7 @@ impl Timeline {
 
     /// p50, p99 and maximum from the intended send, in every second.
     pub(crate) fn latency(&self) -> Option<Chart> {
-        let lines: [(Colour, &str, fn(&Percentiles) -> u64); 3] = [
+        let lines: [Level<Percentiles, u64>; 3] = [
             ("g2", "max", |of| of.max_ns),
             ("a", "p99", |of| of.p99_ns),
             ("ink", "p50", |of| of.p50_ns),
@@ -116,12 +117,13 @@ impl Timeline {
 
     /// Purchases due, sent and answered a second.
     pub(crate) fn rate(&self) -> Chart {
-        let mut lines: Vec<(Colour, &str, fn(&Interval) -> f64)> = vec![
+        let mut lines: Vec<Level<Interval, f64>> = vec![
             ("g1", "sent", |step| step.sent as f64),
             ("a", "answered", |step| answered(step) as f64),
         ];
         if self.steps.iter().any(|step| step.due.is_some()) {
-            lines.insert(0, ("ink dashed", "due", |step| step.due.unwrap_or(0) as f64));
+            // Above the others, which mostly lie on it.
+            lines.push(("ink dashed", "due", |step| step.due.unwrap_or(0) as f64));
         }
         let level = |step: &Interval, which: fn(&Interval) -> f64| which(step) / length(step);
         let all = self.steps.iter().flat_map(|step| lines.iter().map(|line| level(step, line.2)));
@@ -136,7 +138,7 @@ impl Timeline {
         let marks = marks.collect();
         let legend = lines.iter().map(|(colour, name, _)| (*colour, (*name).to_owned())).collect();
         let told = move |step: &Interval| {
-            let each = |(_, name, which): &(Colour, &str, fn(&Interval) -> f64)| {
+            let each = |(_, name, which): &Level<Interval, f64>| {
                 format!("{name} {}/s", rate(level(step, *which)))
             };
             lines.iter().map(each).collect::<Vec<_>>().join(", ")
@@ -221,6 +223,8 @@ impl Timeline {
     }
 }
 
+/// Colour, name and value of what is a line.
+type Level<T, V> = (Colour, &'static str, fn(&T) -> V);
 /// Colour, name and count of what is stacked.
 type Layer = (Colour, String, Box<dyn Fn(&Interval) -> u64>);
 /// What a pointer is told of a step, and the legend.

@@ -60,13 +60,15 @@ impl Progress {
 
     fn sums(&self, stock: Option<Stock>) -> String {
         let mut parts = vec![format!("sold {}", grouped(self.given))];
-        parts
-            .extend(self.refused.iter().map(|(word, count)| format!("{word} {}", grouped(*count))));
+        if let Some(stock) = stock {
+            parts.push(format!("{} of {} left", grouped(stock.free), grouped(stock.stock)));
+        }
         if self.failed > 0 {
             parts.push(format!("FAILED {}", grouped(self.failed)));
         }
-        if let Some(stock) = stock {
-            parts.push(format!("{} of {} left", grouped(stock.free), grouped(stock.stock)));
+        // Last, because they may be more than the terminal is wide.
+        for (word, count) in &self.refused {
+            parts.push(format!("{word} {}", grouped(*count)));
         }
         parts.join(", ")
     }
@@ -76,7 +78,7 @@ impl Progress {
 fn pace(interval: &Interval) -> String {
     let per = |count: u64| rate(count as f64 / interval.seconds.max(1e-9));
     let answered = interval.given + interval.replayed + interval.refused.values().sum::<u64>();
-    let due = interval.due.map_or(String::new(), |due| format!("due {:>9}  ", per(due)));
+    let due = interval.due.map_or(String::new(), |due| format!("due {:>7}  ", per(due)));
     let latency = match interval.intended.count {
         0 => "no answers".to_owned(),
         _ => {
@@ -86,7 +88,7 @@ fn pace(interval: &Interval) -> String {
     };
     let warm = if interval.measured { "" } else { "  (warm-up)" };
     let (at, sent, answered) = (interval.at_seconds, per(interval.sent), per(answered));
-    format!("{at:5.0} s  {due}sent {sent:>9}  answered {answered:>9}  {latency}{warm}")
+    format!("{at:5.0} s  {due}sent {sent:>7}  answered {answered:>7}  {latency}{warm}")
 }
 
 #[cfg(test)]
@@ -100,7 +102,7 @@ mod tests {
         let line = pace(&run.intervals[2]);
         assert_eq!(
             line,
-            "    3 s  due    50,000  sent    49,992  answered    49,740  p50  318 us  p99 5.00 ms"
+            "    3 s  due  50,000  sent  49,992  answered  49,740  p50  318 us  p99 5.00 ms"
         );
         assert!(pace(&run.intervals[0]).ends_with("(warm-up)"));
         let silent = Interval { seconds: 1.0, measured: true, ..Interval::default() };
@@ -116,7 +118,7 @@ mod tests {
         let stock = Stock { stock: 5_000, free: 1_250, ..Stock::default() };
         assert_eq!(
             progress.sums(Some(stock)),
-            "sold 2,500, limit_reached 800, rate_limited 600, sold_out 95,500, 1,250 of 5,000 left"
+            "sold 2,500, 1,250 of 5,000 left, limit_reached 800, rate_limited 600, sold_out 95,500"
         );
     }
 }

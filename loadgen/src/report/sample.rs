@@ -11,6 +11,13 @@ use crate::options::Spoken;
 
 const MS: u64 = 1_000_000;
 
+/// For eyes and other tools: `LOADGEN_PAGES=folder` keeps what the tests look at.
+pub(crate) fn keep(name: &str, bytes: impl AsRef<[u8]>) {
+    if let Some(folder) = std::env::var_os("LOADGEN_PAGES") {
+        std::fs::write(std::path::Path::new(&folder).join(name), bytes).expect("it is there");
+    }
+}
+
 /// A closed loop of which as little as possible was measured.
 pub(crate) fn closed() -> Document {
     let counts = Counts { scheduled: 20_000, sent: 20_000, answers: 20_000, ..Counts::default() };

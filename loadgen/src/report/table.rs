@@ -1,5 +1,5 @@
-//! The report as a person reads it: on stdout, aligned, as wide as the terminal; warnings on stderr,
-//! red on a terminal. Colour is for terminals only, and for nobody who set `NO_COLOR`.
+//! The report as a person reads it: on stdout, aligned, as wide as the terminal; warnings on
+//! stderr, red on a terminal. Colour is for terminals only, and for nobody who set `NO_COLOR`.
 
 use std::io::IsTerminal;
 
@@ -12,6 +12,22 @@ use crate::figures::{grouped, memory, rate, share, time};
 const WIDTH: usize = 100;
 /// Columns of a latency and the space before it.
 const CELL: usize = 11;
+
+/// The name of a figure, and what it is in words.
+pub(crate) type Row<T> = (&'static str, fn(&T) -> String);
+
+/// What is told of latencies, here and on the page.
+pub(crate) const LATENCIES: [Row<Percentiles>; 9] = [
+    ("p50", |of| time(of.p50_ns)),
+    ("p90", |of| time(of.p90_ns)),
+    ("p99", |of| time(of.p99_ns)),
+    ("p99.9", |of| time(of.p99_9_ns)),
+    ("p99.99", |of| time(of.p99_99_ns)),
+    ("max", |of| time(of.max_ns)),
+    ("mean", |of| time(of.mean_ns.round() as u64)),
+    ("min", |of| time(of.min_ns)),
+    ("answers", |of| grouped(of.count)),
+];
 
 /// How to draw it.
 #[derive(Clone, Copy)]
@@ -146,7 +162,7 @@ fn summary(report: &Document, look: Look) -> String {
     let (seconds, warm) = (report.seconds, run.warmup_seconds);
     rows.push(("measured", format!("{seconds:.2} s after {warm:.2} s of warm-up{partial}")));
     let (answers, orders) = (rate(report.answers_per_second), rate(report.orders_per_second));
-    rows.push(("answers/s", format!("{answers}, {orders} of them orders")));
+    rows.push(("answers/s", format!("{answers} of all kinds; orders {orders}")));
     let processors = |busy: Option<f64>| busy.map_or("-".to_owned(), |busy| format!("{busy:.2}"));
     let (generator, server) = (processors(report.cpu.generator), processors(report.cpu.server));
     rows.push(("cpu", format!("generator {generator}, server {server} (processors busy)")));
@@ -211,16 +227,6 @@ fn outcomes(report: &Document) -> String {
 fn latencies(report: &Document, look: Look) -> Vec<String> {
     let open = report.schedule.is_some();
     let kinds = report.answered_kinds();
-    let rows: [(&str, fn(&Percentiles) -> String); 8] = [
-        ("p50", |of| time(of.p50_ns)),
-        ("p90", |of| time(of.p90_ns)),
-        ("p99", |of| time(of.p99_ns)),
-        ("p99.9", |of| time(of.p99_9_ns)),
-        ("p99.99", |of| time(of.p99_99_ns)),
-        ("max", |of| time(of.max_ns)),
-        ("mean", |of| time(of.mean_ns.round() as u64)),
-        ("answers", |of| grouped(of.count)),
-    ];
     let columns = if open { 2 } else { 1 };
     let wide = CELL.max(if open { 0 } else { 16 });
     let in_a_block = ((look.width.saturating_sub(10)) / (wide * columns)).max(1);
@@ -235,7 +241,7 @@ fn latencies(report: &Document, look: Look) -> Vec<String> {
             kinds.iter().for_each(|_| text += &format!("{:>CELL$}{:>CELL$}", "intended", "actual"));
             text.push('\n');
         }
-        for (name, which) in &rows {
+        for (name, which) in &LATENCIES {
             text += &format!("{name:<10}");
             for (_, both) in kinds {
                 text += &format!("{:>wide$}", which(&both.from_intended));

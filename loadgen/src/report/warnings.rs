@@ -27,8 +27,9 @@ pub(crate) fn of(run: &Document) -> Vec<Warning> {
         let generator = kept.late_generator_share * 100.0;
         let connection = kept.late_connection_share * 100.0;
         let why = format!(
-            "{generator:.2} % late because the generator was busy, {connection:.2} % late or unsent \
-             because connections were full or dead; these are not the figures of {} purchases/s",
+            "{generator:.2} % late because the generator was busy, {connection:.2} % late or \
+             unsent because connections were full or dead; these are not the figures of {} \
+             purchases/s",
             rate(kept.offered_per_second)
         );
         warn("the schedule was missed", why);

@@ -1,9 +1,9 @@
 //! Charts as inline SVG: axes, lines, areas and dots.
 //!
 //! Written here and not with a drawing crate because those put colours and fonts into every
-//! element: these carry classes only, so one style sheet makes them light or dark, and each is drawn
-//! twice, wide and narrow, so that its text has the same size on a screen and on a phone. A chart
-//! knows nothing of runs.
+//! element: these carry classes only, so one style sheet makes them light or dark, and each is
+//! drawn twice, wide and narrow, so that its text has the same size on a screen and on a phone. A
+//! chart knows nothing of runs.
 
 pub(crate) mod axis;
 

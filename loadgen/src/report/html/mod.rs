@@ -1,7 +1,7 @@
 //! A run as one page of HTML that needs nothing else: no network, no other file, no script.
 //!
 //! The template escapes every text by construction, so names, commands and errors from outside stay
-//! text. Values under a pointer are `<title>` elements: the page says all that matters without them.
+//! text. Values under a pointer are `<title>` elements: the page says all that matters without.
 
 mod sections;
 
@@ -45,9 +45,11 @@ pub(crate) fn frame(title: &str, body: &Markup) -> Markup {
             }
             body {
                 (body)
-                footer { "Written by loadgen " (env!("CARGO_PKG_VERSION")) ", the load generator of "
-                    "doorbuster. Latency is never corrected after the fact: from the intended send it "
-                    "is what a buyer who came on schedule waited." }
+                footer {
+                    "Written by loadgen " (env!("CARGO_PKG_VERSION"))
+                    ", the load generator of doorbuster. Latency is never corrected after the "
+                    "fact: from the intended send it is what a buyer who came on schedule waited."
+                }
             }
         }
     }
@@ -65,6 +67,13 @@ fn headline(run: &Document, title: &str) -> Markup {
     let all = run.latency.get(ALL_PURCHASES).map(|both| &both.from_intended);
     let refused: u64 = run.outcomes.refused.values().sum();
     let counts = &run.counts;
+    let offered = match &run.schedule {
+        Some(kept) => {
+            let [offered, sent] = [kept.offered_per_second, kept.sent_per_second].map(rate);
+            format!("{offered} purchases offered, {sent} sent")
+        }
+        None => "as fast as they came".to_owned(),
+    };
     let failed = counts.errors + counts.timeouts + counts.lost + counts.unsent;
     html! {
         h1 { (title) }
@@ -79,11 +88,7 @@ fn headline(run: &Document, title: &str) -> Markup {
                 (warning.why) }
         }
         dl.figures {
-            (figure("Answers a second", &rate(run.answers_per_second), &match &run.schedule {
-                Some(kept) => format!("{} offered, {} sent", rate(kept.offered_per_second),
-                    rate(kept.sent_per_second)),
-                None => "as fast as they came".to_owned(),
-            }))
+            (figure("Answers a second", &rate(run.answers_per_second), &offered))
             (figure("Sold", &grouped(run.orders), &format!("{} orders a second",
                 rate(run.orders_per_second))))
             (figure("Refused", &grouped(refused), &format!("of {} due", grouped(counts.scheduled))))
@@ -145,7 +150,9 @@ fn over_time(run: &Document) -> Markup {
     let Some(line) = Timeline::of(run) else {
         return html! {
             h2 { "Over time" }
-            p.note { "Not measured: the run was shorter than a second, or its seconds were not kept." }
+            p.note {
+                "Not measured: the run was shorter than a second, or its seconds were not kept."
+            }
         };
     };
     let together = if line.together > 1 {
@@ -162,7 +169,9 @@ fn over_time(run: &Document) -> Markup {
         }))
         (plotted("Outcome over time", &line.outcome(), ""))
         @match line.stock() {
-            Some(chart) => (plotted("Stock over time", &chart, "Of the first item, as the server told.")),
+            Some(chart) => {
+                (plotted("Stock over time", &chart, "Of the first item, as the server told."))
+            }
             None => {
                 h2 { "Stock over time" }
                 p.note { (sections::SERVER_NOT_ASKED) }
@@ -177,13 +186,9 @@ mod tests {
     use crate::report::document::Check;
     use crate::report::sample;
 
-    /// For eyes: `LOADGEN_PAGES=folder` keeps the pages that the tests look at.
     fn kept(name: &str, run: &Document) -> String {
         let page = page(run);
-        if let Some(folder) = std::env::var_os("LOADGEN_PAGES") {
-            let path = std::path::Path::new(&folder).join(name);
-            std::fs::write(path, &page).expect("the folder is there");
-        }
+        sample::keep(name, &page);
         page
     }
 

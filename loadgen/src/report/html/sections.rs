@@ -1,13 +1,14 @@
-//! The parts of the page that are tables and lists. One that has nothing to show says in a line what
-//! was not measured and how to have it measured.
+//! The parts of the page that are tables and lists. One that has nothing to show says in a line
+//! what was not measured and how to have it measured.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
 use crate::figures::{grouped, share, time};
-use crate::report::document::{Check, Departure, Document, Percentiles, Server};
+use crate::report::document::{Check, Departure, Document, Server};
 use crate::report::plots;
+use crate::report::table::{LATENCIES, Row};
 
 pub(super) const SERVER_NOT_ASKED: &str =
     "Not measured: the server was not asked. --admin names its operators' port.";
@@ -43,17 +44,6 @@ fn verdict(check: &Check) -> Markup {
 pub(super) fn latencies(run: &Document) -> Markup {
     let open = run.schedule.is_some();
     let kinds = run.answered_kinds();
-    let rows: [(&str, fn(&Percentiles) -> String); 9] = [
-        ("p50", |of| time(of.p50_ns)),
-        ("p90", |of| time(of.p90_ns)),
-        ("p99", |of| time(of.p99_ns)),
-        ("p99.9", |of| time(of.p99_9_ns)),
-        ("p99.99", |of| time(of.p99_99_ns)),
-        ("max", |of| time(of.max_ns)),
-        ("mean", |of| time(of.mean_ns.round() as u64)),
-        ("min", |of| time(of.min_ns)),
-        ("answers", |of| grouped(of.count)),
-    ];
     if kinds.is_empty() {
         return html! {};
     }
@@ -67,7 +57,7 @@ pub(super) fn latencies(run: &Document) -> Markup {
                     th.{ "n first" } { "intended" } th.n { "actual" }
                 } } }
             }
-            tbody { @for (name, which) in rows { tr {
+            tbody { @for (name, which) in LATENCIES { tr {
                 th { (name) }
                 @for (_, both) in &kinds {
                     td.{ "n first" } { (which(&both.from_intended)) }
@@ -128,12 +118,14 @@ pub(super) fn fairness(run: &Document) -> Markup {
     let Some(fairness) = &run.fairness else {
         return html! {
             h2 { "Fairness" }
-            p.note { "Not measured: no orders to compare, or the protocol does not tell their place." }
+            p.note {
+                "Not measured: no orders to compare, or the protocol does not tell their place."
+            }
         };
     };
     let ways: [(&str, &Departure); 2] =
         [("intended send", &fairness.from_intended), ("actual send", &fairness.from_sent)];
-    let rows: [(&str, fn(&Departure) -> String); 7] = [
+    let rows: [Row<Departure>; 7] = [
         ("overtaken at all", |of| format!("{:.2} %", of.overtaken_share * 100.0)),
         ("places off, p50", |of| grouped(of.places.p50)),
         ("places off, p99", |of| grouped(of.places.p99)),
@@ -148,8 +140,8 @@ pub(super) fn fairness(run: &Document) -> Markup {
             (grouped(fairness.orders)) " orders compared"
             @if fairness.unchecked > 0 { ", " (grouped(fairness.unchecked))
                 " not: past the bound of memory" }
-            ". On the diagonal an order was decided in its turn; seen from the generator, what was on "
-            "its way at the same moment may arrive in another order than it was sent."
+            ". On the diagonal an order was decided in its turn; seen from the generator, what was "
+            "on its way at the same moment may arrive in another order than it was sent."
         }
         div.beside {
             @if let Some(chart) = plots::fairness(fairness) { figure { (chart) } }
