@@ -10,6 +10,7 @@ mod clock;
 mod figures;
 mod load;
 mod options;
+mod prepare;
 mod report;
 mod run;
 mod speech;

@@ -39,7 +39,10 @@ pub(crate) fn measure(
     arguments: &options::Arguments,
     stop: &Arc<AtomicBool>,
 ) -> Result<Document, Failure> {
-    Ok(make(arguments, crate::load::run(arguments, stop)?))
+    let conditions = crate::prepare::conditions(&arguments.target)?;
+    let mut document = make(arguments, crate::load::run(arguments, stop)?);
+    document.run.mix.extend(conditions);
+    Ok(document)
 }
 
 /// A flag that the first SIGINT or SIGTERM sets; the second ends the program.

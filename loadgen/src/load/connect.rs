@@ -87,20 +87,33 @@ fn unknown(word: &str, sale: &str, item: &str) -> Failure {
     Failure::new(Failure::CHECK, format!("{word}: sale '{sale}', item '{item}'"))
 }
 
-/// Opens all connections; for the binary protocol with greetings exchanged. Returns them with the
-/// least number of requests that the server takes at once on one of them.
+/// What comes before the first request of a connection.
+pub(crate) enum Greeting<'a> {
+    Nothing,
+    /// The binary protocol's.
+    Hello,
+    /// Whatever a rival wants, on a second handle of the connection.
+    Rival(&'a dyn Fn(TcpStream) -> Result<(), Failure>),
+}
+
+/// Opens all connections, with greetings exchanged. Returns them with the least number of requests
+/// that the server takes at once on one of them.
 pub(crate) fn connect(
     target: SocketAddr,
     count: usize,
-    greet: bool,
+    greeting: &Greeting<'_>,
 ) -> Result<(Vec<mio::net::TcpStream>, usize), Failure> {
     raise_descriptor_limit();
     let mut streams = Vec::with_capacity(count);
     for _ in 0..count {
-        streams.push(open(target)?);
+        let stream = open(target)?;
+        if let Greeting::Rival(greet) = greeting {
+            greet(stream.try_clone().map_err(|error| gone(target, &error))?)?;
+        }
+        streams.push(stream);
     }
     let mut bound = usize::MAX;
-    if greet {
+    if let Greeting::Hello = greeting {
         for stream in &mut streams {
             stream.write_all(&HELLO).map_err(|error| gone(target, &error))?;
         }

@@ -224,7 +224,8 @@ impl<P: Protocol> Driver<P> {
     /// Puts what may be sent into the connection's buffer; returns how many requests that were.
     fn fill(&mut self, index: usize, now: u64) -> usize {
         let mut added = 0;
-        while self.connections[index].has_room() {
+        let turn = !P::TAKES_TURNS || self.connections[index].pending.is_empty();
+        while turn && self.connections[index].has_room() {
             let connection = &mut self.connections[index];
             if let Some(follow_up) = connection.follow_ups.pop_front() {
                 let tag = follow_up.order as u32;
@@ -245,7 +246,10 @@ impl<P: Protocol> Driver<P> {
             }
             added += 1;
         }
-        if let Pace::Open(schedule) = self.plan.pace {
+        if added > 0 {
+            self.protocol.flush(&mut self.connections[index].out);
+        }
+        if let (Pace::Open(schedule), true) = (self.plan.pace, turn) {
             let connection = &mut self.connections[index];
             connection.held_back =
                 connection.next < self.end_index && schedule.due_at(connection.next) <= now;
@@ -295,7 +299,7 @@ impl<P: Protocol> Driver<P> {
         let late = now - intended;
         if connection.held_back {
             tally.counts.late_connection += u64::from(late > LATE_NS);
-        } else {
+        } else if !P::TAKES_TURNS {
             tally.counts.late_generator += u64::from(late > LATE_NS);
             tally.latest = tally.latest.max(late);
         }

@@ -24,9 +24,17 @@ use mio::net::TcpStream;
 use crate::Failure;
 use crate::clock::{Clock, cpu_seconds, nanos};
 use crate::options::{Arguments, Spoken};
+use crate::prepare;
 use crate::report::document::Interval;
-use crate::speech::{Protocol, binary::Binary, resp::Resp};
+use crate::speech::{
+    Protocol,
+    binary::Binary,
+    postgres::{Batch, Postgres},
+    redis::Redis,
+    resp::Resp,
+};
 use answered::Books;
+use connect::Greeting;
 use content::Content;
 use driver::{Driver, Pace, Plan};
 use schedule::Schedule;
@@ -70,11 +78,30 @@ pub(crate) fn run(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Outco
     match target.protocol {
         Spoken::Binary => {
             let items = connect::resolve(target.address, &target.sale, &target.item)?;
-            drive(arguments, stop, true, || Binary::new(&items, run_id))
+            drive(arguments, stop, &Greeting::Hello, || Binary::new(&items, run_id))
         }
         Spoken::Resp => {
             connect::look_up(target.address, &target.sale, &target.item)?;
-            drive(arguments, stop, false, || Resp::new(&target.sale, &target.item, run_id))
+            let resp = || Resp::new(&target.sale, &target.item, run_id);
+            drive(arguments, stop, &Greeting::Nothing, resp)
+        }
+        Spoken::RedisLua => {
+            let scripts = prepare::redis::stage(target)?;
+            let limit = target.setup.limit;
+            let greet = |stream| prepare::redis::greet(stream, target);
+            let redis = || Redis::new(&target.sale, &target.item, limit, &scripts, run_id);
+            drive(arguments, stop, &Greeting::Rival(&greet), redis)
+        }
+        spoken @ (Spoken::PostgresRow | Spoken::PostgresUnits | Spoken::PostgresBatch) => {
+            prepare::postgres::stage(target)?;
+            let limit = target.setup.limit;
+            let greet = |stream| prepare::postgres::greet(stream, target);
+            let greeting = Greeting::Rival(&greet);
+            if spoken == Spoken::PostgresBatch {
+                drive(arguments, stop, &greeting, || Batch::new(limit, run_id))
+            } else {
+                drive(arguments, stop, &greeting, || Postgres::new(limit, run_id))
+            }
         }
     }
 }
@@ -83,11 +110,11 @@ pub(crate) fn run(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Outco
 fn drive<P: Protocol + Send>(
     arguments: &Arguments,
     stop: &Arc<AtomicBool>,
-    greet: bool,
+    greeting: &Greeting<'_>,
     protocol: impl Fn() -> P,
 ) -> Result<Outcome, Failure> {
     let Arguments { target, pace, .. } = arguments;
-    let (streams, server_bound) = connect::connect(target.address, target.connections, greet)?;
+    let (streams, server_bound) = connect::connect(target.address, target.connections, greeting)?;
     let wanted = pace.rate.map_or(pace.pipeline, |_| pace.outstanding);
     let bound = wanted.min(server_bound);
     if bound < wanted && pace.rate.is_none() {

@@ -6,6 +6,7 @@
 mod mix;
 mod output;
 mod pace;
+mod setup;
 mod target;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::Failure;
 pub(crate) use mix::Mix;
 pub(crate) use output::Output;
 pub(crate) use pace::Pace;
+pub(crate) use setup::{Password, Setup};
 pub(crate) use target::{Spoken, Target};
 
 /// All that a run needs to know.

@@ -4,6 +4,8 @@ use std::net::{SocketAddr, ToSocketAddrs};
 
 use clap::{Args, ValueEnum};
 
+use super::Setup;
+
 /// Connections at most: each is a descriptor and a few KiB.
 const CONNECTIONS_MAX: usize = 50_000;
 
@@ -15,6 +17,14 @@ pub(crate) enum Spoken {
     Binary,
     /// As any Redis client does
     Resp,
+    /// Redis with a Lua script
+    RedisLua,
+    /// PostgreSQL, one row for the free units of an item
+    PostgresRow,
+    /// PostgreSQL, one row for each unit
+    PostgresUnits,
+    /// PostgreSQL, one row for an item, many purchases in one call
+    PostgresBatch,
 }
 
 impl Spoken {
@@ -46,6 +56,8 @@ pub(crate) struct Target {
     /// Process of the server, to tell its CPU time
     #[arg(long)]
     pub(crate) server_pid: Option<u32>,
+    #[command(flatten)]
+    pub(crate) setup: Setup,
 }
 
 impl Target {
@@ -55,7 +67,8 @@ impl Target {
             return Some(format!("--connections: 1 to {CONNECTIONS_MAX}"));
         }
         let mut names = std::iter::once(&self.sale).chain(&self.item);
-        names.find_map(|name| doorbuster::sale::Name::parse(name.as_bytes()).err())
+        let bad_name = names.find_map(|name| doorbuster::sale::Name::parse(name.as_bytes()).err());
+        bad_name.or_else(|| self.setup.problem(self.protocol))
     }
 }
 

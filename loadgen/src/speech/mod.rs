@@ -4,6 +4,8 @@
 //! protocol; `connect` in the load room prepares what a protocol needs before the first request.
 
 pub(crate) mod binary;
+pub(crate) mod postgres;
+pub(crate) mod redis;
 pub(crate) mod resp;
 
 use crate::load::content::Purchase;
@@ -39,6 +41,10 @@ pub(crate) struct Parsed {
 pub(crate) trait Protocol {
     /// Whether answers carry the request's tag and say when they are replayed.
     const TAGGED: bool;
+
+    /// Whether a connection is given nothing to send while it waits for answers: what comes due
+    /// meanwhile is the next batch.
+    const TAKES_TURNS: bool = false;
 
     /// Appends a purchase.
     fn buy(&mut self, purchase: &Purchase<'_>, tag: u32, out: &mut Vec<u8>);

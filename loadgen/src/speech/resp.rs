@@ -36,9 +36,8 @@ pub(crate) fn bulk(text: &str) -> String {
     format!("${}\r\n{text}\r\n", text.len())
 }
 
-/// Appends a number as a bulk string.
-fn number(value: u128, out: &mut Vec<u8>) {
-    let mut digits = [0_u8; 39];
+/// Spells a number into the end of `digits`.
+pub(super) fn spell(value: u128, digits: &mut [u8; 39]) -> &[u8] {
     let mut at = digits.len();
     let mut high = value;
     // One division of 128 bits, then halves of 64.
@@ -55,13 +54,20 @@ fn number(value: u128, out: &mut Vec<u8>) {
             low /= 10;
         }
     }
-    let length = u8::try_from(digits.len() - at).expect("39 digits at most");
+    &digits[at..]
+}
+
+/// Appends a number as a bulk string.
+pub(super) fn number(value: u128, out: &mut Vec<u8>) {
+    let mut digits = [0; 39];
+    let digits = spell(value, &mut digits);
+    let length = u8::try_from(digits.len()).expect("39 digits at most");
     out.push(b'$');
     if length >= 10 {
         out.push(b'0' + length / 10);
     }
     out.extend_from_slice(&[b'0' + length % 10, b'\r', b'\n']);
-    out.extend_from_slice(&digits[at..]);
+    out.extend_from_slice(digits);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -101,14 +107,19 @@ impl Protocol for Resp {
     }
 
     fn parse(&mut self, bytes: &[u8], answers: &mut Vec<Parsed>) -> Result<usize, String> {
-        let mut at = 0;
-        while let Some(answer) = first_answer(&bytes[at..])? {
-            let (begin, length) = (at, answer.text.1);
-            at += length as usize;
-            answers.push(Parsed { text: (begin as u32, at as u32), ..answer });
-        }
-        Ok(at)
+        all_answers(bytes, answers)
     }
+}
+
+/// All whole answers; returns the bytes they took.
+pub(super) fn all_answers(bytes: &[u8], answers: &mut Vec<Parsed>) -> Result<usize, String> {
+    let mut at = 0;
+    while let Some(answer) = first_answer(&bytes[at..])? {
+        let (begin, length) = (at, answer.text.1);
+        at += length as usize;
+        answers.push(Parsed { text: (begin as u32, at as u32), ..answer });
+    }
+    Ok(at)
 }
 
 /// The first answer in `bytes`, if all of it is there.
@@ -150,13 +161,14 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// `[word]`, `[word, value]`, `[state, order, seq ...]`: all lines, for no word holds CR.
+/// `[word]`, `[word, value]`, `[state, order, seq ...]`: all lines, for no word holds CR. The word
+/// `replayed` is a script's, for what a doorbuster says as `held` again.
 fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
     let mut lines = Lines { bytes, at: 0 };
     let Some(count) = lines.next_line() else { return Ok(None) };
     let count = decimal(&count[1..]).filter(|count| (1..=16).contains(count));
     let count = count.ok_or("an array of a length that no answer has")?;
-    let (mut outcome, mut order, mut units) = (ERROR, 0, 0);
+    let (mut outcome, mut order, mut units, mut replayed) = (ERROR, 0, 0, false);
     for index in 0..count {
         let Some(line) = lines.next_line() else { return Ok(None) };
         match line.first() {
@@ -164,6 +176,7 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
                 let Some(word) = lines.next_line() else { return Ok(None) };
                 if index == 0 {
                     outcome = number_of(word);
+                    replayed = word == b"replayed";
                 }
             }
             Some(b':') if index == 1 => order = decimal(&line[1..]).unwrap_or(0),
@@ -175,7 +188,7 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
     let (order, units) = if outcome::is_refusal(outcome) { (0, 0) } else { (order, units) };
     let units = u32::try_from(units).unwrap_or(u32::MAX);
     let text = (0, lines.at as u32);
-    Ok(Some(Parsed { outcome, replayed: false, tag: 0, order, units, text }))
+    Ok(Some(Parsed { outcome, replayed, tag: 0, order, units, text }))
 }
 
 fn decimal(digits: &[u8]) -> Option<u64> {
@@ -184,7 +197,7 @@ fn decimal(digits: &[u8]) -> Option<u64> {
 
 fn number_of(word: &[u8]) -> u8 {
     match word {
-        b"held" => outcome::HELD,
+        b"held" | b"replayed" => outcome::HELD,
         b"sold_out" => outcome::SOLD_OUT,
         _ => (0..ERROR).find(|n| outcome::word(*n).as_bytes() == word).unwrap_or(ERROR),
     }

@@ -1,0 +1,57 @@
+//! Before a run at a rival: its keys or tables are made anew, and it is asked what it is.
+//!
+//! A doorbuster needs none of this: its operator makes the sales. All here blocks, with a bound on
+//! every wait, and is over before the first request. Invariant: nothing is touched whose name does
+//! not begin with `loadgen` and hold the sale's.
+
+pub(crate) mod postgres;
+pub(crate) mod redis;
+
+use std::{collections::BTreeMap, net::SocketAddr, net::TcpStream, time::Duration};
+
+use crate::Failure;
+use crate::options::{Spoken, Target};
+
+/// The longest wait for one answer, tables of many rows being made.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest wait for a connection.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a rival says of itself: words for the document's mix. Empty for a doorbuster.
+pub(crate) fn conditions(target: &Target) -> Result<BTreeMap<String, String>, Failure> {
+    let (server, durability) = match target.protocol {
+        Spoken::Binary | Spoken::Resp => return Ok(BTreeMap::new()),
+        Spoken::RedisLua => redis::conditions(target)?,
+        Spoken::PostgresRow | Spoken::PostgresUnits | Spoken::PostgresBatch => {
+            postgres::conditions(target)?
+        }
+    };
+    let setup = &target.setup;
+    let words = [
+        ("server", server),
+        ("durability", durability),
+        ("stock", setup.stock(target.protocol).to_string()),
+        ("limit", setup.limit.to_string()),
+    ];
+    Ok(words.map(|(name, value)| (name.to_owned(), value)).into())
+}
+
+fn open(address: SocketAddr) -> Result<TcpStream, Failure> {
+    let open = || {
+        let stream = TcpStream::connect_timeout(&address, CONNECT_PATIENCE)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok::<_, std::io::Error>(stream)
+    };
+    open().map_err(|error| gone(address, &error))
+}
+
+fn gone(address: SocketAddr, why: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Failure::UNAVAILABLE, format!("{address}: {why}"))
+}
+
+/// The server is there, and says no.
+fn refused(address: SocketAddr, what: &str, text: &str) -> Failure {
+    Failure::new(Failure::CHECK, format!("{address}: {what}: {text}"))
+}
