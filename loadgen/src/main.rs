@@ -12,6 +12,7 @@ mod load;
 mod options;
 mod prepare;
 mod report;
+mod rival;
 mod run;
 mod speech;
 
@@ -20,7 +21,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// How a command ends that could not do its work: an exit code and a sentence.
 #[derive(Debug)]
@@ -59,12 +60,32 @@ enum Command {
     Run(Box<run::Arguments>),
     /// Measure this machine's own limits: disk sync and loopback
     Bare(bare::Arguments),
+    /// Start a server that is used for flash sales, drive it, and stop it again
+    Rival(Box<rival::Arguments>),
+    /// Keep a rival for another of these programs
+    #[command(hide = true)]
+    Keep,
+}
+
+/// The command line. What a rival sells has a name of no matter, and where it listens is found out.
+fn arguments() -> Arguments {
+    let command = Arguments::command().mut_subcommand("rival", |rival| {
+        let hidden = ["address", "server_pid", "database"];
+        let rival = hidden.into_iter().fold(rival, |rival, id| rival.mut_arg(id, |a| a.hide(true)));
+        rival
+            .mut_arg("sale", |sale| sale.required(false).default_value("drop"))
+            .mut_arg("item", |item| item.required(false).default_value("tee"))
+    });
+    let parsed = Arguments::from_arg_matches(&command.get_matches());
+    parsed.unwrap_or_else(|error| error.exit())
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let done = match arguments().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Bare(arguments) => bare::run(&arguments),
+        Command::Rival(arguments) => rival::run(&arguments),
+        Command::Keep => rival::keeper::keep(),
     };
     match done {
         Ok(exit) => ExitCode::from(exit),

@@ -24,13 +24,17 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.run.check()?;
     let stop = stop_on_signal()?;
-    let document = measure(&arguments.run, &stop)?;
-    if arguments.output.json {
-        crate::print_json(&document)?;
+    tell(&measure(&arguments.run, &stop)?, &arguments.output)
+}
+
+/// Prints the report; returns the exit code.
+pub(crate) fn tell(document: &Document, output: &Output) -> Result<u8, Failure> {
+    if output.json {
+        crate::print_json(document)?;
     } else {
-        crate::print(&table::text(&document))?;
+        crate::print(&table::text(document))?;
     }
-    table::print_warnings(&document);
+    table::print_warnings(document);
     Ok(document.exit_code())
 }
 

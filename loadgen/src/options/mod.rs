@@ -17,7 +17,7 @@ use crate::Failure;
 pub(crate) use mix::Mix;
 pub(crate) use output::Output;
 pub(crate) use pace::Pace;
-pub(crate) use setup::{Password, Setup};
+pub(crate) use setup::{Database, Password, Setup};
 pub(crate) use target::{Spoken, Target};
 
 /// All that a run needs to know.

@@ -55,7 +55,7 @@ BEGIN
         SELECT array_agg(id) INTO found_ids FROM (
             SELECT id FROM unit WHERE item = the_item AND NOT taken
                 ORDER BY id LIMIT wanted FOR UPDATE SKIP LOCKED
-        ) AS some;
+        ) AS next;
         IF cardinality(found_ids) = wanted THEN
             INSERT INTO orders
                 VALUES (nextval('order_ids'), the_key, the_item, the_buyer, found_ids)
