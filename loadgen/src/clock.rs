@@ -4,6 +4,9 @@
 
 use std::time::{Duration, Instant};
 
+/// Looks at a family of processes before one is taken that may miss some.
+const SCANS: u32 = 100;
+
 /// Counts ns from the start of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock(Instant);
@@ -29,12 +32,23 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 pub(crate) fn cpu_seconds(process: Option<u32>) -> Option<f64> {
     let ticks = match process {
         None => Times::of("self")?.own,
-        Some(process) => {
-            let root = Times::of(&process.to_string())?;
-            root.own + root.waited_for + descendants(process)
-        }
+        Some(process) => family(process)?,
     };
     Some(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+}
+
+/// CPU time of a process and of its descendants, in ticks.
+fn family(process: u32) -> Option<u64> {
+    let mut root = Times::of(&process.to_string())?;
+    for _ in 0..SCANS {
+        let others = descendants(process);
+        let before = std::mem::replace(&mut root, Times::of(&process.to_string())?);
+        // A child that ended in between may have been missed on both sides.
+        if before.waited_for == root.waited_for {
+            return Some(root.own + root.waited_for + others);
+        }
+    }
+    Some(root.own + root.waited_for + descendants(process))
 }
 
 /// CPU time of the living descendants of a process, in ticks.

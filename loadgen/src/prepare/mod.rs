@@ -7,15 +7,20 @@
 pub(crate) mod postgres;
 pub(crate) mod redis;
 
-use std::{collections::BTreeMap, net::SocketAddr, net::TcpStream, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
 
 use crate::Failure;
 use crate::options::{Spoken, Target};
 
-/// The longest wait for one answer, tables of many rows being made.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The longest wait for a connection.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(5);
+/// The longest wait for an answer while tables of many rows are made.
+const LONG_PATIENCE: Duration = Duration::from_secs(60);
+/// The longest wait for a connection, and for being let in.
+const SHORT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a rival says of itself: words for the document's mix. Empty for a doorbuster.
 pub(crate) fn conditions(target: &Target) -> Result<BTreeMap<String, String>, Failure> {
@@ -38,13 +43,21 @@ pub(crate) fn conditions(target: &Target) -> Result<BTreeMap<String, String>, Fa
 
 fn open(address: SocketAddr) -> Result<TcpStream, Failure> {
     let open = || {
-        let stream = TcpStream::connect_timeout(&address, CONNECT_PATIENCE)?;
+        let stream = TcpStream::connect_timeout(&address, SHORT_PATIENCE)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
-        Ok::<_, std::io::Error>(stream)
+        stream.set_read_timeout(Some(SHORT_PATIENCE))?;
+        stream.set_write_timeout(Some(SHORT_PATIENCE))?;
+        Ok::<_, io::Error>(stream)
     };
     open().map_err(|error| gone(address, &error))
+}
+
+/// What a failed read or write means.
+fn broken(address: SocketAddr, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => gone(address, &"no answer"),
+        _ => gone(address, error),
+    }
 }
 
 fn gone(address: SocketAddr, why: &dyn std::fmt::Display) -> Failure {

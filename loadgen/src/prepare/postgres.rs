@@ -20,7 +20,7 @@ use postgres_protocol::{
     },
 };
 
-use super::{gone, open, refused};
+use super::{LONG_PATIENCE, broken, gone, open, refused};
 use crate::Failure;
 use crate::options::{Spoken, Target};
 use crate::speech::postgres::{BUY_BATCH, STATEMENTS};
@@ -39,6 +39,8 @@ pub(crate) fn stage(target: &Target) -> Result<(), Failure> {
     let mut session = Session::open(target.address, target)?;
     let schema = schema(target);
     session.query(&format!("DROP SCHEMA IF EXISTS {schema} CASCADE; CREATE SCHEMA {schema}"))?;
+    let patient = session.stream.set_read_timeout(Some(LONG_PATIENCE));
+    patient.map_err(|error| broken(target.address, &error))?;
     let scripts: &[&str] = match target.protocol {
         Spoken::PostgresBatch => &[ROW, BATCH],
         Spoken::PostgresUnits => &[UNITS],
@@ -181,7 +183,14 @@ impl Session {
         loop {
             match self.receive()? {
                 Message::ReadyForQuery(_) => return failure.map_or(Ok(value), Err),
-                Message::ErrorResponse(body) => failure = Some(self.error(what, &body)),
+                Message::ErrorResponse(body) => {
+                    let last = body.fields().any(|field| Ok(field.value_bytes() == b"FATAL"));
+                    let error = self.error(what, &body);
+                    if last.unwrap_or(true) {
+                        return Err(error);
+                    }
+                    failure = Some(error);
+                }
                 Message::DataRow(body) => {
                     let first = body.ranges().next().map_err(|error| self.no(&error))?.flatten();
                     let bytes = first.map_or(&[][..], |range| &body.buffer()[range]);
@@ -193,7 +202,7 @@ impl Session {
     }
 
     fn send(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.stream.write_all(bytes).map_err(|error| self.no(&error))
+        self.stream.write_all(bytes).map_err(|error| broken(self.address, &error))
     }
 
     fn receive(&mut self) -> Result<Message, Failure> {
@@ -209,7 +218,7 @@ impl Session {
                 Ok(0) => return Err(self.no(&"closed, or no PostgreSQL")),
                 Ok(count) => self.input.extend_from_slice(&bytes[..count]),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.no(&error)),
+                Err(error) => return Err(broken(self.address, &error)),
             }
         }
     }

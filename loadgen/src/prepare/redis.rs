@@ -5,7 +5,7 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
-use super::{gone, open, refused};
+use super::{broken, open, refused};
 use crate::Failure;
 use crate::options::{Setup, Spoken, Target};
 use crate::speech::redis::{BUY, CONFIRM, Keys, RELEASE, Scripts};
@@ -86,7 +86,7 @@ impl Talk {
         let head = format!("*{}\r\n", words.len());
         let request = words.iter().fold(head, |request, word| request + &bulk(word));
         let answer = self.stream.get_mut().write_all(request.as_bytes()).and_then(|()| self.read());
-        match answer.map_err(|error| gone(self.address, &error))? {
+        match answer.map_err(|error| broken(self.address, &error))? {
             Ok(text) => Ok(text),
             Err(text) if text.starts_with("NOAUTH") => {
                 let hint = format!("{text} (it is taken from {PASSWORD_VARIABLE})");
