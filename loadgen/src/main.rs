@@ -2,8 +2,8 @@
 //!
 //! Each command is a room of its own; here is only what they share: the command line, and how a
 //! program ends. Results go to stdout, talk to stderr. Exit codes: 0 fine, 1 a check failed, 2
-//! usage, 69 the target cannot be reached or went away, 74 the disk failed, 99 a threshold was
-//! missed.
+//! usage, 69 the target cannot be reached or went away, 73 a file for the results cannot be made,
+//! 74 the disk failed, 99 a threshold was missed.
 
 mod bare;
 mod clock;
@@ -15,6 +15,7 @@ mod report;
 mod rival;
 mod run;
 mod speech;
+mod suite;
 
 use std::{
     io::{self, Write},
@@ -37,6 +38,8 @@ impl Failure {
     pub(crate) const USAGE: u8 = 2;
     /// The target cannot be reached or went away.
     pub(crate) const UNAVAILABLE: u8 = 69;
+    /// A file for the results cannot be made.
+    pub(crate) const CANNOT_CREATE: u8 = 73;
     /// The disk failed.
     pub(crate) const DISK: u8 = 74;
     /// A threshold was missed.
@@ -62,6 +65,8 @@ enum Command {
     Bare(bare::Arguments),
     /// Start a server that is used for flash sales, drive it, and stop it again
     Rival(Box<rival::Arguments>),
+    /// Drive all of them in turn and write one report
+    Suite(suite::Arguments),
     /// Keep a rival for another of these programs
     #[command(hide = true)]
     Keep,
@@ -85,6 +90,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments),
         Command::Bare(arguments) => bare::run(&arguments),
         Command::Rival(arguments) => rival::run(&arguments),
+        Command::Suite(arguments) => suite::run(&arguments),
         Command::Keep => rival::keeper::keep(),
     };
     match done {
