@@ -62,6 +62,9 @@ pub(crate) struct Row {
     pub(crate) server_cpu: Option<f64>,
     /// Open loop: whether most rounds kept their schedule.
     pub(crate) kept: Option<bool>,
+    /// Open loop: what was sent late because the generator was busy, and because connections were
+    /// full or dead, as shares of what was due.
+    pub(crate) late_shares: Option<(f64, f64)>,
     /// What must be known beside the figures.
     pub(crate) notes: Vec<String>,
     pub(crate) runs: Vec<Document>,
@@ -159,6 +162,7 @@ impl Row {
             p99_9_ns: None,
             server_cpu: None,
             kept: None,
+            late_shares: None,
             notes: Vec::new(),
             runs: Vec::new(),
         }
@@ -192,6 +196,9 @@ impl Row {
             runs.iter().filter_map(|run| Some(!run.schedule.as_ref()?.missed)).collect();
         let most = kept.iter().filter(|kept| **kept).count() * 2 > kept.len();
         self.kept = (!kept.is_empty()).then_some(most);
+        let generator = of(&|run| Some(run.schedule.as_ref()?.late_generator_share));
+        let connection = of(&|run| Some(run.schedule.as_ref()?.late_connection_share));
+        self.late_shares = generator.zip(connection);
         let mut notes = Vec::new();
         for run in runs {
             let refused = run.outcomes.refused.iter();

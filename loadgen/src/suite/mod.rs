@@ -84,7 +84,7 @@ impl Arguments {
     /// Rounds, warm-up and length of a run.
     fn extent(&self) -> (usize, Duration, Duration) {
         if self.quick {
-            (1, Duration::from_millis(200), Duration::from_millis(500))
+            (1, Duration::from_millis(100), Duration::from_millis(400))
         } else {
             (self.rounds, self.warmup, self.duration)
         }
@@ -157,6 +157,8 @@ fn turn(arguments: &Arguments, suite: &mut SuiteDocument, index: usize, stop: &A
         }
         eprintln!("loadgen: {}, {}", contestant.word(), shape.word());
         match drive(arguments, contestant, shape, &options, &running, stop) {
+            // Half a run has no place among whole ones.
+            Ok(document) if document.partial => return,
             Ok(document) => row.runs.push(document),
             Err(failure) => row.note(failure.sentence),
         }

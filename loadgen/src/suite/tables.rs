@@ -84,7 +84,7 @@ fn open(suite: &SuiteDocument) -> Vec<Table> {
             line.extend([row.p50_ns, row.p99_ns, row.p99_9_ns].map(|ns| optional(ns, time)));
             line.push(optional(row.server_cpu, |busy| format!("{busy:.2}")));
             line.push(match (row.kept, row.notes.first()) {
-                (Some(false), _) => "schedule missed".to_owned(),
+                (Some(false), _) => optional(row.late_shares, late),
                 (None, Some(note)) => note.clone(),
                 _ => String::new(),
             });
@@ -94,6 +94,15 @@ fn open(suite: &SuiteDocument) -> Vec<Table> {
         table
     };
     shapes(suite).into_iter().filter(is_open).map(table).collect()
+}
+
+/// Why a schedule was missed: shares of the generator and of the connections.
+fn late((generator, connection): (f64, f64)) -> String {
+    let [generator, connection] = [generator, connection].map(|share| share * 100.0);
+    format!(
+        "schedule missed: {connection:.0} % late, the server being behind; \
+         {generator:.0} % late, the generator being busy"
+    )
 }
 
 fn notes(row: &Row) -> impl Iterator<Item = String> {
