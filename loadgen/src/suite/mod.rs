@@ -176,8 +176,7 @@ fn drive(
 ) -> Result<crate::report::Document, Failure> {
     let (mut options, command) = contestant.options(arguments, Some(shape))?;
     let (to, from) = (&mut options.target, &started.target);
-    (to.address, to.protocol, to.server_pid) =
-        (from.address.clone(), from.protocol, from.server_pid);
+    (to.address, to.protocol, to.server_pid) = (from.address, from.protocol, from.server_pid);
     to.setup.password.clone_from(&from.setup.password);
     to.setup.database.clone_from(&from.setup.database);
     options.check()?;

@@ -33,7 +33,7 @@ fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
     value.map_or_else(|| NOTHING_MEASURED.to_owned(), show)
 }
 
-fn rows<'a>(suite: &'a SuiteDocument, shape: Shape) -> impl Iterator<Item = &'a Row> {
+fn rows(suite: &SuiteDocument, shape: Shape) -> impl Iterator<Item = &Row> {
     suite.rows.iter().filter(move |row| row.shape == shape)
 }
 
