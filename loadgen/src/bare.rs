@@ -16,7 +16,7 @@ use std::{
 
 use clap::Args;
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::clock::nanos;
@@ -43,13 +43,14 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Line {
-    what: String,
-    per_second: f64,
-    p50_ns: u64,
-    p99_ns: u64,
-    p99_9_ns: u64,
+/// One limit of the machine. Times are those of a step.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Line {
+    pub(crate) what: String,
+    pub(crate) per_second: f64,
+    pub(crate) p50_ns: u64,
+    pub(crate) p99_ns: u64,
+    pub(crate) p99_9_ns: u64,
 }
 
 impl Line {
@@ -68,15 +69,7 @@ impl Line {
 /// Measures and prints; returns the exit code.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let dir = arguments.dir.clone().unwrap_or_else(std::env::temp_dir);
-    let disk =
-        |error: io::Error| Failure::new(Failure::DISK, format!("{}: {error}", dir.display()));
-    let socket = |error| Failure::new(Failure::UNAVAILABLE, format!("loopback: {error}"));
-    eprintln!("loadgen: syncing in {}", dir.display());
-    let mut lines = vec![sync_loop(&dir, arguments.duration).map_err(disk)?];
-    for depth in DEPTHS {
-        eprintln!("loadgen: loopback, {depth} deep");
-        lines.push(echo_loop(depth, arguments.duration).map_err(socket)?);
-    }
+    let lines = measure(&dir, arguments.duration)?;
     if arguments.json {
         crate::print_json(&lines)?;
         return Ok(0);
@@ -91,6 +84,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
     crate::print(&text)?;
     Ok(0)
+}
+
+/// All limits, each measured for `duration`, the disk's in `dir`.
+pub(crate) fn measure(dir: &Path, duration: Duration) -> Result<Vec<Line>, Failure> {
+    let disk =
+        |error: io::Error| Failure::new(Failure::DISK, format!("{}: {error}", dir.display()));
+    let socket = |error| Failure::new(Failure::UNAVAILABLE, format!("loopback: {error}"));
+    eprintln!("loadgen: syncing in {}", dir.display());
+    let mut lines = vec![sync_loop(dir, duration).map_err(disk)?];
+    for depth in DEPTHS {
+        eprintln!("loadgen: loopback, {depth} deep");
+        lines.push(echo_loop(depth, duration).map_err(socket)?);
+    }
+    Ok(lines)
 }
 
 /// Does a step until the time is up; every step is timed.

@@ -12,16 +12,19 @@ mod figures;
 mod knee;
 mod load;
 mod options;
+mod prepare;
 mod report;
+mod rival;
 mod run;
 mod speech;
+mod suite;
 
 use std::{
     io::{self, Write},
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// How a command ends that could not do its work: an exit code and a sentence.
 #[derive(Debug)]
@@ -66,14 +69,37 @@ enum Command {
     Bare(bare::Arguments),
     /// Put runs side by side, and say whether the second side is worse
     Compare(compare::Arguments),
+    /// Start a server that is used for flash sales, drive it, and stop it again
+    Rival(Box<rival::Arguments>),
+    /// Drive all of them in turn and write one report
+    Suite(suite::Arguments),
+    /// Keep a rival for another of these programs
+    #[command(hide = true)]
+    Keep,
+}
+
+/// The command line. What a rival sells has a name of no matter, and where it listens is found out.
+fn arguments() -> Arguments {
+    let command = Arguments::command().mut_subcommand("rival", |rival| {
+        let hidden = ["address", "server_pid", "database"];
+        let rival = hidden.into_iter().fold(rival, |rival, id| rival.mut_arg(id, |a| a.hide(true)));
+        rival
+            .mut_arg("sale", |sale| sale.required(false).default_value("drop"))
+            .mut_arg("item", |item| item.required(false).default_value("tee"))
+    });
+    let parsed = Arguments::from_arg_matches(&command.get_matches());
+    parsed.unwrap_or_else(|error| error.exit())
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().command {
+    let done = match arguments().command {
         Command::Run(arguments) => run::run(&arguments),
         Command::Knee(arguments) => knee::run(&arguments),
         Command::Bare(arguments) => bare::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Rival(arguments) => rival::run(&arguments),
+        Command::Suite(arguments) => suite::run(&arguments),
+        Command::Keep => rival::keeper::keep(),
     };
     match done {
         Ok(exit) => ExitCode::from(exit),

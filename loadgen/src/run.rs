@@ -27,18 +27,36 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.run.check()?;
     let mut files = Files::open(&arguments.output)?;
     let stop = stop_on_signal()?;
+    let (document, latencies) = watched(&arguments.run, &stop, &mut files)?;
+    tell(document, &latencies, files, &arguments.output)
+}
+
+/// One run, as [`measure`] does it, with its seconds shown and kept while it goes on.
+pub(crate) fn watched(
+    arguments: &options::Arguments,
+    stop: &Arc<AtomicBool>,
+    files: &mut Files,
+) -> Result<(Document, Histogram<u64>), Failure> {
     let mut progress = Progress::new();
-    let measured = measure(&arguments.run, &stop, &mut |interval, latencies| {
+    let measured = measure(arguments, stop, &mut |interval, latencies| {
         files.interval(interval, latencies);
         progress.interval(interval);
     });
     progress.finish();
-    let (mut document, latencies) = measured?;
-    let rules = &arguments.output.thresholds;
-    document.thresholds = rules.iter().map(|rule| rule.judge(&document)).collect();
+    measured
+}
+
+/// Judges, writes and prints the report; returns the exit code.
+pub(crate) fn tell(
+    mut document: Document,
+    latencies: &Histogram<u64>,
+    files: Files,
+    output: &Output,
+) -> Result<u8, Failure> {
+    document.thresholds = output.thresholds.iter().map(|rule| rule.judge(&document)).collect();
     // First, so that they are there even if nobody can be told.
-    let complete = files.finish(&document, &latencies);
-    if arguments.output.json {
+    let complete = files.finish(&document, latencies);
+    if output.json {
         crate::print_json(&document)?;
     } else {
         crate::print(&table::text(&document, table::Look::of_stdout()))?;
@@ -57,9 +75,12 @@ pub(crate) fn measure(
     stop: &Arc<AtomicBool>,
     show: Show<'_>,
 ) -> Result<(Document, Histogram<u64>), Failure> {
+    let conditions = crate::prepare::conditions(&arguments.target)?;
     let outcome = crate::load::run(arguments, stop, show)?;
     let latencies = outcome.books.tally.purchases().intended;
-    Ok((make(arguments, outcome), latencies))
+    let mut document = make(arguments, outcome);
+    document.run.mix.extend(conditions);
+    Ok((document, latencies))
 }
 
 /// A flag that the first SIGINT or SIGTERM sets; the second ends the program.

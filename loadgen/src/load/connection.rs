@@ -70,6 +70,8 @@ pub(crate) struct Connection {
     /// Purchases to try again: they wait equally long, too.
     pub(crate) retries: VecDeque<FollowUp>,
     bound: usize,
+    /// See [`Protocol::TAKES_TURNS`](crate::speech::Protocol::TAKES_TURNS).
+    takes_turns: bool,
     /// Open loop: what its schedule has for it.
     pub(crate) arrivals: Option<Arrivals>,
     /// Open loop: it was full when something was due, and has been behind ever since.
@@ -79,7 +81,12 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(stream: Stream, bound: usize, arrivals: Option<Arrivals>) -> Connection {
+    pub(crate) fn new(
+        stream: Stream,
+        bound: usize,
+        takes_turns: bool,
+        arrivals: Option<Arrivals>,
+    ) -> Connection {
         Connection {
             stream: Some(stream),
             ends: false,
@@ -90,6 +97,7 @@ impl Connection {
             decisions: VecDeque::new(),
             retries: VecDeque::new(),
             bound,
+            takes_turns,
             arrivals,
             held_back: false,
             queued_for: Arrivals::NEVER,
@@ -113,6 +121,11 @@ impl Connection {
         self.is_alive() && self.pending.len() < self.bound && self.out.len() < OUT_BYTES
     }
 
+    /// Whether it may begin to send.
+    pub(crate) fn has_turn(&self) -> bool {
+        !self.takes_turns || self.pending.is_empty()
+    }
+
     pub(crate) fn is_idle(&self) -> bool {
         self.pending.is_empty() && self.decisions.is_empty() && self.retries.is_empty()
     }
@@ -129,7 +142,7 @@ impl Connection {
 
     /// When there is something to send again: nothing before an answer, if it is full.
     pub(crate) fn next_due(&self, cut: u64) -> u64 {
-        if !self.has_room() {
+        if !self.has_room() || !self.has_turn() {
             return Arrivals::NEVER;
         }
         let first = |queue: &VecDeque<FollowUp>| queue.front().map(|first| first.at);

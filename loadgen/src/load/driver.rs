@@ -66,7 +66,7 @@ impl<P: Protocol> Driver<P> {
                     Some(Arrivals::new(profile.clone(), first, count * plan.stride))
                 }
             };
-            Connection::new(stream, bound, arrivals)
+            Connection::new(stream, bound, P::TAKES_TURNS, arrivals)
         };
         let connections: Vec<Connection> = (0_u64..).zip(streams).map(connection).collect();
         let left = match plan.pace {
@@ -216,7 +216,8 @@ impl<P: Protocol> Driver<P> {
     /// Puts what may be sent into the connection's buffer; returns how many requests that were.
     fn fill(&mut self, index: usize, now: u64) -> usize {
         let mut added = 0;
-        while self.connections[index].has_room() {
+        let turn = self.connections[index].has_turn();
+        while turn && self.connections[index].has_room() {
             if let Some(follow_up) = self.connections[index].follow_up(now) {
                 self.follow(index, &follow_up, now);
             } else if let Some((number, intended)) = self.next_purchase(index, now) {
@@ -229,7 +230,7 @@ impl<P: Protocol> Driver<P> {
         let cut = self.cut;
         let connection = &mut self.connections[index];
         let due = connection.arrivals.as_ref().map_or(Arrivals::NEVER, Arrivals::due);
-        connection.held_back = due < cut && due <= now;
+        connection.held_back = turn && due < cut && due <= now;
         added
     }
 
@@ -298,7 +299,7 @@ impl<P: Protocol> Driver<P> {
         let late = now - intended;
         if connection.held_back {
             tally.counts.late_connection += u64::from(late > LATE_NS);
-        } else {
+        } else if !P::TAKES_TURNS {
             tally.counts.late_generator += u64::from(late > LATE_NS);
             tally.latest = tally.latest.max(late);
         }

@@ -17,7 +17,7 @@ mod plan;
 pub(crate) mod proof;
 mod scrape;
 mod slice;
-mod stream;
+pub(crate) mod stream;
 pub(crate) mod tally;
 mod trace;
 mod watch;
@@ -32,13 +32,21 @@ use hdrhistogram::Histogram;
 
 use crate::Failure;
 use crate::clock::{Clock, nanos};
-use crate::options::{Arguments, Arrival, Pair, Spoken};
+use crate::options::{Arguments, Arrival, Pair, Spoken, Target};
+use crate::prepare;
 use crate::report::document::{Interval, Server};
-use crate::speech::{Protocol, binary::Binary, http::Http, resp::Resp};
+use crate::speech::{
+    Protocol,
+    binary::Binary,
+    http::Http,
+    postgres::{Batch, Postgres},
+    redis::Redis,
+    resp::Resp,
+};
 pub(crate) use answered::Books;
 use answered::Manners;
 use arrivals::Profile;
-use connect::{Connector, Shop};
+use connect::{Connector, Sampler, Shop};
 use content::Content;
 use driver::Driver;
 use plan::{Pace, Plan};
@@ -108,14 +116,35 @@ pub(crate) fn run(
         arguments.target.item.clone_from(&trace.items);
     }
     let target = &arguments.target;
-    let connector = Connector::new(target)?;
-    let shop = connector.look_up()?;
-    let scene = Scene { arguments: &arguments, trace, stop, connector: &connector, shop: &shop };
+    let scene = |way, shop| Scene { arguments: &arguments, trace: trace.clone(), stop, way, shop };
+    let limit = target.setup.limit;
     let mut outcome = match target.protocol {
-        Spoken::Binary => drive(&scene, show, || Binary::new(&shop.numbers, run_id)),
-        Spoken::Resp => drive(&scene, show, || Resp::new(&target.sale, &target.item, run_id)),
-        Spoken::Http | Spoken::Https => {
-            drive(&scene, show, || Http::new(target, connector.token(), run_id))
+        Spoken::Binary | Spoken::Resp | Spoken::Http | Spoken::Https => {
+            let connector = Connector::new(target)?;
+            let shop = connector.look_up()?;
+            let scene = scene(Way::Doorbuster(&connector), &shop);
+            match target.protocol {
+                Spoken::Binary => drive(&scene, show, || Binary::new(&shop.numbers, run_id)),
+                Spoken::Resp => {
+                    drive(&scene, show, || Resp::new(&target.sale, &target.item, run_id))
+                }
+                _ => drive(&scene, show, || Http::new(target, connector.token(), run_id)),
+            }
+        }
+        Spoken::RedisLua => {
+            let scripts = prepare::redis::stage(target)?;
+            let (greet, shop) = (prepare::redis::greet, prepare::shop(target));
+            let redis = || Redis::new(&target.sale, &target.item, limit, &scripts, run_id);
+            drive(&scene(Way::Rival(target, &greet), &shop), show, redis)
+        }
+        Spoken::PostgresRow | Spoken::PostgresUnits | Spoken::PostgresBatch => {
+            prepare::postgres::stage(target)?;
+            let (greet, shop) = (prepare::postgres::greet, prepare::shop(target));
+            let scene = scene(Way::Rival(target, &greet), &shop);
+            match target.protocol {
+                Spoken::PostgresBatch => drive(&scene, show, || Batch::new(limit, run_id)),
+                _ => drive(&scene, show, || Postgres::new(limit, run_id)),
+            }
         }
     }?;
     outcome.items = arguments.target.item;
@@ -128,8 +157,41 @@ struct Scene<'a> {
     arguments: &'a Arguments,
     trace: Option<Arc<Trace>>,
     stop: &'a Arc<AtomicBool>,
-    connector: &'a Connector,
+    way: Way<'a>,
     shop: &'a Shop,
+}
+
+/// How to come to a target.
+enum Way<'a> {
+    Doorbuster(&'a Connector),
+    /// With what each of its connections begins with.
+    Rival(&'a Target, &'a dyn Fn(std::net::TcpStream, &Target) -> Result<(), Failure>),
+}
+
+impl Way<'_> {
+    /// Opens all connections; returns them with the number of requests that the target takes at
+    /// once on one of them.
+    fn connect(&self) -> Result<(Vec<Stream>, usize), Failure> {
+        match self {
+            Way::Doorbuster(connector) => connector.connect(),
+            Way::Rival(target, greet) => Ok((prepare::connect(target, greet)?, usize::MAX)),
+        }
+    }
+
+    /// Only a doorbuster is asked while and after it is driven.
+    fn sampler(&self, shop: &Shop) -> Option<Sampler> {
+        match self {
+            Way::Doorbuster(connector) => Some(connector.sampler(shop)),
+            Way::Rival(..) => None,
+        }
+    }
+
+    fn look_again(&self) -> Option<Shop> {
+        match self {
+            Way::Doorbuster(connector) => connector.look_up().ok(),
+            Way::Rival(..) => None,
+        }
+    }
 }
 
 /// Connects, runs the threads, adds up.
@@ -139,7 +201,7 @@ fn drive<P: Protocol + Send>(
     protocol: impl Fn() -> P,
 ) -> Result<Outcome, Failure> {
     let Arguments { target, pace, mix } = scene.arguments;
-    let (streams, server_bound) = scene.connector.connect()?;
+    let (streams, server_bound) = scene.way.connect()?;
     let wanted = if pace.is_open() { pace.outstanding } else { pace.pipeline };
     let bound = wanted.min(server_bound);
     if bound < wanted && !pace.is_open() {
@@ -159,7 +221,7 @@ fn drive<P: Protocol + Send>(
     }
     drop(whole);
     talk(scene.arguments);
-    let sampler = scene.connector.sampler(scene.shop);
+    let sampler = scene.way.sampler(scene.shop);
     let mut watch = Watch::new(slices, clock, profile.clone(), measured_from, target, sampler);
     let results = thread::scope(|scope| {
         let running: Vec<_> = drivers
@@ -205,7 +267,7 @@ fn drive<P: Protocol + Send>(
         started_at,
         intervals: watch.intervals,
         before: scene.shop.clone(),
-        after: scene.connector.look_up().ok(),
+        after: scene.way.look_again(),
     })
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Watch {
     measured_from: u64,
     server_pid: Option<u32>,
     admin: Option<SocketAddr>,
-    sampler: Sampler,
+    sampler: Option<Sampler>,
     /// Seconds that not all threads have told of, with how many have.
     gathering: BTreeMap<u64, (usize, Slice)>,
     pub(crate) intervals: Vec<Interval>,
@@ -48,7 +48,7 @@ impl Watch {
         profile: Option<Profile>,
         measured_from: u64,
         target: &Target,
-        sampler: Sampler,
+        sampler: Option<Sampler>,
     ) -> Watch {
         Watch {
             slices,
@@ -156,7 +156,7 @@ impl Watch {
             outstanding: slice.outstanding,
             intended: figures(&slice.intended),
             from_sent: figures(&slice.from_sent),
-            stock: self.sampler.sample(),
+            stock: self.sampler.as_mut().and_then(Sampler::sample),
         };
         show(&interval, &slice.intended);
         self.intervals.push(interval);

@@ -6,6 +6,7 @@
 mod mix;
 mod output;
 mod pace;
+mod setup;
 mod target;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ use crate::Failure;
 pub(crate) use mix::Mix;
 pub(crate) use output::Output;
 pub(crate) use pace::{Arrival, Pace, Pair};
+pub(crate) use setup::{Database, Password, Setup};
 pub(crate) use target::{Address, Spoken, Target};
 
 /// All that a run needs to know.

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::Setup;
+
 /// Connections at most: each is a descriptor and a few KiB.
 const CONNECTIONS_MAX: usize = 50_000;
 
@@ -21,6 +23,14 @@ pub(crate) enum Spoken {
     Http,
     /// The same through TLS
     Https,
+    /// Redis with a Lua script
+    RedisLua,
+    /// PostgreSQL, one row for the free units of an item
+    PostgresRow,
+    /// PostgreSQL, one row for each unit
+    PostgresUnits,
+    /// PostgreSQL, one row for an item, many purchases in one call
+    PostgresBatch,
 }
 
 impl Spoken {
@@ -91,6 +101,8 @@ pub(crate) struct Target {
     /// Process of the server, to tell its CPU time
     #[arg(long)]
     pub(crate) server_pid: Option<u32>,
+    #[command(flatten)]
+    pub(crate) setup: Setup,
 }
 
 impl Target {
@@ -112,7 +124,14 @@ impl Target {
             return Some("--server-name: only with --tls or --protocol https".to_owned());
         }
         let mut names = std::iter::once(&self.sale).chain(&self.item);
-        names.find_map(|name| doorbuster::sale::Name::parse(name.as_bytes()).err())
+        let bad_name = names.find_map(|name| doorbuster::sale::Name::parse(name.as_bytes()).err());
+        bad_name.or_else(|| self.setup.problem(self.protocol))
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(socket: SocketAddr) -> Address {
+        Address { written: socket.to_string(), socket }
     }
 }
 

@@ -6,6 +6,8 @@
 pub(crate) mod binary;
 mod decimal;
 pub(crate) mod http;
+pub(crate) mod postgres;
+pub(crate) mod redis;
 pub(crate) mod resp;
 
 use doorbuster::message::outcome;
@@ -56,6 +58,10 @@ pub(crate) trait Protocol {
     const TAGGED: bool;
     /// Whether answers say when they are replayed.
     const SAYS_REPLAYED: bool;
+
+    /// Whether a connection is given nothing to send while it waits for answers: what comes due
+    /// meanwhile is the next batch.
+    const TAKES_TURNS: bool = false;
 
     /// Appends a purchase.
     fn buy(&mut self, purchase: &Purchase<'_>, tag: u32, out: &mut Vec<u8>);

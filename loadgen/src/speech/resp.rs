@@ -38,7 +38,7 @@ pub(crate) fn bulk(text: &str) -> String {
 }
 
 /// Appends a number as a bulk string.
-fn number(value: u128, out: &mut Vec<u8>) {
+pub(super) fn number(value: u128, out: &mut Vec<u8>) {
     let decimal = Decimal::new(value);
     let digits = decimal.text();
     let length = u8::try_from(digits.len()).expect("39 digits at most");
@@ -88,14 +88,19 @@ impl Protocol for Resp {
     }
 
     fn parse(&mut self, bytes: &[u8], answers: &mut Vec<Parsed>) -> Result<usize, String> {
-        let mut at = 0;
-        while let Some(answer) = first_answer(&bytes[at..])? {
-            let (begin, length) = (at, answer.text.1);
-            at += length as usize;
-            answers.push(Parsed { text: (begin as u32, at as u32), ..answer });
-        }
-        Ok(at)
+        all_answers(bytes, answers)
     }
+}
+
+/// All whole answers; returns the bytes they took.
+pub(super) fn all_answers(bytes: &[u8], answers: &mut Vec<Parsed>) -> Result<usize, String> {
+    let mut at = 0;
+    while let Some(answer) = first_answer(&bytes[at..])? {
+        let (begin, length) = (at, answer.text.1);
+        at += length as usize;
+        answers.push(Parsed { text: (begin as u32, at as u32), ..answer });
+    }
+    Ok(at)
 }
 
 /// The first answer in `bytes`, if all of it is there.
@@ -138,20 +143,23 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// `[word]`, `[word, value]`, `[state, order, seq ...]`: all lines, for no word holds CR.
+/// `[word]`, `[word, value]`, `[state, order, seq ...]`: all lines, for no word holds CR. The word
+/// `replayed` is a script's, for what a doorbuster says as `held` again.
 fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
     let mut lines = Lines { bytes, at: 0 };
     let Some(count) = lines.next_line() else { return Ok(None) };
     let count = decimal::read(&count[1..]).filter(|count| (1..=16).contains(count));
     let count = count.ok_or("an array of a length that no answer has")?;
     let (mut outcome, mut order, mut units, mut expires) = (ERROR, 0, 0, 0);
+    let mut replayed = false;
     for index in 0..count {
         let Some(line) = lines.next_line() else { return Ok(None) };
         match line.first() {
             Some(b'$') => {
                 let Some(word) = lines.next_line() else { return Ok(None) };
                 if index == 0 {
-                    outcome = outcome_of(word);
+                    replayed = word == b"replayed";
+                    outcome = if replayed { outcome::HELD } else { outcome_of(word) };
                 }
             }
             Some(b':') if index == 1 => order = integer(line)?,
@@ -166,7 +174,7 @@ fn array(bytes: &[u8]) -> Result<Option<Parsed>, String> {
     }
     let [units, expires_in_ms] = [units, expires].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
     let text = (0, lines.at as u32);
-    Ok(Some(Parsed { outcome, replayed: false, tag: 0, order, units, expires_in_ms, text }))
+    Ok(Some(Parsed { outcome, replayed, tag: 0, order, units, expires_in_ms, text }))
 }
 
 fn integer(line: &[u8]) -> Result<u64, String> {

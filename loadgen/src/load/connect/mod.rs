@@ -115,9 +115,8 @@ impl Connector {
             match self.target.protocol {
                 Spoken::Binary => binary::look_up(&mut talk, sale, items, self.token()),
                 Spoken::Resp => resp::look_up(&mut talk, sale, items, self.token()),
-                Spoken::Http | Spoken::Https => {
-                    http::look_up(&mut talk, &self.target, self.token())
-                }
+                // Rivals are not asked: they are prepared.
+                _ => http::look_up(&mut talk, &self.target, self.token()),
             }
         };
         look().map_err(|failure| self.place(failure))
@@ -166,7 +165,7 @@ impl Connector {
         match self.target.protocol {
             Spoken::Binary => talk.say(&binary::hello(self.token())?),
             Spoken::Resp => resp::hello(self.token()).map_or(Ok(()), |hello| talk.say(&hello)),
-            Spoken::Http | Spoken::Https => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -175,7 +174,7 @@ impl Connector {
         match self.target.protocol {
             Spoken::Binary => binary::welcome(talk, self.token()),
             Spoken::Resp => resp::welcome(talk, self.token()),
-            Spoken::Http | Spoken::Https => Ok(usize::MAX),
+            _ => Ok(usize::MAX),
         }
     }
 
@@ -186,7 +185,7 @@ impl Connector {
             (Spoken::Binary, Some(number)) => binary::stock(talk, number),
             (Spoken::Binary, None) => Err(Failure::new(Failure::USAGE, "no number for the item")),
             (Spoken::Resp, _) => resp::stock(talk, sale, item, self.token()),
-            (Spoken::Http | Spoken::Https, _) => {
+            _ => {
                 let shop = http::look(talk, &self.target, &self.target.item[..1], self.token())?;
                 Ok(shop.items[0])
             }
@@ -240,7 +239,7 @@ fn not_for_buyers() -> Failure {
 }
 
 /// As many descriptors as the system lets us have; if it refuses, connecting will say so.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

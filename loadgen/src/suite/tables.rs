@@ -1,0 +1,223 @@
+//! A suite as a person reads it: a few tables, plain or as Markdown.
+
+use comfy_table::{CellAlignment, Table as Grid, presets::NOTHING};
+
+use super::document::{Entry, Row, SuiteDocument};
+use super::shape::Shape;
+use crate::figures::{rate, time};
+
+/// One table, and the sentences below it.
+pub(super) struct Table {
+    title: String,
+    /// The first row is the head.
+    rows: Vec<Vec<String>>,
+    notes: Vec<String>,
+}
+
+const NOTHING_MEASURED: &str = "-";
+
+/// Closed loops, open loops, who took part, and what the machine can do at all.
+pub(super) fn all(suite: &SuiteDocument) -> Vec<Table> {
+    let mut tables = vec![closed(suite)];
+    tables.extend(open(suite));
+    tables.push(contestants(suite));
+    tables.push(bare(suite));
+    tables
+}
+
+fn cells<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
+fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+    value.map_or_else(|| NOTHING_MEASURED.to_owned(), show)
+}
+
+fn rows(suite: &SuiteDocument, shape: Shape) -> impl Iterator<Item = &Row> {
+    suite.rows.iter().filter(move |row| row.shape == shape)
+}
+
+/// Every shape that there is, once.
+fn shapes(suite: &SuiteDocument) -> Vec<Shape> {
+    let mut shapes = Vec::new();
+    for row in &suite.rows {
+        if !shapes.contains(&row.shape) {
+            shapes.push(row.shape);
+        }
+    }
+    shapes
+}
+
+fn closed(suite: &SuiteDocument) -> Table {
+    let is_closed = |shape: &Shape| matches!(shape, Shape::Closed { .. });
+    let shapes: Vec<Shape> = shapes(suite).into_iter().filter(is_closed).collect();
+    let mut head = cells(["closed loop"]);
+    for shape in &shapes {
+        head.extend([format!("{}: orders/s", shape.word()), "p50".to_owned(), "p99".to_owned()]);
+    }
+    let mut table = Table { title: "Orders a second".to_owned(), rows: vec![head], notes: vec![] };
+    for entry in present(suite) {
+        let mut line = vec![entry.name.clone()];
+        for shape in &shapes {
+            for row in rows(suite, *shape).filter(|row| row.contestant == entry.name) {
+                line.push(optional(row.orders_per_second, rate));
+                line.extend([row.p50_ns, row.p99_ns].map(|ns| optional(ns, time)));
+                table.notes.extend(notes(row));
+            }
+        }
+        table.rows.push(line);
+    }
+    table
+}
+
+fn open(suite: &SuiteDocument) -> Vec<Table> {
+    let is_open = |shape: &Shape| matches!(shape, Shape::Open { .. });
+    let table = |shape: Shape| {
+        let head = ["open loop", "orders/s", "p50", "p99", "p99.9", "server's processors", ""];
+        let mut table = Table {
+            title: format!("{} purchases, timed from the intended send", shape.word()),
+            rows: vec![cells(head)],
+            notes: vec![],
+        };
+        for row in rows(suite, shape).filter(|row| is_present(suite, &row.contestant)) {
+            let mut line = vec![row.contestant.clone(), optional(row.orders_per_second, rate)];
+            line.extend([row.p50_ns, row.p99_ns, row.p99_9_ns].map(|ns| optional(ns, time)));
+            line.push(optional(row.server_cpu, |busy| format!("{busy:.2}")));
+            line.push(match (row.kept, row.notes.first()) {
+                (Some(false), _) => optional(row.late_shares, late),
+                (None, Some(note)) => note.clone(),
+                _ => String::new(),
+            });
+            table.notes.extend(notes(row).filter(|_| row.kept.is_some()));
+            table.rows.push(line);
+        }
+        table
+    };
+    shapes(suite).into_iter().filter(is_open).map(table).collect()
+}
+
+/// Why a schedule was missed: shares of the generator and of the connections.
+fn late((generator, connection): (f64, f64)) -> String {
+    let [generator, connection] = [generator, connection].map(|share| share * 100.0);
+    format!(
+        "schedule missed: {connection:.0} % late, the server being behind; \
+         {generator:.0} % late, the generator being busy"
+    )
+}
+
+fn notes(row: &Row) -> impl Iterator<Item = String> {
+    row.notes.iter().map(move |note| format!("{}, {}: {note}", row.contestant, row.shape.word()))
+}
+
+fn present(suite: &SuiteDocument) -> impl Iterator<Item = &Entry> {
+    suite.contestants.iter().filter(|entry| is_present(suite, &entry.name))
+}
+
+/// Whether it took part at all.
+fn is_present(suite: &SuiteDocument, name: &str) -> bool {
+    suite.rows.iter().any(|row| row.contestant == name && !row.runs.is_empty())
+}
+
+fn contestants(suite: &SuiteDocument) -> Table {
+    let with_knee = suite.contestants.iter().any(|entry| entry.knee.is_some());
+    let mut head = cells(["contestant", "server", "durable", "how"]);
+    head.extend(with_knee.then(|| "knee".to_owned()));
+    let mut rows = vec![head];
+    for entry in present(suite) {
+        let said = |text: &Option<String>| optional(text.clone(), |text| text);
+        let mut line = vec![
+            entry.name.clone(),
+            said(&entry.server),
+            said(&entry.durability),
+            entry.how.clone(),
+        ];
+        line.extend(with_knee.then(|| optional(entry.knee, |knee| format!("{}/s", rate(knee)))));
+        rows.push(line);
+    }
+    let left_out = suite.contestants.iter().filter_map(|entry| {
+        let why = entry.missing.as_ref()?;
+        Some(format!("{} was left out: {why}", entry.name))
+    });
+    let mut notes: Vec<String> = left_out.collect();
+    if suite.partial {
+        notes.push("partial: a signal ended the suite early".to_owned());
+    }
+    notes.push(format!("made by: {}", suite.command));
+    Table { title: "Contestants".to_owned(), rows, notes }
+}
+
+fn bare(suite: &SuiteDocument) -> Table {
+    let mut rows = vec![cells(["bare machine", "per second", "p50", "p99", "p99.9"])];
+    for line in &suite.bare {
+        let mut cells = vec![line.what.clone(), rate(line.per_second)];
+        cells.extend([line.p50_ns, line.p99_ns, line.p99_9_ns].map(time));
+        rows.push(cells);
+    }
+    let machine = suite.machine.iter().map(|machine| {
+        let processor = machine.processor.as_deref().unwrap_or("processor not known");
+        format!("{processor}, {} of them; {}", machine.processors, machine.system)
+    });
+    Table { title: "The machine".to_owned(), notes: machine.collect(), rows }
+}
+
+/// For a terminal.
+pub(super) fn plain(tables: &[Table]) -> String {
+    let one = |table: &Table| {
+        let mut grid = Grid::new();
+        grid.load_preset(NOTHING).add_rows(&table.rows);
+        for (index, column) in grid.column_iter_mut().enumerate() {
+            column.set_padding((0, 2));
+            if index > 0 && is_figure(table, index) {
+                column.set_cell_alignment(CellAlignment::Right);
+            }
+        }
+        let notes: String = table.notes.iter().map(|note| format!("{note}\n")).collect();
+        format!("{}\n{}\n{notes}", table.title, grid.trim_fmt())
+    };
+    tables.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// For a README.
+pub(super) fn markdown(tables: &[Table]) -> String {
+    let one = |table: &Table| {
+        let line = |cells: &[String]| {
+            let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+            format!("| {} |\n", cells.join(" | "))
+        };
+        let width = table.rows[0].len();
+        let rule = |index| if index > 0 && is_figure(table, index) { "---:|" } else { "---|" };
+        let mut text = format!("{}:\n\n{}|", table.title, line(&table.rows[0]));
+        text.extend((0..width).map(rule));
+        text.push('\n');
+        text.extend(table.rows[1..].iter().map(|cells| line(cells)));
+        text.extend(table.notes.iter().map(|note| format!("\n{note}\n")));
+        text
+    };
+    tables.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a column holds numbers.
+fn is_figure(table: &Table, column: usize) -> bool {
+    let begins =
+        |cell: &String| cell.starts_with(|char: char| char.is_ascii_digit() || char == '-');
+    table.rows[1..].iter().filter_map(|cells| cells.get(column)).all(begins)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let rows = vec![cells(["who", "orders/s", "why"]), cells(["a|b", "1,000", "so"])];
+        Table { title: "All".to_owned(), rows, notes: vec!["c was left out".to_owned()] }
+    }
+
+    #[test]
+    fn a_table_is_markdown_and_text() {
+        let wanted = "All:\n\n| who | orders/s | why |\n|---|---:|---|\n| a\\|b | 1,000 | so |\n\
+                      \nc was left out\n";
+        assert_eq!(markdown(&[table()]), wanted);
+        let text = plain(&[table()]);
+        assert!(text.contains("a|b") && text.ends_with("c was left out\n"), "{text}");
+    }
+}
