@@ -187,6 +187,12 @@ fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("it runs");
 }
 
+/// Ends a run, and reads what it says: else it would wait for a reader.
+fn end(child: Child) {
+    send(&child, Signal::TERM);
+    child.wait_with_output().expect("it ends");
+}
+
 #[test]
 fn a_signal_leaves_nothing_behind() {
     for name in ["redis-always", "postgres-row"] {
@@ -239,7 +245,7 @@ fn assert_one_line(talk: &str, wanted: &str) {
 #[test]
 fn redis_of_others_is_asked_with_the_password_of_the_environment() {
     let dir = folder();
-    let Some((mut child, server)) = long_run("redis-off", dir.path()) else { return };
+    let Some((child, server)) = long_run("redis-off", dir.path()) else { return };
     let file = server.join("redis.conf");
     let port = setting(&file, "port ").expect("it has one");
     let password = setting(&file, "requirepass ").expect("it has one");
@@ -261,14 +267,13 @@ fn redis_of_others_is_asked_with_the_password_of_the_environment() {
     let (code, talk) = run(&words, None);
     assert_eq!(code, Some(69), "{talk}");
     assert_one_line(&talk, "no answer");
-    send(&child, Signal::TERM);
-    child.wait().expect("it ends");
+    end(child);
 }
 
 #[test]
 fn postgres_of_others_is_asked_with_the_password_of_the_environment() {
     let dir = folder();
-    let Some((mut child, server)) = long_run("postgres-row", dir.path()) else { return };
+    let Some((child, server)) = long_run("postgres-row", dir.path()) else { return };
     let password = fs::read_to_string(server.join("password")).expect("it has one");
     let options = fs::read_to_string(server.join("data/postmaster.opts")).expect("it was seen");
     let port = options.split("port=").nth(1).and_then(|rest| rest.split('"').next());
@@ -296,8 +301,7 @@ fn postgres_of_others_is_asked_with_the_password_of_the_environment() {
     }
     let (code, talk) = run(&words("loadgen"), None);
     assert_eq!(code, Some(2), "{talk}");
-    send(&child, Signal::TERM);
-    child.wait().expect("it ends");
+    end(child);
 }
 
 #[test]
