@@ -30,6 +30,7 @@ fn shop(orders_max: usize) -> Shop {
         currency: *b"EUR",
         limit: 4,
         hold_ms: 120_000,
+        extend_ms: 0,
         opens_at: 1,
         closes_at: 0,
     };

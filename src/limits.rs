@@ -14,6 +14,8 @@ pub const STOCK_MAX: u64 = crate::sale::STOCK_MAX;
 pub const PRICE_MAX: u64 = crate::sale::PRICE_MAX;
 /// The longest hold: 30 days, in ms.
 pub const HOLD_MS_MAX: u32 = 30 * 24 * 60 * 60 * 1000;
+/// The longest extension of a hold: 30 days, in ms.
+pub const EXTEND_MS_MAX: u32 = HOLD_MS_MAX;
 /// Different hold times in use at once.
 pub const LANES_MAX: usize = crate::sale::LANES_MAX;
 

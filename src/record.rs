@@ -22,7 +22,18 @@ pub fn buy(request: &Head, condition: u32, given: &Given, now: Stamp) -> Head {
     }
 }
 
-/// The record of a change to an order: [`kind::CONFIRM`], [`kind::RELEASE`] or [`kind::EXPIRE`].
+/// The command about an order that a request or record of this kind is; `None` if it is none.
+pub fn command(kind: u8, about: About) -> Option<Command<'static>> {
+    Some(match kind {
+        kind::CONFIRM => Command::Confirm(about),
+        kind::RELEASE => Command::Release(about),
+        kind::EXTEND => Command::Extend(about),
+        kind::CANCEL => Command::Cancel(about),
+        _ => return None,
+    })
+}
+
+/// The record of a change to an order: of a kind of [`command`], or [`kind::EXPIRE`].
 pub fn change(kind: u8, sale: u16, given: &Given, now: Stamp) -> Head {
     let mut head = Head::new(kind);
     head.sale = sale.into();
@@ -190,12 +201,10 @@ impl Replay {
         }
         match head.kind {
             kind::BUY => self.buy(head, cells, now),
-            kind::CONFIRM | kind::RELEASE => {
+            kind::CONFIRM..=kind::CANCEL => {
                 let (sale, order) = (head.sale.to_native(), head.order());
                 let about = About { sale, order, buyer: Ident::NONE };
-                let is_confirm = head.kind == kind::CONFIRM;
-                let command =
-                    if is_confirm { Command::Confirm(about) } else { Command::Release(about) };
+                let command = command(head.kind, about).ok_or("no command of ours")?;
                 let given = self.shop.apply(now, &command).map_err(|why| self.refused(why))?;
                 same("units", given.units, head.units.to_native())
             }

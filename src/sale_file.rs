@@ -119,6 +119,7 @@ impl SaleFile {
             currency: currency(self.currency.as_deref())?,
             limit: limit("limit", self.limit)?,
             hold_ms: self.hold_ms.unwrap_or(HOLD_MS_DEFAULT),
+            extend_ms: self.extend_ms.unwrap_or(0),
             opens_at: time("opens_at", self.opens_at)?,
             closes_at: time("closes_at", self.closes_at)?,
         };
@@ -126,12 +127,10 @@ impl SaleFile {
         Ok(terms)
     }
 
-    /// A sale may say that it wants no extension and no waitlist; it cannot have them yet.
+    /// A sale may say that it wants no waitlist; it cannot have one yet.
     fn has_only_what_there_is(&self) -> Result<(), String> {
-        for (field, value) in [("extend_ms", self.extend_ms), ("waitlist", self.waitlist)] {
-            if let Some(value @ 1..) = value {
-                return Err(format!("{field}: {value} is not possible yet; 0 is"));
-            }
+        if let Some(value @ 1..) = self.waitlist {
+            return Err(format!("waitlist: {value} is not possible yet; 0 is"));
         }
         let policy = self.waitlist_policy.as_deref().unwrap_or("skip");
         if !["strict", "skip"].contains(&policy) {
@@ -233,6 +232,7 @@ mod tests {
             ("2026-11-27T20:00:00Z", "\"2600-01-01T00:00:00Z\"", "between the years 1970 and 2554"),
             ("sku = \"tee\"", "sku = \"\"", "sku"),
             ("stock = 1000", "stock = -1", "stock"),
+            ("limit = 4", "extend_ms = 2592000001", "extend_ms: 2592000001 is above"),
             ("limit = 4", "waitlist = 100", "waitlist: 100 is not possible yet"),
             ("limit = 4", "waitlist_policy = \"luck\"", "neither strict nor skip"),
             ("limit = 4", "currency = \"euro\"", "three capital letters"),

@@ -83,6 +83,7 @@ fn terms() -> Terms {
         currency: *b"EUR",
         limit: 3,
         hold_ms: 900,
+        extend_ms: 0,
         opens_at: 0,
         // Towards the end of the test.
         closes_at: BEGINNING + 50_000 * MS,

@@ -60,14 +60,14 @@ impl Script {
             "show" => self.show(rest),
             "at" => self.at(rest[0]),
             "buy" => self.buy(rest),
-            "confirm" | "release" => self.change(verb, rest),
+            "confirm" | "release" | "extend" | "cancel" => self.change(verb, rest),
             "stock" => self.stock(rest),
             "order" => self.order(rest),
             other => panic!("no such command: {other}"),
         }
     }
 
-    /// `sale NAME [hold_ms=] [limit=] [opens=] [closes=] item:stock:price[:limit] ...`
+    /// `sale NAME [hold_ms=] [extend_ms=] [limit=] [opens=] [closes=] item:stock:price[:limit] ...`
     fn sale(&mut self, words: &[&str]) -> String {
         let items = words[1..].iter().filter(|word| word.contains(':')).map(|word| {
             let parts: Vec<&str> = word.split(':').collect();
@@ -84,6 +84,7 @@ impl Script {
             currency: *b"EUR",
             limit: option(words, "limit").map_or(0, number),
             hold_ms: option(words, "hold_ms").map_or(1000, number),
+            extend_ms: option(words, "extend_ms").map_or(0, number),
             opens_at: option(words, "opens").map_or(0, time),
             closes_at: option(words, "closes").map_or(0, time),
         };
@@ -145,9 +146,12 @@ impl Script {
     fn change(&mut self, verb: &str, words: &[&str]) -> String {
         let buyer = option(words, "buyer").map_or(Ident::NONE, |text| self.ident(text).0);
         let about = About { sale: self.number_of(words[0]), order: number(words[1]), buyer };
-        let command =
-            if verb == "confirm" { Command::Confirm(about) } else { Command::Release(about) };
-        told(self.apply(&command))
+        told(self.apply(&match verb {
+            "confirm" => Command::Confirm(about),
+            "release" => Command::Release(about),
+            "extend" => Command::Extend(about),
+            _ => Command::Cancel(about),
+        }))
     }
 
     fn stock(&mut self, words: &[&str]) -> String {

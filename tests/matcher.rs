@@ -102,6 +102,7 @@ fn terms(items: usize) -> Terms {
         currency: *b"EUR",
         limit: 9,
         hold_ms: 120_000,
+        extend_ms: 0,
         opens_at: 0,
         closes_at: 0,
     }
@@ -215,6 +216,38 @@ fn a_sale_is_created_once_and_again_only_after_it_was_removed() {
     assert_eq!(told(house.rule(1, 0, Rule::Remove)), (outcome::OK, 0, 1, 5));
     assert_eq!(told(house.create(&terms(2))), (outcome::OK, 0, 2, 6));
     house.replayed();
+}
+
+#[test]
+fn every_command_about_an_order_is_recorded_and_replays_to_the_same_state() {
+    let mut house = House::new();
+    house.create(&Terms { extend_ms: 1_000, ..terms(1) });
+    house.rule(1, 0, Rule::Open);
+    let bought = house.ask(&buy("u1", "k1", 0))[0].reply().order.to_native();
+    let given_back = house.ask(&buy("u2", "k2", 0))[0].reply().order.to_native();
+    let commands = [
+        (kind::EXTEND, bought, outcome::HELD),
+        (kind::EXTEND, given_back, outcome::HELD),
+        (kind::CONFIRM, bought, outcome::CONFIRMED),
+        (kind::RELEASE, given_back, outcome::RELEASED),
+        (kind::CANCEL, bought, outcome::CANCELLED),
+    ];
+    for (seq, (kind, order, told)) in (5..).zip(commands) {
+        let mut command = Head { sale: 1.into(), ..Head::new(kind) };
+        command.set_order(order);
+        let reply = *house.ask(&[command.into()])[0].reply();
+        assert_eq!((reply.outcome, reply.seq.to_native()), (told, seq));
+        let shop = house.replayed();
+        let mut image = Vec::new();
+        shop.image(|line| image.push(*line));
+        let restored = Shop::from_image(BOUNDS, Seed::new([5, 6, 7, 8]), image);
+        let restored = restored.unwrap_or_else(|why| panic!("{kind}: {why:?}"));
+        assert_eq!(restored.state_hash(), shop.state_hash(), "{kind}");
+        // A second time it changes nothing.
+        let records = house.journal.len();
+        assert!(outcome::is_refusal(house.ask(&[command.into()])[0].reply().outcome));
+        assert_eq!(house.journal.len(), records);
+    }
 }
 
 #[test]

@@ -122,10 +122,11 @@ fn as_text(proof: &Proof) -> String {
         count(counts.of(kind::SEAL))
     );
     text += &format!(
-        "orders    {} of {} buyers: {} confirmed, {} released, {} expired, {} held\n",
+        "orders    {} of {} buyers: {} confirmed, {} cancelled, {} released, {} expired, {} held\n",
         count(totals.orders),
         count(totals.buyers),
         count(totals.confirmed),
+        count(totals.cancelled),
         count(totals.released),
         count(totals.expired),
         count(totals.held)
@@ -186,6 +187,7 @@ fn as_json(proof: &Proof) -> String {
         "buyers": totals.buyers,
         "held": totals.held,
         "confirmed": totals.confirmed,
+        "cancelled": totals.cancelled,
         "released": totals.released,
         "expired": totals.expired,
         "sales": sales,

@@ -117,7 +117,7 @@ impl<W: Write> Printer<W> {
                 put("buyer", json!(buyer));
                 put("key", json!(key));
             }
-            kind::CONFIRM | kind::RELEASE | kind::EXPIRE => {
+            kind::CONFIRM..=kind::CANCEL | kind::EXPIRE => {
                 put("order", json!(head.order().to_string()));
                 put("units", json!(head.units.to_native()));
                 put("price", json!(head.price.to_native()));
@@ -135,6 +135,7 @@ impl<W: Write> Printer<W> {
                 put("items", json!(items));
                 put("stock", json!(stock));
                 put("hold_ms", json!(terms.map_or(0, |terms| terms.hold_ms)));
+                put("extend_ms", json!(terms.map_or(0, |terms| terms.extend_ms)));
             }
             kind::SEAL => {
                 let hash = sealed_hash(head);
@@ -152,6 +153,8 @@ fn word(kind: u8) -> String {
         kind::BUY => "hold",
         kind::CONFIRM => "confirm",
         kind::RELEASE => "release",
+        kind::EXTEND => "extend",
+        kind::CANCEL => "cancel",
         kind::EXPIRE => "expire",
         kind::CREATE => "create",
         kind::OPEN => "open",
@@ -205,6 +208,7 @@ fn sentence(value: &Value) -> String {
         "items",
         "stock",
         "hold_ms",
+        "extend_ms",
         "state_hash",
     ];
     for name in names {

@@ -11,7 +11,7 @@ use crate::sale::{Form, Ident, TEXT_BYTES_MAX, text_len};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
-    /// An order as it now stands: to `Buy`, `Confirm` and `Release`.
+    /// An order as it now stands: to `Buy` and to an order's commands.
     Order(OrderAnswer),
     /// An order with all that is known of it: to `Order`.
     Shown(ShownOrder),
@@ -37,6 +37,8 @@ pub enum State {
     Released,
     /// The hold ran out.
     Expired,
+    /// The purchase was given back.
+    Cancelled,
 }
 
 impl State {
@@ -46,6 +48,7 @@ impl State {
             outcome::CONFIRMED => State::Confirmed,
             outcome::RELEASED => State::Released,
             outcome::EXPIRED => State::Expired,
+            outcome::CANCELLED => State::Cancelled,
             _ => return None,
         })
     }
@@ -56,7 +59,7 @@ impl State {
 pub struct OrderAnswer {
     /// Where it stands.
     pub state: State,
-    /// Its id, for `Confirm`, `Release` and `Order`.
+    /// Its id, for the order's commands and `Order`.
     pub order: u64,
     /// Position in the journal of the change that this answers.
     pub seq: u64,
@@ -136,8 +139,12 @@ pub enum Refusal {
     HoldExpired,
     /// The order is confirmed already.
     AlreadyConfirmed,
-    /// The order was released already.
+    /// The order was given back already.
     AlreadyReleased,
+    /// The hold was extended already, or the sale extends none.
+    ExtendRefused,
+    /// Only a purchase can be cancelled, and the order is none yet.
+    NotConfirmed,
     /// A table or queue of the server is full.
     Overloaded {
         /// After how long to try again, in ms.
@@ -177,6 +184,8 @@ impl Refusal {
             outcome::HOLD_EXPIRED => Refusal::HoldExpired,
             outcome::ALREADY_CONFIRMED => Refusal::AlreadyConfirmed,
             outcome::ALREADY_RELEASED => Refusal::AlreadyReleased,
+            outcome::EXTEND_REFUSED => Refusal::ExtendRefused,
+            outcome::NOT_CONFIRMED => Refusal::NotConfirmed,
             outcome::OVERLOADED => Refusal::Overloaded { retry_after_ms: value },
             outcome::MALFORMED => Refusal::Malformed,
             outcome::UNAUTHORIZED => Refusal::Unauthorized,
@@ -203,6 +212,8 @@ impl Refusal {
             Refusal::HoldExpired => outcome::HOLD_EXPIRED,
             Refusal::AlreadyConfirmed => outcome::ALREADY_CONFIRMED,
             Refusal::AlreadyReleased => outcome::ALREADY_RELEASED,
+            Refusal::ExtendRefused => outcome::EXTEND_REFUSED,
+            Refusal::NotConfirmed => outcome::NOT_CONFIRMED,
             Refusal::Overloaded { .. } => outcome::OVERLOADED,
             Refusal::Malformed => outcome::MALFORMED,
             Refusal::Unauthorized => outcome::UNAUTHORIZED,

@@ -258,6 +258,22 @@ impl Client {
         self.call(&Request::Release { sale, order, buyer: None })
     }
 
+    /// Has a hold last longer, once.
+    ///
+    /// # Errors
+    /// Those of [`call`](Client::call); a refusal is an answer.
+    pub fn extend(&mut self, sale: u16, order: u64) -> Result<Answer> {
+        self.call(&Request::Extend { sale, order, buyer: None })
+    }
+
+    /// Gives a purchase back.
+    ///
+    /// # Errors
+    /// Those of [`call`](Client::call); a refusal is an answer.
+    pub fn cancel(&mut self, sale: u16, order: u64) -> Result<Answer> {
+        self.call(&Request::Cancel { sale, order, buyer: None })
+    }
+
     /// Shows an order.
     ///
     /// # Errors

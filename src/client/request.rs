@@ -66,6 +66,24 @@ pub enum Request<'a> {
         /// If given: whose order it must be.
         buyer: Option<&'a str>,
     },
+    /// A hold lasts longer, once, by as much as the sale allows.
+    Extend {
+        /// Number of the sale.
+        sale: u16,
+        /// The order's id.
+        order: u64,
+        /// If given: whose order it must be.
+        buyer: Option<&'a str>,
+    },
+    /// A purchase is given back.
+    Cancel {
+        /// Number of the sale.
+        sale: u16,
+        /// The order's id.
+        order: u64,
+        /// If given: whose order it must be.
+        buyer: Option<&'a str>,
+    },
     /// Shows an order.
     Order {
         /// Number of the sale.
@@ -111,6 +129,12 @@ impl Request<'_> {
             }
             Request::Release { sale, order, buyer } => {
                 command(kind::RELEASE, sale, order, buyer, &mut tails)?
+            }
+            Request::Extend { sale, order, buyer } => {
+                command(kind::EXTEND, sale, order, buyer, &mut tails)?
+            }
+            Request::Cancel { sale, order, buyer } => {
+                command(kind::CANCEL, sale, order, buyer, &mut tails)?
             }
             Request::Order { sale, order } => command(kind::ORDER, sale, order, None, &mut tails)?,
             Request::Stock { item } => {

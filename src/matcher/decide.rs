@@ -25,7 +25,7 @@ impl Matcher {
     pub(super) fn decide(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
         match head.kind {
             kind::BUY => self.buy(door, at, head, now),
-            kind::CONFIRM | kind::RELEASE => self.change(door, at, head, now),
+            kind::CONFIRM..=kind::CANCEL => self.change(door, at, head, now),
             kind::ORDER => self.show_order(door, at, head, now),
             kind::STOCK => self.show_stock(door, head),
             kind::ORDER_BY_KEY => self.show_order_of_key(door, at, head, now),
@@ -77,14 +77,18 @@ impl Matcher {
 
     fn change(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
         let about = self.about(door, at, head);
-        let is_confirm = head.kind == kind::CONFIRM;
-        let command = if is_confirm { Command::Confirm(about) } else { Command::Release(about) };
+        let command = record::command(head.kind, about).expect("only such kinds come here");
         let answer = self.shop.apply(now, &command);
         if let Ok(given) = &answer {
             self.records.push(record::change(head.kind, about.sale, given, now).into());
             self.came_back(about.sale, given.item, given.state);
-            let counter =
-                if is_confirm { &self.counters.confirmed } else { &self.counters.released };
+            let counters = &self.counters;
+            let counter = match head.kind {
+                kind::CONFIRM => &counters.confirmed,
+                kind::RELEASE => &counters.released,
+                kind::EXTEND => &counters.extended,
+                _ => &counters.cancelled,
+            };
             counter.add(1);
         }
         self.answer(door, head, &answer, now);
@@ -153,6 +157,8 @@ impl Matcher {
             Refusal::HoldExpired => (outcome::HOLD_EXPIRED, 0),
             Refusal::AlreadyConfirmed => (outcome::ALREADY_CONFIRMED, 0),
             Refusal::AlreadyReleased => (outcome::ALREADY_RELEASED, 0),
+            Refusal::ExtendRefused => (outcome::EXTEND_REFUSED, 0),
+            Refusal::NotConfirmed => (outcome::NOT_CONFIRMED, 0),
             Refusal::NotFree(free) => (outcome::SOLD_OUT, free),
             Refusal::NotClosed => (outcome::NOT_CLOSED, 0),
             Refusal::HoldsLive(units) => (outcome::HOLDS_LIVE, units),

@@ -36,7 +36,7 @@ impl Matcher {
     /// Units may have come back to an item.
     #[inline]
     pub(super) fn came_back(&mut self, sale: u16, item: u16, to: State) {
-        if to != State::Confirmed {
+        if matches!(to, State::Released | State::Expired | State::Cancelled) {
             self.board.take_down(sale, item);
         }
     }

@@ -104,7 +104,8 @@ impl Matcher {
             limit: terms.limit.into(),
             state: phase as u8,
             currency: terms.currency,
-            zero: [0; 12],
+            extend_ms: terms.extend_ms.into(),
+            zero: [0; 8],
             arrived: head.time,
         };
         let replies = &mut self.doors[door].replies;

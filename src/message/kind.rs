@@ -1,5 +1,5 @@
 //! What a message is; the first byte of its head. Numbers stay for ever; the gaps are for commands
-//! to come (4 extend, 5 cancel, 6 basket).
+//! to come (6 basket).
 
 /// Units for a buyer. Request and record.
 pub const BUY: u8 = 1;
@@ -7,6 +7,10 @@ pub const BUY: u8 = 1;
 pub const CONFIRM: u8 = 2;
 /// A hold is given back. Request and record.
 pub const RELEASE: u8 = 3;
+/// A hold lasts longer. Request and record.
+pub const EXTEND: u8 = 4;
+/// A purchase is given back. Request and record.
+pub const CANCEL: u8 = 5;
 /// A hold ran out. Record only.
 pub const EXPIRE: u8 = 7;
 /// A new sale. From the operator; record.

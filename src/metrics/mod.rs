@@ -128,6 +128,10 @@ pub struct MatcherCounters {
     pub released: Counter,
     /// Holds that ran out.
     pub expired: Counter,
+    /// Holds extended.
+    pub extended: Counter,
+    /// Purchases given back.
+    pub cancelled: Counter,
     /// Requests decided after one that arrived later.
     pub inversions: Counter,
     /// The largest such difference of arrival, ns.
@@ -158,6 +162,8 @@ impl Default for MatcherCounters {
             confirmed: Counter::default(),
             released: Counter::default(),
             expired: Counter::default(),
+            extended: Counter::default(),
+            cancelled: Counter::default(),
             inversions: Counter::default(),
             inversion_ns_max: Counter::default(),
             seq: Counter::default(),

@@ -75,6 +75,10 @@ pub enum Command<'a> {
     Confirm(About),
     /// Give a hold back.
     Release(About),
+    /// Have a hold last longer, once.
+    Extend(About),
+    /// Give a purchase back.
+    Cancel(About),
 }
 
 /// An order as an answer tells it.
@@ -127,8 +131,12 @@ pub enum Refusal {
     HoldExpired,
     /// The order is a purchase already.
     AlreadyConfirmed,
-    /// The order was released already.
+    /// The order was given back already.
     AlreadyReleased,
+    /// The hold was extended already, or the sale extends none.
+    ExtendRefused,
+    /// Only what was sold can be cancelled, and this is a hold.
+    NotConfirmed,
     /// Only so many units are free to be withdrawn.
     NotFree(u64),
     /// Only a closed sale can be removed.

@@ -7,16 +7,19 @@
 //! | file | what |
 //! |---|---|
 //! | `command` | what can be asked and answered |
-//! | `shop` | the decision |
+//! | `shop` | the decision about a purchase |
+//! | `change` | what becomes of an order |
 //! | `rule` | what an operator says of a sale |
 //! | `show` | what can be read |
 //! | `stock` | a sale's items and their units |
 //! | `orders`, `index`, `buyers`, `holds`, `texts` | its tables |
-//! | `image` | the whole state as bytes, its hash, and the proof that it keeps the law |
+//! | `image` | the whole state as bytes, and its hash |
+//! | `proof` | that a state keeps the law |
 //! | `ident`, `terms` | the words |
 //! | `hash`, `memory` | what the tables stand on |
 
 mod buyers;
+mod change;
 mod command;
 mod hash;
 mod holds;
@@ -25,6 +28,7 @@ mod image;
 mod index;
 mod memory;
 mod orders;
+mod proof;
 mod rule;
 mod shop;
 mod show;
@@ -38,8 +42,9 @@ pub use command::{
 pub use hash::Seed;
 pub use holds::LANES_MAX;
 pub use ident::{BadIdent, Form, Ident, TEXT_BYTES_MAX, Text, text_len};
-pub use image::{BadImage, Line, Totals};
+pub use image::{BadImage, Line};
 pub use orders::State;
+pub use proof::Totals;
 pub use rule::{Rule, Ruling};
 pub use shop::{Bounds, Shop};
 pub use show::{Kept, SoldOut};

@@ -21,6 +21,8 @@ pub enum State {
     Released = 3,
     /// Given back by the clock.
     Expired = 4,
+    /// Given back after it was sold.
+    Cancelled = 5,
 }
 
 impl State {
@@ -31,6 +33,7 @@ impl State {
             2 => State::Confirmed,
             3 => State::Released,
             4 => State::Expired,
+            5 => State::Cancelled,
             _ => return None,
         })
     }
@@ -63,8 +66,13 @@ pub(super) struct Order {
     pub(super) item: u16,
     key_form: u8,
     state: u8,
-    zero: [u8; 2],
+    /// Bits: [`EXTENDED`].
+    pub(super) flags: u8,
+    zero: u8,
 }
+
+/// The bit of [`Order::flags`] that says that its hold was extended.
+pub(super) const EXTENDED: u8 = 1;
 
 const _: () = assert!(size_of::<Order>() == 64);
 
@@ -88,6 +96,11 @@ impl Order {
     #[inline]
     pub(super) fn set_state(&mut self, state: State) {
         self.state = state as u8;
+    }
+
+    #[inline]
+    pub(super) fn is_extended(&self) -> bool {
+        self.flags & EXTENDED != 0
     }
 
     pub(super) fn key(&self) -> Ident {

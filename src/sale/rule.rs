@@ -55,10 +55,10 @@ impl Shop {
         if self.sales.len() >= self.bounds.sales_max {
             return Err(format!("there are {} sales already: no more fit", self.sales.len()));
         }
-        let Some(lane) = self.holds.lane(terms.hold_ms) else {
+        let Some(lane) = self.holds.lane(terms.hold_ms, terms.extend_ms) else {
             return Err(format!(
-                "hold_ms: too many different ones in use to add {}",
-                terms.hold_ms
+                "hold_ms and extend_ms: too many different ones in use to add {} and {}",
+                terms.hold_ms, terms.extend_ms
             ));
         };
         // From here it succeeds.

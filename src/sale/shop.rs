@@ -1,5 +1,6 @@
-//! All sales of a server, and the decision. `apply` is a ladder of refusals in the contract's order
-//! of precedence; what comes after the comment "From here it succeeds" cannot fail.
+//! All sales of a server, and the decision about a purchase: a ladder of refusals in the contract's
+//! order of precedence; what comes after the comment "From here it succeeds" cannot fail. What
+//! becomes of an order afterwards is decided next door in `change`.
 //!
 //! It never does I/O, reads a clock, draws a random number or allocates for an order: the same
 //! commands at the same stamps give the same answers for ever.
@@ -16,7 +17,7 @@ use super::orders::{Order, Orders, State};
 use super::stock::{Item, Sale};
 use super::texts::Texts;
 
-const NS_PER_MS: u64 = 1_000_000;
+pub(super) const NS_PER_MS: u64 = 1_000_000;
 
 /// How much a shop can hold; all of it is allocated and touched when the shop is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub struct Shop {
     pub(super) texts: Texts,
     /// Orders in state `held`.
     pub(super) held: u64,
-    admits: bool,
+    pub(super) admits: bool,
     pub(super) bounds: Bounds,
 }
 
@@ -92,7 +93,8 @@ impl Shop {
         self.orders.prefetch_id(order);
     }
 
-    /// Says whether new orders are taken; if not, they are refused as overloaded.
+    /// Says whether new orders are taken; if not, they are refused as overloaded, and so is what
+    /// need not be: that a hold lasts longer, or that a purchase is given back.
     #[inline]
     pub fn admit(&mut self, new_orders: bool) {
         self.admits = new_orders;
@@ -115,6 +117,8 @@ impl Shop {
             Command::Buy(buy) => self.buy(now, buy),
             Command::Confirm(about) => self.confirm(about),
             Command::Release(about) => self.release(about),
+            Command::Extend(about) => self.extend(about),
+            Command::Cancel(about) => self.cancel(about),
         }
     }
 
@@ -208,76 +212,6 @@ impl Shop {
         if same { Ok(given(order, order.id, true)) } else { Err(Refusal::KeyReused) }
     }
 
-    fn confirm(&mut self, about: &About) -> Outcome {
-        let slot = self.held_order(about)?;
-        // From here it succeeds.
-        self.change();
-        self.held -= 1;
-        let order = self.orders.at_mut(slot);
-        assert!(self.now < order.expires_at, "expired holds were taken out before");
-        order.set_state(State::Confirmed);
-        let units = u64::from(order.units);
-        let answer = given(order, self.seq, false);
-        let (sale, item) = (order.sale, order.item);
-        let item = self.item_mut(sale, item);
-        item.held -= units;
-        item.confirmed += units;
-        item.assert_balance();
-        Ok(answer)
-    }
-
-    fn release(&mut self, about: &About) -> Outcome {
-        let slot = self.held_order(about)?;
-        // From here it succeeds.
-        Ok(self.give_back(slot, State::Released))
-    }
-
-    /// Takes out the next hold that ends at or before `now`, in the order of (end, id): its units
-    /// are free again. Returns its sale and what became of it; `None` when no such hold is left.
-    #[inline]
-    pub fn expire(&mut self, now: Stamp) -> Option<(u16, Given)> {
-        if now < self.holds.due() {
-            return None;
-        }
-        let slot = self.holds.take_due(now, &self.orders)?;
-        self.tick(now);
-        assert!(self.orders.at(slot).expires_at <= now);
-        Some((self.orders.at(slot).sale, self.give_back(slot, State::Expired)))
-    }
-
-    /// Whether a hold ends at or before `now`.
-    #[inline]
-    pub fn has_due(&mut self, now: Stamp) -> bool {
-        now >= self.holds.due() && self.holds.find_due(now, &self.orders).is_some()
-    }
-
-    fn give_back(&mut self, slot: u32, state: State) -> Given {
-        self.change();
-        self.held -= 1;
-        let order = self.orders.at_mut(slot);
-        assert_eq!(order.state(), State::Held);
-        order.set_state(state);
-        let order = *order;
-        let item = self.item_mut(order.sale, order.item);
-        item.held -= u64::from(order.units);
-        item.free += u64::from(order.units);
-        item.assert_balance();
-        let has_limit = item.limit != 0;
-        self.buyers.take(order.buyer, order.item, order.units, has_limit);
-        given(&order, self.seq, false)
-    }
-
-    /// The ladder that all commands about an order share.
-    fn held_order(&self, about: &About) -> Result<u32, Refusal> {
-        let slot = self.find(about)?;
-        match self.orders.at(slot).state() {
-            State::Held => Ok(slot),
-            State::Expired => Err(Refusal::HoldExpired),
-            State::Confirmed => Err(Refusal::AlreadyConfirmed),
-            State::Released => Err(Refusal::AlreadyReleased),
-        }
-    }
-
     pub(super) fn find(&self, about: &About) -> Result<u32, Refusal> {
         self.index(about.sale)?;
         let slot = self.orders.find_id(about.order).ok_or(Refusal::UnknownOrder)?;
@@ -314,7 +248,7 @@ impl Shop {
         Ok(&self.sales[self.index(sale)?])
     }
 
-    fn item_mut(&mut self, sale: u16, item: u16) -> &mut Item {
+    pub(super) fn item_mut(&mut self, sale: u16, item: u16) -> &mut Item {
         &mut self.sales[usize::from(sale) - 1].items[usize::from(item) - 1]
     }
 

@@ -77,6 +77,8 @@ pub struct Terms {
     pub limit: u32,
     /// How long a hold lasts; 0 makes every order a purchase at once.
     pub hold_ms: u32,
+    /// By how much a hold may be prolonged, once; 0 for not at all.
+    pub extend_ms: u32,
     /// When it opens by itself; 0 if the operator opens it.
     pub opens_at: u64,
     /// When it ends by itself; 0 if it does not.

@@ -88,7 +88,7 @@ impl Names {
     #[inline]
     pub(super) fn promise(&self, head: &Head, sale: u16) -> u16 {
         let cells = match head.kind {
-            kind::BUY | kind::CONFIRM | kind::RELEASE if !head.is_full() => 1,
+            kind::BUY..=kind::CANCEL if !head.is_full() => 1,
             kind::STOCK => 1,
             kind::SALE => self.page().names(sale).map_or(1, |names| 1 + names.items.len()),
             _ => REPLY_CELLS_MAX,

@@ -24,6 +24,7 @@ pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
         outcome::CONFIRMED => b"*6\r\n$9\r\nconfirmed\r\n:",
         outcome::RELEASED => b"*6\r\n$8\r\nreleased\r\n:",
         outcome::EXPIRED => b"*6\r\n$7\r\nexpired\r\n:",
+        outcome::CANCELLED => b"*6\r\n$9\r\ncancelled\r\n:",
         _ => return refusal(reply, out),
     };
     let mut line: Scribe = Scribe::new();
@@ -35,7 +36,7 @@ pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
     line.text(b"\r\n").append_to(out);
 }
 
-/// Answers `CONFIRM` and `RELEASE`: `[state, order, seq]` or a refusal.
+/// Answers `CONFIRM`, `RELEASE`, `EXTEND` and `CANCEL`: `[state, order, seq]` or a refusal.
 pub fn change(reply: &Reply, out: &mut Vec<u8>) {
     if outcome::is_refusal(reply.outcome) {
         return refusal(reply, out);
@@ -202,7 +203,7 @@ mod tests {
             shown(|out| buy(&reply(outcome::HELD), out)),
             "*6 $4 held :42 :43 :1 :2500 :120000 "
         );
-        for state in [outcome::CONFIRMED, outcome::RELEASED, outcome::EXPIRED] {
+        for state in outcome::CONFIRMED..=outcome::CANCELLED {
             let word = outcome::word(state);
             let start = format!("*6 ${} {word} :42 ", word.len());
             assert!(shown(|out| buy(&reply(state), out)).starts_with(&start));

@@ -83,6 +83,8 @@ pub fn read<'a>(words: &Words<'a>) -> Command<'a> {
         3 if name.eq_ignore_ascii_case(b"buy") => buy(words),
         5 if name.eq_ignore_ascii_case(b"stock") => stock(words),
         5 if name.eq_ignore_ascii_case(b"order") => of_order(words, kind::ORDER, "order"),
+        6 if name.eq_ignore_ascii_case(b"extend") => of_order(words, kind::EXTEND, "extend"),
+        6 if name.eq_ignore_ascii_case(b"cancel") => of_order(words, kind::CANCEL, "cancel"),
         7 if name.eq_ignore_ascii_case(b"confirm") => of_order(words, kind::CONFIRM, "confirm"),
         7 if name.eq_ignore_ascii_case(b"release") => of_order(words, kind::RELEASE, "release"),
         _ => return Command::Local,
@@ -235,7 +237,9 @@ mod tests {
             format!("64 d/ units 0 price 0 tails 0 order {any}")
         );
         assert_eq!(shown("STOCK d t"), "65 d/t units 0 price 0 tails 0 order 0");
-        assert_eq!(shown("EXTEND d 1"), "local");
+        assert_eq!(shown("extend d 1"), "4 d/ units 0 price 0 tails 0 order 1");
+        assert_eq!(shown("Cancel d 1"), "5 d/ units 0 price 0 tails 0 order 1");
+        assert_eq!(shown("EXPAND d 1"), "local");
         assert_eq!(
             shown("BUY drop tee u1 k1 ticket u1.5.00 UNITS 3"),
             format!("1 drop/tee units 3 price {any} tails 0 order 0")
@@ -268,6 +272,8 @@ mod tests {
         let arity = |name| format!("-ERR wrong number of arguments for '{name}' command");
         assert_eq!(shown("BUY drop tee u1"), arity("buy"));
         assert_eq!(shown("CONFIRM drop"), arity("confirm"));
+        assert_eq!(shown("EXTEND drop"), arity("extend"));
+        assert_eq!(shown("CANCEL drop 1 u1"), arity("cancel"));
         assert_eq!(shown("ORDER drop 1 2"), arity("order"));
         assert_eq!(shown("STOCK drop"), arity("stock"));
         let units = "-ERR UNITS must be an integer from 1 to 1000000";

@@ -71,7 +71,7 @@ fn an_order_is_made_repeated_found_confirmed_and_shown() {
         sale.json(),
         json!({
             "name": "drop", "state": "open", "opens_at": null, "closes_at": null,
-            "currency": "EUR", "limit": 4, "hold_ms": 3_600_000, "seq": seq,
+            "currency": "EUR", "limit": 4, "hold_ms": 3_600_000, "extend_ms": 0, "seq": seq,
             "items": [
                 {"sku": "tee", "stock": 10, "free": 8, "held": 0, "confirmed": 2, "waiting": 0,
                  "price": 2500, "limit": 2},

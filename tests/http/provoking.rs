@@ -72,7 +72,8 @@ impl Street {
         );
         let brief = format!("name = \"brief\"\nhold_ms = 1\n{ITEM}");
         let empty = "name = \"empty\"\nitems = [{ sku = \"tee\", stock = 0, price = 2500 }]\n";
-        let many = "name = \"drop\"\nitems = [{ sku = \"tee\", stock = 100000, price = 2500 }]\n";
+        let many = "name = \"drop\"\nextend_ms = 1000\n\
+            items = [{ sku = \"tee\", stock = 100000, price = 2500 }]\n";
         let first = House::new(&[many, &idle, &later, &over, &brief, empty]);
         let (second, third) = (House::new(&[DROP]), House::new(&[many]));
         let (tokens, secrets) = (second.path("tokens.toml"), second.path("secrets"));
@@ -114,11 +115,21 @@ impl Street {
         (made.json()["order"].as_str().expect("an id").to_owned(), key)
     }
 
+    /// Confirms an order.
+    fn pay(&self, sale: &str, order: &str) {
+        let path = format!("/v1/sales/{sale}/orders/{order}/confirm");
+        assert_eq!(Peer::of(&self.open).post(&path, "").status, 200);
+    }
+
     /// A request that succeeds on the open server, unless its operation never does.
     fn good(&mut self, method: &str, path: &str) -> Draft {
         let (mut target, mut lines, mut body) = (path.replace("{sale}", "drop"), String::new(), "");
         if path.contains("{order}") {
-            target = target.replace("{order}", &self.order("drop").0);
+            let order = self.order("drop").0;
+            target = target.replace("{order}", &order);
+            if path.ends_with("/cancel") {
+                self.pay("drop", &order);
+            }
         }
         if path.ends_with("/orders") && method == "POST" {
             lines =
@@ -143,7 +154,7 @@ impl Street {
             (200, _) if method == "POST" && path.ends_with("/orders") => {
                 assert_eq!(Peer::of(&self.open).ask(draft.text()).status, 201);
             }
-            (200 | 201 | 501, _) => {}
+            (200 | 201, _) => {}
             (400, "bad_request") => draft.lines += "Transfer-Encoding: gzip\r\n",
             (400, "bad_field") => draft.asks_for("colour=red"),
             (400, "malformed_json") => draft.body = "{".to_owned(),
@@ -213,6 +224,8 @@ impl Street {
             "hold_expired" => ("brief", ""),
             "already_confirmed" => ("drop", "confirm"),
             "already_released" => ("drop", "release"),
+            "extend_refused" => ("drop", "extend"),
+            "not_confirmed" => ("drop", ""),
             other => panic!("nothing brings about {other}"),
         };
         let order = self.order(sale).0;

@@ -98,10 +98,6 @@ fn a_request_that_makes_no_sense_is_told_why_and_the_connection_goes_on() {
     assert_eq!(method.header("allow"), Some("GET, HEAD, POST, OPTIONS"));
     let form = "Content-Type: application/x-www-form-urlencoded\r\nIdempotency-Key: k\r\n";
     expect(&shop.ask(request(&format!("POST {path}"), form, TEE)), 415, "unsupported_media_type");
-    for verb in ["extend", "cancel"] {
-        let answer = shop.post(&format!("{path}/1/{verb}"), "{}");
-        expect(&answer, 501, "not_implemented");
-    }
     let options = shop.ask(request("OPTIONS /v1/sales/drop", "", ""));
     assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD, OPTIONS")));
     assert_eq!(shop.order("drop", "k", TEE).status, 201, "after all that");

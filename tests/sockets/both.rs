@@ -188,3 +188,54 @@ fn both_protocols_are_served_at_once_and_never_give_a_unit_twice() {
     server.stop().expect_code(0);
     assert_eq!(house.audit()["held"], 3 * EACH);
 }
+
+/// A sale whose holds may be prolonged.
+const LONGER: &str = "name = \"longer\"\nhold_ms = 60000\nextend_ms = 30000\n\
+    items = [{ sku = \"tee\", stock = 2, price = 2500, limit = 2 }]\n";
+
+#[test]
+fn a_hold_is_prolonged_once_and_a_purchase_given_back_over_both_protocols() {
+    let house = House::new(&[LONGER]);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let mut resp = Resp::over(server.connect());
+    let tee = client.resolve("longer", "tee").expect("it is sold");
+    let held = given(client.buy(tee, "u1", "k1", 1).expect("an answer"));
+    let longer = given(client.extend(tee.sale, held.order).expect("an answer"));
+    assert_eq!((longer.state, longer.order), (State::Held, held.order));
+    assert_eq!(longer.expires_at, held.expires_at + 30_000_000_000);
+    assert!(longer.expires_in_ms > 60_000 && longer.seq > held.seq);
+    let twice = client.extend(tee.sale, held.order).expect("an answer");
+    assert_eq!(refused(twice), Refusal::ExtendRefused);
+    let early = client.cancel(tee.sale, held.order).expect("an answer");
+    assert_eq!(refused(early), Refusal::NotConfirmed);
+
+    let order = resp.ask(&["BUY", "longer", "tee", "u1", "k2"]).number(1).to_string();
+    let longer = resp.ask(&["EXTEND", "longer", &order]);
+    assert_eq!((longer.word(), longer.number(1).to_string()), ("held", order.clone()));
+    assert_eq!(resp.ask(&["EXTEND", "longer", &order]).word(), "extend_refused");
+    assert_eq!(resp.ask(&["CANCEL", "longer", &order]).word(), "not_confirmed");
+    assert_eq!(resp.ask(&["BUY", "longer", "tee", "u2", "k3"]).word(), "sold_out");
+    assert_eq!(resp.ask(&["CONFIRM", "longer", &order]).word(), "confirmed");
+    assert_eq!(resp.ask(&["CANCEL", "longer", &order]).word(), "cancelled");
+    assert_eq!(resp.ask(&["CANCEL", "longer", &order]).word(), "already_released");
+
+    let given_back = client.buy(tee, "u1", "k4", 1).expect("the unit and its limit are back");
+    let paid = given(client.confirm(tee.sale, given(given_back).order).expect("an answer"));
+    let whose = Request::Cancel { sale: tee.sale, order: paid.order, buyer: Some("u2") };
+    assert_eq!(refused(client.call(&whose).expect("an answer")), Refusal::NotYourOrder);
+    let whose = Request::Cancel { sale: tee.sale, order: paid.order, buyer: Some("u1") };
+    let cancelled = given(client.call(&whose).expect("an answer"));
+    assert_eq!((cancelled.state, cancelled.order), (State::Cancelled, paid.order));
+    let Answer::Stock(stock) = client.stock(tee).expect("an answer") else { panic!("no stock") };
+    assert_eq!((stock.stock, stock.free, stock.held, stock.confirmed), (2, 1, 1, 0));
+
+    // From the journal it is the same.
+    server.stop().expect_code(0);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let Answer::Stock(again) = client.stock(tee).expect("an answer") else { panic!("no stock") };
+    assert_eq!(again, stock);
+    let extended = client.extend(tee.sale, held.order).expect("an answer");
+    assert_eq!(refused(extended), Refusal::ExtendRefused);
+}

@@ -132,6 +132,8 @@ impl Teller {
         push_moment_or_null(reply.closes_at.to_native(), out);
         push(out, b",\"hold_ms\":");
         push_decimal(u64::from(reply.hold_ms.to_native()), out);
+        push(out, b",\"extend_ms\":");
+        push_decimal(u64::from(reply.extend_ms.to_native()), out);
         push(out, b",\"limit\":");
         push_limit(reply.limit.to_native(), out);
         push(out, b",\"currency\":");

@@ -23,14 +23,6 @@ const LOOK_AND_MAKE: &str = "GET, HEAD, POST, OPTIONS";
 const MAKE: &str = "POST, OPTIONS";
 const ALL: &str = "GET, HEAD, POST, OPTIONS";
 
-/// What is asked of an order.
-enum Verb {
-    Confirm,
-    Release,
-    /// Known, and not possible yet.
-    Later(&'static str),
-}
-
 /// Understands a whole request.
 ///
 /// # Errors
@@ -55,14 +47,14 @@ pub(super) fn read<'a>(
     match (target.count, names) {
         (4, [b"v1", b"sales", _, b"orders", ..]) => orders(head, &target, body, text),
         (6, [b"v1", b"sales", _, b"orders", _, verb]) => {
-            let verb = match verb {
-                b"confirm" => Verb::Confirm,
-                b"release" => Verb::Release,
-                b"extend" => Verb::Later("extend"),
-                b"cancel" => Verb::Later("cancel"),
+            let kind = match verb {
+                b"confirm" => kind::CONFIRM,
+                b"release" => kind::RELEASE,
+                b"extend" => kind::EXTEND,
+                b"cancel" => kind::CANCEL,
                 _ => return Err(nothing_there(sent)),
             };
-            change(head, &target, &verb, body, text)
+            change(head, &target, kind, body, text)
         }
         (5, [b"v1", b"sales", _, b"orders", ..]) => look(head, &target, text, kind::ORDER),
         (3, [b"v1", b"sales", ..]) => look(head, &target, text, kind::SALE),
@@ -166,7 +158,7 @@ fn look<'a>(
 fn change<'a>(
     head: &Head<'a>,
     target: &Target,
-    verb: &Verb,
+    kind: u8,
     body: &'a [u8],
     text: &'a mut Text,
 ) -> Result<Meaning<'a>, Fault> {
@@ -176,14 +168,6 @@ fn change<'a>(
         other => return Err(Fault::method(other, MAKE)),
     }
     no_parameters(head, target, text)?;
-    let kind = match verb {
-        Verb::Confirm => kind::CONFIRM,
-        Verb::Release => kind::RELEASE,
-        Verb::Later(word) => {
-            let detail = format!("{word} is not possible yet; confirm and release are");
-            return Err(Fault::new(501, "not_implemented", detail));
-        }
-    };
     let id = order_id(target.segment(4), head, text)?;
     is_json(head, body)?;
     let sender = order::sender(body, text)?;
@@ -250,7 +234,7 @@ fn order_id(span: Span, head: &Head<'_>, text: &Text) -> Result<u64, Fault> {
 #[inline]
 fn ask(kind: u8, sale: &[u8]) -> Ask<'_> {
     let mut head = message::Head::new(kind);
-    if matches!(kind, kind::BUY | kind::CONFIRM | kind::RELEASE) {
+    if matches!(kind, kind::BUY..=kind::CANCEL) {
         head.options = FULL;
     }
     Ask { head, sale, item: &[], long_buyer: &[], long_key: &[] }

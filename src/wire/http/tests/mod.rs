@@ -62,12 +62,14 @@ fn meant(meaning: &Meaning<'_>) -> String {
         kind::BUY => "BUY",
         kind::CONFIRM => "CONFIRM",
         kind::RELEASE => "RELEASE",
+        kind::EXTEND => "EXTEND",
+        kind::CANCEL => "CANCEL",
         kind::ORDER => "ORDER",
         kind::ORDER_BY_KEY => "ORDER_BY_KEY",
         kind::SALE => "SALE",
         _ => "?",
     };
-    assert_eq!(head.is_full(), matches!(name, "BUY" | "CONFIRM" | "RELEASE"));
+    assert_eq!(head.is_full(), (kind::BUY..=kind::CANCEL).contains(&head.kind));
     let texts = [ask.long_buyer, ask.long_key];
     let long = texts.iter().filter(|text| !text.is_empty()).count();
     assert_eq!(usize::from(head.tails.to_native()), long, "tails are the long texts");
