@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use doorbuster::sale::{
-    Bounds, Buy, Command, Form, Ident, ItemTerms, Name, Seed, Shop, Terms, condition,
+    Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, Seed, Shop, Terms, condition,
 };
 
 /// How far ahead of its decision a request's memory is asked for, as the matcher does.
@@ -60,7 +60,8 @@ fn decide(shop: &mut Shop, count: u64, buyers: u64) -> Duration {
             item: 1,
             units: 1,
             max_price: u64::MAX,
-            condition: condition(u64::MAX),
+            fill: Fill::All,
+            condition: condition(u64::MAX, Fill::All, 1),
             buyer: ident(scatter(number % buyers)).into(),
             key: ident(scatter(number)).into(),
         };

@@ -4,16 +4,18 @@
 //! Replay trusts nothing: every record is decided again by the sale, and the answer must be the one
 //! recorded. A journal that was written by another law is refused, not bent.
 
-use crate::message::{Cell, FULL, Head, NO_MAX_PRICE, decode_terms, join_text, kind, messages};
+use crate::message::{
+    Cell, Head, Line, NO_MAX_PRICE, decode_terms, encode_lines, join_text, kind, lines_in, messages,
+};
 use crate::sale::{
-    About, Buy, Command, Form, Given, Ident, Party, Refusal, Rule, Ruling, Seq, Shop, Stamp, Text,
+    About, Buy, Command, Fill, Form, Given, Ident, Party, Refusal, Rule, Ruling, Seq, Shop, Stamp,
+    Text,
 };
 
 /// The record of a purchase, made from its request.
 #[inline(always)]
 pub fn buy(request: &Head, condition: u32, given: &Given, now: Stamp) -> Head {
     Head {
-        options: request.options & !FULL,
         tag: condition.into(),
         price: given.price.into(),
         units: given.units.into(),
@@ -31,6 +33,17 @@ pub fn command(kind: u8, about: About) -> Option<Command<'static>> {
         kind::CANCEL => Command::Cancel(about),
         _ => return None,
     })
+}
+
+/// The last tail of a record of a purchase that was content with fewer units: what it asked for.
+pub fn asked(item: u16, units: u32) -> Cell {
+    encode_lines(&[Line { item, units, price: 0 }])
+}
+
+/// Whether a purchase is content with fewer units.
+#[inline(always)]
+pub fn fill(head: &Head) -> Fill {
+    if head.is_up_to() { Fill::UpTo } else { Fill::All }
 }
 
 /// The record of a change to an order: of a kind of [`command`], or [`kind::EXPIRE`].
@@ -95,7 +108,8 @@ pub fn sealed_hash(head: &Head) -> [u8; 32] {
     hash
 }
 
-/// The buyer and key of a purchase with their whole texts. `tail` gives the cells behind the head.
+/// The buyer and key of a purchase with their whole texts, and in how many tails those lie. `tail`
+/// gives the cells behind the head.
 ///
 /// `None` if a form is unknown or an ident is missing.
 #[inline(always)]
@@ -104,7 +118,7 @@ pub fn idents(
     head: &Head,
     texts: &mut [Text; 2],
     tail: impl Fn(usize) -> Cell,
-) -> Option<(Ident, Ident)> {
+) -> Option<(Ident, Ident, usize)> {
     let (mut buyer, mut key) = (head.buyer()?, head.key()?);
     if buyer.form == Form::None || key.form == Form::None {
         return None;
@@ -120,7 +134,7 @@ pub fn idents(
         key = shop.long(&texts[1]);
         tails += 1;
     }
-    (usize::from(head.tails.to_native()) == tails).then_some((buyer, key))
+    (usize::from(head.tails.to_native()) >= tails).then_some((buyer, key, tails))
 }
 
 /// An ident and the text it needs if it is long.
@@ -238,19 +252,30 @@ impl Replay {
     }
 
     fn buy(&mut self, head: &Head, cells: &[Cell], now: Stamp) -> Result<(), String> {
-        let units = head.units.to_native();
-        if units == 0 {
-            return Err("an order of no units".to_owned());
-        }
+        let mut units = head.units.to_native();
         let mut texts = [[0; 64]; 2];
         let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
         let idents = idents(&self.shop, head, &mut texts, tail);
-        let (buyer, key) = idents.ok_or("no buyer or key of ours")?;
+        let (buyer, key, mut tails) = idents.ok_or("no buyer or key of ours")?;
+        let fill = fill(head);
+        if fill == Fill::UpTo {
+            let item = head.item.to_native();
+            units = lines_in(&tail(tails)).next().map_or(0, |line| line.units);
+            if tail(tails) != asked(item, units) {
+                return Err("what it asked for is not told".to_owned());
+            }
+            tails += 1;
+        }
+        same("tails", usize::from(head.tails.to_native()), tails)?;
+        if units == 0 {
+            return Err("an order of no units".to_owned());
+        }
         let buy = Buy {
             sale: head.sale.to_native(),
             item: head.item.to_native(),
             units,
             max_price: NO_MAX_PRICE,
+            fill,
             condition: head.tag.to_native(),
             buyer: party(buyer, &texts[0]),
             key: party(key, &texts[1]),
@@ -259,6 +284,7 @@ impl Replay {
         if given.replayed {
             return Err("its key stands for an earlier order".to_owned());
         }
+        same("units", given.units, head.units.to_native())?;
         same("price", given.price, head.price.to_native())
     }
 

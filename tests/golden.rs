@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use doorbuster::sale::{
-    About, Bounds, Buy, Command, Form, Ident, ItemTerms, Name, Outcome, Party, Refusal, Rule,
+    About, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, Outcome, Party, Refusal, Rule,
     Ruling, Seed, Shop, Terms, Text, condition,
 };
 
@@ -126,17 +126,20 @@ impl Script {
         if out.is_empty() { "nothing".to_owned() } else { out.trim_end_matches("; ").to_owned() }
     }
 
-    /// `buy SALE ITEM BUYER KEY [units=] [max=]`
+    /// `buy SALE ITEM BUYER KEY [units=] [max=] [up_to]`
     fn buy(&mut self, words: &[&str]) -> String {
         let sale = self.number_of(words[0]);
         let (buyer, key) = (self.ident(words[2]), self.ident(words[3]));
         let max_price = option(words, "max").map_or(u64::MAX, number);
+        let units = option(words, "units").map_or(1, number);
+        let fill = if words.contains(&"up_to") { Fill::UpTo } else { Fill::All };
         let buy = Buy {
             sale,
             item: self.item_of(sale, words[1]),
-            units: option(words, "units").map_or(1, number),
+            units,
             max_price,
-            condition: condition(max_price),
+            fill,
+            condition: condition(max_price, fill, units),
             buyer: Party { ident: buyer.0, text: buyer.1.as_ref() },
             key: Party { ident: key.0, text: key.1.as_ref() },
         };

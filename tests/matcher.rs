@@ -10,7 +10,7 @@ use doorbuster::journal::Room;
 use doorbuster::limits::{ITEMS_PER_SALE_MAX, SALE_CELLS_MAX};
 use doorbuster::matcher::{Door, Matcher, MatcherParts};
 use doorbuster::message::{
-    Cell, FULL, Head, NO_MAX_PRICE, encode_terms, join_text, kind, outcome, text_tail,
+    Cell, FULL, Head, NO_MAX_PRICE, UP_TO, encode_terms, join_text, kind, outcome, text_tail,
 };
 use doorbuster::record::{Replay, rule};
 use doorbuster::ring::{Reader, Writer, ring};
@@ -108,7 +108,7 @@ fn terms(items: usize) -> Terms {
     }
 }
 
-fn buy(buyer: &str, key: &str, options: u8) -> Vec<Cell> {
+fn buy(buyer: &str, key: &str, tag: u32) -> Vec<Cell> {
     let mut head = Head { units: 1.into(), price: NO_MAX_PRICE.into(), ..Head::new(kind::BUY) };
     (head.sale, head.item, head.time) = (1.into(), 1.into(), 1.into());
     let mut tails = Vec::new();
@@ -121,7 +121,7 @@ fn buy(buyer: &str, key: &str, options: u8) -> Vec<Cell> {
     });
     head.set_buyer(idents[0]);
     head.set_key(idents[1]);
-    head.options |= options;
+    head.tag = tag.into();
     head.tails = (tails.len() as u16).into();
     [vec![head.into()], tails].concat()
 }
@@ -150,7 +150,7 @@ fn a_command_is_answered_in_full_if_it_asks_for_it_and_its_record_does_not_show_
     check(&house.ask(&buy(BUYER, KEY, FULL)), outcome::HELD, 3, 0);
     check(&house.ask(&buy(BUYER, KEY, FULL)), outcome::HELD, 3, 1);
     assert_eq!(house.ask(&buy(BUYER, KEY, 0)).len(), 1);
-    let mut confirm = Head { sale: 1.into(), options: FULL, ..Head::new(kind::CONFIRM) };
+    let mut confirm = Head { sale: 1.into(), tag: FULL.into(), ..Head::new(kind::CONFIRM) };
     confirm.set_order(3);
     check(&house.ask(&[confirm.into()]), outcome::CONFIRMED, 4, 0);
     let refused = house.ask(&[confirm.into()]);
@@ -225,6 +225,12 @@ fn every_command_about_an_order_is_recorded_and_replays_to_the_same_state() {
     house.rule(1, 0, Rule::Open);
     let bought = house.ask(&buy("u1", "k1", 0))[0].reply().order.to_native();
     let given_back = house.ask(&buy("u2", "k2", 0))[0].reply().order.to_native();
+    // One is free where five are asked for.
+    let mut many = buy("u3", KEY, 0);
+    let head = *many[0].head();
+    many[0] = Head { units: 5.into(), options: head.options | UP_TO, ..head }.into();
+    let one = *house.ask(&many)[0].reply();
+    assert_eq!((one.outcome, one.units.to_native()), (outcome::HELD, 1));
     let commands = [
         (kind::EXTEND, bought, outcome::HELD),
         (kind::EXTEND, given_back, outcome::HELD),
@@ -232,7 +238,7 @@ fn every_command_about_an_order_is_recorded_and_replays_to_the_same_state() {
         (kind::RELEASE, given_back, outcome::RELEASED),
         (kind::CANCEL, bought, outcome::CANCELLED),
     ];
-    for (seq, (kind, order, told)) in (5..).zip(commands) {
+    for (seq, (kind, order, told)) in (6..).zip(commands) {
         let mut command = Head { sale: 1.into(), ..Head::new(kind) };
         command.set_order(order);
         let reply = *house.ask(&[command.into()])[0].reply();

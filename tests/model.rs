@@ -6,8 +6,8 @@
 mod naive;
 
 use doorbuster::sale::{
-    About, Bounds, Buy, Command, Form, Ident, ItemTerms, Name, PRICE_MAX, Rule, Ruling, STOCK_MAX,
-    Seed, Shop, Terms, condition,
+    About, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, PRICE_MAX, Rule, Ruling,
+    STOCK_MAX, Seed, Shop, Terms, condition,
 };
 use naive::{MS, Naive};
 
@@ -116,13 +116,16 @@ fn live(seed: u64, commands: u64) -> usize {
             buyer: [Ident::NONE, ident(random.below(12))][random.below(2) as usize],
         };
         let max_price = [u64::MAX, 1000, 1001, 1002][random.below(4) as usize];
+        let units = 1 + random.below(3) as u32;
+        let fill = [Fill::All, Fill::UpTo][random.below(2) as usize];
         let command = match random.below(13) {
             0..=5 => Command::Buy(Buy {
                 sale,
                 item: random.below(5) as u16,
-                units: 1 + random.below(3) as u32,
+                units,
                 max_price,
-                condition: condition(max_price),
+                fill,
+                condition: condition(max_price, fill, units),
                 buyer: ident(random.below(12)).into(),
                 key: ident(random.below(commands)).into(),
             }),

@@ -4,7 +4,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use doorbuster::journal::{self, Disk, Reading, is_served};
-use doorbuster::message::{Cell, Head, decode_terms, join_text, kind, messages};
+use doorbuster::message::{Cell, Head, decode_terms, join_text, kind, lines_in, messages};
 use doorbuster::record::sealed_hash;
 use doorbuster::sale::{Form, Ident, TEXT_BYTES_MAX, Terms, text_len};
 use serde_json::{Value, json};
@@ -113,6 +113,10 @@ impl<W: Write> Printer<W> {
                 put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
                 put("order", json!(seq.to_string()));
                 put("units", json!(head.units.to_native()));
+                if head.is_up_to() {
+                    let asked = record.last().and_then(|cell| lines_in(cell).next());
+                    put("up_to", json!(asked.map_or(0, |line| line.units)));
+                }
                 put("price", json!(head.price.to_native()));
                 put("buyer", json!(buyer));
                 put("key", json!(key));
@@ -202,6 +206,7 @@ fn sentence(value: &Value) -> String {
         "item",
         "order",
         "units",
+        "up_to",
         "price",
         "buyer",
         "key",

@@ -3,7 +3,7 @@
 //! Encoding appends whole cells to a buffer or leaves it as it was; it never touches a socket.
 
 use super::{Error, Result};
-use crate::message::{Cell, Head, NO_MAX_PRICE, kind, split_ticket, text_tail, ticket_tail};
+use crate::message::{Cell, Head, NO_MAX_PRICE, UP_TO, kind, split_ticket, text_tail, ticket_tail};
 use crate::sale::{Form, Ident, Name};
 
 /// A sale and one of its items, by the numbers the server gave their names. They stay the same for
@@ -30,6 +30,20 @@ pub enum Request<'a> {
         /// The caller's idempotency key, unique in the sale.
         key: &'a str,
         /// How many, from 1.
+        units: u32,
+        /// The highest price of a unit to accept, in minor units; `None` for any.
+        max_price: Option<u64>,
+    },
+    /// As `Buy`, content with fewer units: as many as are free and as the buyer's limits leave, one
+    /// at least. The answer says how many.
+    BuyUpTo {
+        /// What to buy.
+        item: Item,
+        /// For whom.
+        buyer: &'a str,
+        /// The caller's idempotency key, unique in the sale.
+        key: &'a str,
+        /// How many at most, from 1.
         units: u32,
         /// The highest price of a unit to accept, in minor units; `None` for any.
         max_price: Option<u64>,
@@ -114,6 +128,10 @@ impl Request<'_> {
         let mut head = match *self {
             Request::Buy { item, buyer, key, units, max_price } => {
                 purchase(item, (buyer, key), (units, max_price), &mut tails)?
+            }
+            Request::BuyUpTo { item, buyer, key, units, max_price } => {
+                let head = purchase(item, (buyer, key), (units, max_price), &mut tails)?;
+                Head { options: head.options | UP_TO, ..head }
             }
             Request::BuyWithTicket { item, ticket, key, units, max_price } => {
                 let reason = "is not <buyer>.<expiry>.<64 hex digits>";

@@ -5,7 +5,7 @@
 use super::Matcher;
 use crate::message::{Head, Reply, join_text, kind, outcome};
 use crate::record;
-use crate::sale::{About, Buy, Command, Form, Given, Refusal, Stamp, State, condition};
+use crate::sale::{About, Buy, Command, Fill, Form, Given, Refusal, Stamp, State, condition};
 
 const NS_PER_MS: u64 = 1_000_000;
 /// What a refused buyer is told to wait at least, when a table or the disk is full.
@@ -47,14 +47,15 @@ impl Matcher {
         let requests = &self.doors[door].requests;
         let idents =
             record::idents(&self.shop, head, &mut texts, |index| requests.get(at + 1 + index));
-        let (buyer, key) = idents.expect("the wire lets only good idents through");
-        let max_price = head.price.to_native();
+        let (buyer, key, _) = idents.expect("the wire lets only good idents through");
+        let (max_price, fill) = (head.price.to_native(), record::fill(head));
         let buy = Buy {
             sale: head.sale.to_native(),
             item: head.item.to_native(),
             units: head.units.to_native(),
             max_price,
-            condition: condition(max_price),
+            fill,
+            condition: condition(max_price, fill, head.units.to_native()),
             buyer: record::party(buyer, &texts[0]),
             key: record::party(key, &texts[1]),
         };
@@ -62,9 +63,15 @@ impl Matcher {
         if let Ok(given) = &answer
             && !given.replayed
         {
-            self.records.push(record::buy(head, buy.condition, given, now).into());
-            for index in 0..usize::from(head.tails.to_native()) {
+            let tails = head.tails.to_native();
+            let mut record = record::buy(head, buy.condition, given, now);
+            record.tails = (tails + u16::from(fill == Fill::UpTo)).into();
+            self.records.push(record.into());
+            for index in 0..usize::from(tails) {
                 self.records.push(self.doors[door].requests.get(at + 1 + index));
+            }
+            if fill == Fill::UpTo {
+                self.records.push(record::asked(buy.item, buy.units));
             }
             self.counters.given.add(1);
             self.note_now();

@@ -51,6 +51,8 @@ pub const TEXT: u8 = 128;
 pub const ITEM: u8 = 129;
 /// A tail: the buyer's ticket behind a purchase. Binary protocol only.
 pub const TICKET: u8 = 130;
+/// A tail: up to three lines of an order; see [`Line`](super::Line).
+pub const LINES: u8 = 131;
 /// An answer, read as [`Reply`](super::Reply).
 pub const REPLY: u8 = 192;
 /// An answer, read as [`StockReply`](super::StockReply).

@@ -6,6 +6,7 @@
 //! field may *mean* is checked by `wire` for peers and by the matcher for everyone.
 
 pub mod kind;
+mod lines;
 pub mod outcome;
 mod shown;
 mod terms;
@@ -21,6 +22,7 @@ use rkyv::{
 };
 
 use crate::sale::{Form, Ident, Text};
+pub use lines::{LINES_PER_CELL, Line, encode_lines, line_cells, lines_in};
 pub use shown::{ItemReply, SaleReply};
 pub use ticket::{TicketText, split_ticket, ticket_parts, ticket_tail};
 pub use walk::messages;
@@ -35,9 +37,13 @@ pub const CELL_BYTES: usize = 64;
 #[repr(C, align(64))]
 pub struct Cell(pub [u8; CELL_BYTES]);
 
-/// The bit of [`Head::options`] by which a purchase, confirm or release asks to be answered with
-/// the order in full, as [`kind::ORDER`] is. Rings only: never on the wire, never in a record.
-pub const FULL: u8 = 1 << 6;
+/// The tag of a purchase or an order's command that asks to be answered with the order in full, as
+/// [`kind::ORDER`] is. Rings only, where there is no other tag but 0; records keep none.
+pub const FULL: u32 = 1;
+
+/// The bit of [`Head::options`] by which a purchase is content with fewer units than it asks for.
+/// Its record has in its last tail, as a line, what it asked for.
+pub const UP_TO: u8 = 1 << 6;
 
 /// `max_price` of a request that names none.
 pub const NO_MAX_PRICE: u64 = u64::MAX;
@@ -47,9 +53,9 @@ pub const NO_MAX_PRICE: u64 = u64::MAX;
 /// | offset | bytes | field | in a request | in a record |
 /// |---|---|---|---|---|
 /// | 0 | 1 | kind | [`kind`] | same |
-/// | 1 | 1 | options | bits 0-2 buyer's form, 3-5 key's form, 6 [`FULL`], 7 zero | 6 zero |
+/// | 1 | 1 | options | bits 0-2 buyer's form, 3-5 key's form, 6 [`UP_TO`], 7 zero | same |
 /// | 2 | 2 | tails | cells behind this one | same |
-/// | 4 | 4 | tag | the caller's, echoed | buy: digest of `max_price` |
+/// | 4 | 4 | tag | the caller's, echoed; ring: 0 or [`FULL`] | buy: digest of its conditions |
 /// | 8 | 2 | sale | its number, 0 unknown | same |
 /// | 10 | 2 | item | its number in the sale, 0 unknown | same |
 /// | 12 | 4 | units | wanted | given |
@@ -269,10 +275,16 @@ impl Head {
         u64::from_le_bytes(bytes)
     }
 
+    /// Whether it is content with fewer units; see [`UP_TO`].
+    #[inline]
+    pub fn is_up_to(&self) -> bool {
+        self.options & UP_TO != 0
+    }
+
     /// Whether it asks for the order in full; see [`FULL`].
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.options & FULL != 0
+        self.tag.to_native() == FULL
     }
 
     /// Names the order of an order's command.

@@ -37,7 +37,9 @@ pub struct Buy<'a> {
     pub units: u32,
     /// The highest acceptable price, minor units each; `u64::MAX` for any.
     pub max_price: u64,
-    /// [`condition`] of the `max_price` in the request: part of what the key stands for.
+    /// Whether it is content with fewer units.
+    pub fill: Fill,
+    /// The [`condition`] of the request: part of what the key stands for.
     pub condition: u32,
     /// Who.
     pub buyer: Party<'a>,
@@ -45,14 +47,29 @@ pub struct Buy<'a> {
     pub key: Party<'a>,
 }
 
-/// What tells one `max_price` from another in 32 bits; 0 for none.
+/// What a purchase is content with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// All units that it asks for, or none.
+    All,
+    /// As many of them as are free and as its buyer's limits leave, one at least.
+    UpTo,
+}
+
+/// What tells one purchase from another beside item, units and buyer, in 32 bits; 0 for none of it.
+/// `units` are those asked for: an order that is content with fewer does not remember them.
 #[inline]
-pub fn condition(max_price: u64) -> u32 {
-    if max_price == u64::MAX {
+pub fn condition(max_price: u64, fill: Fill, units: u32) -> u32 {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing
+    if max_price == u64::MAX && fill == Fill::All {
         return 0;
     }
-    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing
-    ((max_price + 1).wrapping_mul(GOLDEN) >> 32) as u32 | 1
+    let mut digest = max_price.wrapping_add(1).wrapping_mul(GOLDEN);
+    if fill == Fill::UpTo {
+        digest = (digest ^ u64::from(units) ^ 1 << 63).wrapping_mul(GOLDEN);
+        digest = (digest ^ digest >> 29).wrapping_mul(GOLDEN);
+    }
+    (digest >> 32) as u32 | 1
 }
 
 /// A command or question about one order.

@@ -37,7 +37,8 @@ mod terms;
 mod texts;
 
 pub use command::{
-    About, Buy, Command, Given, OrderView, Outcome, Party, Refusal, Seq, Stamp, Stock, condition,
+    About, Buy, Command, Fill, Given, OrderView, Outcome, Party, Refusal, Seq, Stamp, Stock,
+    condition,
 };
 pub use hash::Seed;
 pub use holds::LANES_MAX;

@@ -66,13 +66,15 @@ pub(super) struct Order {
     pub(super) item: u16,
     key_form: u8,
     state: u8,
-    /// Bits: [`EXTENDED`].
+    /// Bits: [`EXTENDED`], [`UP_TO`].
     pub(super) flags: u8,
     zero: u8,
 }
 
 /// The bit of [`Order::flags`] that says that its hold was extended.
 pub(super) const EXTENDED: u8 = 1;
+/// The one that says that it was content with fewer units than it asked for.
+pub(super) const UP_TO: u8 = 2;
 
 const _: () = assert!(size_of::<Order>() == 64);
 

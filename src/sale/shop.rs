@@ -9,11 +9,11 @@
 //! never go backwards; no hold that has ended is still held when a command is decided.
 
 use super::buyers::Buyers;
-use super::command::{About, Buy, Command, Given, Outcome, Party, Refusal, Seq, Stamp};
+use super::command::{About, Buy, Command, Fill, Given, Outcome, Party, Refusal, Seq, Stamp};
 use super::hash::Seed;
 use super::holds::Holds;
 use super::ident::{Form, Ident, Text};
-use super::orders::{Order, Orders, State};
+use super::orders::{Order, Orders, State, UP_TO};
 use super::stock::{Item, Sale};
 use super::texts::Texts;
 
@@ -147,22 +147,16 @@ impl Shop {
             return Err(Refusal::PriceChanged(item.price));
         }
         let place = self.buyers.place(buy.sale, buy.buyer.ident);
-        // No limit is the largest that can be counted.
-        let passes = |has: u32, limit: u32| {
-            has.checked_add(buy.units).is_none_or(|sum| limit != 0 && sum > limit)
-        };
+        let mut units = buy.units;
         if item.limit != 0 {
-            let has = self.buyers.item_units(place, buy.item);
-            if passes(has, item.limit) {
-                return Err(Refusal::LimitReached(item.limit));
+            units = within(self.buyers.item_units(place, buy.item), units, item.limit, buy.fill)?;
+        }
+        units = within(self.buyers.sale_units(place), units, sale.terms.limit, buy.fill)?;
+        if item.free < u64::from(units) {
+            if buy.fill == Fill::All || item.free == 0 {
+                return Err(Refusal::SoldOut);
             }
-        }
-        if passes(self.buyers.sale_units(place), sale.terms.limit) {
-            let limit = if sale.terms.limit == 0 { u32::MAX } else { sale.terms.limit };
-            return Err(Refusal::LimitReached(limit));
-        }
-        if item.free < u64::from(buy.units) {
-            return Err(Refusal::SoldOut);
+            units = item.free as u32;
         }
         if !self.admits
             || !self.orders.has_room()
@@ -176,12 +170,14 @@ impl Shop {
         let hold_ms = sale.terms.hold_ms;
         let state = if hold_ms == 0 { State::Confirmed } else { State::Held };
         let (lane, price, has_limit) = (sale.lane, item.price, item.limit != 0);
-        let Buy { sale, item, units, .. } = *buy;
+        assert!(units > 0 && units <= buy.units);
+        let Buy { sale, item, .. } = *buy;
         self.remember(buy.buyer);
         self.remember(buy.key);
         let mut order = Order::new(self.change(), key, state);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);
         order.condition = buy.condition;
+        order.flags = if buy.fill == Fill::UpTo { UP_TO } else { 0 };
         let buyer = buy.buyer.ident;
         order.buyer = self.buyers.give(place, sale, item, buyer, units, has_limit);
         let item = &mut self.sales[sale_index].items[item_index];
@@ -206,7 +202,8 @@ impl Shop {
     fn again(&self, slot: u32, buy: &Buy) -> Outcome {
         let order = self.orders.at(slot);
         let same = order.item == buy.item
-            && order.units == buy.units
+            && (order.units == buy.units || buy.fill == Fill::UpTo)
+            && (order.flags & UP_TO != 0) == (buy.fill == Fill::UpTo)
             && order.condition == buy.condition
             && self.buyers.ident(order.buyer) == buy.buyer.ident;
         if same { Ok(given(order, order.id, true)) } else { Err(Refusal::KeyReused) }
@@ -261,6 +258,19 @@ impl Shop {
         if let Some(text) = party.text {
             self.texts.remember(party.ident.bits, text);
         }
+    }
+}
+
+/// Units that a buyer may be given who has some and wants more; 0 for no limit, which is the
+/// largest that can be counted.
+#[inline(always)]
+fn within(has: u32, wanted: u32, limit: u32, fill: Fill) -> Result<u32, Refusal> {
+    let limit = if limit == 0 { u32::MAX } else { limit };
+    let left = limit.saturating_sub(has);
+    match fill {
+        _ if wanted <= left => Ok(wanted),
+        Fill::UpTo if left > 0 => Ok(left),
+        _ => Err(Refusal::LimitReached(limit)),
     }
 }
 

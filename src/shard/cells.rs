@@ -65,7 +65,7 @@ impl Intake {
                 binary::answer(told, tag, &mut connection.out);
                 return Ok(frame.bytes);
             }
-            self.requests.push(Head { time: stamp.into(), ..*head }.into());
+            self.requests.push(Head { time: stamp.into(), tag: 0.into(), ..*head }.into());
             for tail in &frame.tails[..tails] {
                 self.requests.push(*tail);
             }

@@ -12,7 +12,7 @@
 //! | bytes | field | buy 1 | of an order | stock 65 | resolve 96 | ping 97 |
 //! |---|---|---|---|---|---|---|
 //! | 0 | kind | | | | | |
-//! | 1 | forms | buyer's in bits 0-2, key's in 3-5 | buyer's (0: not checked) | 0 | 0 | 0 |
+//! | 1 | options | buyer's form in bits 0-2, key's in 3-5 | buyer's (0: not checked) | 0 | 0 | 0 |
 //! | 2..4 | tails | long texts, ticket | one if the buyer is long | 0 | 1 or 2 | 0 |
 //! | 4..8 | tag | echoed | echoed | echoed | echoed | echoed |
 //! | 8..10 | sale's number | yes | yes | yes | | |
@@ -23,6 +23,7 @@
 //! | 48..56 | highest price | or all ones for any | | | | |
 //! | 56..64 | zero | | | | | |
 //!
+//! A purchase whose options have bit 6 is content with fewer units, one at least.
 //! Of an order are confirm 2, release 3, extend 4, cancel 5 and order 64.
 //!
 //! Forms: 1 a decimal integer below 2^128 without leading zeros (bits: its value); 2 other text of
@@ -51,7 +52,7 @@ use bytemuck::Zeroable;
 pub use super::greeting::{Greeting, VERSION, hello, parse_hello, turned_away};
 use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, UNITS_MAX};
 use crate::message::{
-    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, SaleReply, StockReply, join_text, kind,
+    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, SaleReply, StockReply, UP_TO, join_text, kind,
     ticket_parts,
 };
 use crate::sale::{Form, Ident, Name, TEXT_BYTES_MAX, Text, text_len};
@@ -178,7 +179,8 @@ fn long(form: u8) -> usize {
 #[inline]
 fn makes_sense(head: &Head, tails: &[Cell]) -> bool {
     let (Some(buyer), Some(key)) = (head.buyer(), head.key()) else { return false };
-    if head.options >> 6 != 0 {
+    let known = if head.kind == kind::BUY { UP_TO } else { 0 };
+    if head.options >> 6 << 6 & !known != 0 {
         return false;
     }
     let mut tails = tails.iter();

@@ -8,10 +8,10 @@
 
 use super::resp::Words;
 use crate::limits::{PRICE_MAX, UNITS_MAX};
-use crate::message::{Head, NO_MAX_PRICE, kind};
+use crate::message::{Head, NO_MAX_PRICE, UP_TO, kind};
 use crate::sale::{BadIdent, Form, Ident};
 
-/// Where the options of `BUY` begin: pairs of a word and its value.
+/// Where the options of `BUY` begin: a word and its value, or a word alone.
 const OPTIONS_AT: usize = 5;
 
 /// What a RESP request turned out to be.
@@ -120,9 +120,15 @@ fn buy<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
 
 /// The buyer's ticket in a `BUY` that was read without a fault; empty if it has none.
 pub fn ticket<'a>(words: &Words<'a>) -> &'a [u8] {
-    let mut options = (OPTIONS_AT..words.len().saturating_sub(1)).step_by(2);
-    let at = options.find(|at| words.word(*at).eq_ignore_ascii_case(b"ticket"));
-    at.map_or(&[], |at| words.word(at + 1))
+    let mut at = OPTIONS_AT;
+    while at + 1 < words.len() {
+        let option = words.word(at);
+        if option.eq_ignore_ascii_case(b"ticket") {
+            return words.word(at + 1);
+        }
+        at += if option.eq_ignore_ascii_case(b"upto") { 1 } else { 2 };
+    }
+    &[]
 }
 
 fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
@@ -130,7 +136,13 @@ fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
     let mut at = OPTIONS_AT;
     while at < words.len() {
         let option = words.word(at);
-        let value = (at + 1 < words.len()).then(|| words.word(at + 1));
+        at += 1;
+        if option.eq_ignore_ascii_case(b"upto") && !head.is_up_to() {
+            head.options |= UP_TO;
+            continue;
+        }
+        let value = (at < words.len()).then(|| words.word(at));
+        at += 1;
         if option.eq_ignore_ascii_case(b"units") && !units_seen {
             let units = integer(value.ok_or(Fault::Syntax)?).and_then(|n| u32::try_from(n).ok());
             let units = units.filter(|units| (1..=UNITS_MAX).contains(units));
@@ -147,7 +159,6 @@ fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
         } else {
             return Err(Fault::Syntax);
         }
-        at += 2;
     }
     Ok(())
 }
@@ -197,11 +208,12 @@ mod tests {
         parse(request.as_bytes(), &mut args).expect("well formed").expect("whole");
         match read(&args.of(request.as_bytes())) {
             Command::Ask(ask) => format!(
-                "{} {}/{} units {} price {} tails {} order {}",
+                "{} {}/{} units {}{} price {} tails {} order {}",
                 ask.head.kind,
                 ask.sale.escape_ascii(),
                 ask.item.escape_ascii(),
                 ask.head.units,
+                if ask.head.is_up_to() { " up to" } else { "" },
                 ask.head.price,
                 ask.head.tails,
                 if ask.head.kind == kind::BUY { 0 } else { ask.head.order() },
@@ -225,6 +237,10 @@ mod tests {
         assert_eq!(
             shown("buy drop tee u1 k1 maxprice 0 Units 3"),
             "1 drop/tee units 3 price 0 tails 0 order 0"
+        );
+        assert_eq!(
+            shown("buy drop tee u1 k1 maxprice 0 upto Units 3"),
+            "1 drop/tee units 3 up to price 0 tails 0 order 0"
         );
         assert_eq!(
             shown("BUY d t a-buyer-of-a-long-name a-key-of-a-long-name"),
@@ -254,6 +270,8 @@ mod tests {
             ("BUY drop tee u1 k1 UNITS 3", ""),
             ("BUY drop tee u1 k1 Ticket u1.5.00 UNITS 3", "u1.5.00"),
             ("BUY drop tee u1 k1 UNITS 3 TICKET u1.5.00", "u1.5.00"),
+            ("BUY drop tee u1 k1 UPTO TICKET u1.5.00 UNITS 3", "u1.5.00"),
+            ("BUY drop tee u1 k1 TICKET ticket UPTO", "ticket"),
         ] {
             let words: Vec<&str> = line.split(' ').collect();
             let mut request = format!("*{}\r\n", words.len());
@@ -282,9 +300,15 @@ mod tests {
         }
         let price = "-ERR MAXPRICE must be an integer from 0 to 9007199254740992";
         assert_eq!(shown("BUY d t u k MAXPRICE 9007199254740993"), price);
-        for bad in
-            ["UPTO", "WAIT", "UNITS", "UNITS 1 UNITS 1", "UNITS 1 x", "TICKET", "TICKET a TICKET b"]
-        {
+        for bad in [
+            "UPTO UPTO",
+            "WAIT",
+            "UNITS",
+            "UNITS 1 UNITS 1",
+            "UNITS 1 x",
+            "TICKET",
+            "TICKET a TICKET b",
+        ] {
             assert_eq!(shown(&format!("BUY d t u k {bad}")), "-ERR syntax error");
         }
         assert!(shown("CONFIRM d x").starts_with("-ERR order must be"));

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use doorbuster::sale::{
-    Buy, Command, Given, Ident, Outcome, PRICE_MAX, Refusal, Rule, Ruling, STOCK_MAX, State, Terms,
+    Buy, Command, Fill, Given, Ident, Outcome, PRICE_MAX, Refusal, Rule, Ruling, STOCK_MAX, State,
+    Terms,
 };
 
 pub(super) const MS: u64 = 1_000_000;
@@ -14,7 +15,7 @@ pub(super) struct Order {
     pub(super) sale: u16,
     pub(super) item: u16,
     pub(super) buyer: Ident,
-    pub(super) condition: u32,
+    pub(super) wanted: (u32, Fill, u32),
     pub(super) is_extended: bool,
 }
 
@@ -151,9 +152,8 @@ impl Naive {
         if let Some(id) = self.keys.get(&(sale, key.form as u8, key.bits)) {
             let order = &self.orders[id];
             let same = order.item == item
-                && order.given.units == buy.units
                 && order.buyer == buyer
-                && order.condition == buy.condition;
+                && order.wanted == (buy.units, buy.fill, buy.condition);
             let again = Given { seq: *id, replayed: true, ..order.given };
             return if same { Ok(again) } else { Err(Refusal::KeyReused) };
         }
@@ -170,18 +170,23 @@ impl Naive {
         if thing.price > buy.max_price {
             return Err(Refusal::PriceChanged(thing.price));
         }
-        let units = u64::from(buy.units);
-        let passes = |has: u64, limit: u32| limit != 0 && has + units > u64::from(limit);
-        if passes(self.units(sale, Some(item), buyer), thing.limit) {
-            return Err(Refusal::LimitReached(thing.limit));
-        }
-        if passes(self.units(sale, None, buyer), terms.limit) {
-            return Err(Refusal::LimitReached(terms.limit));
+        let limits = [
+            (self.units(sale, Some(item), buyer), thing.limit),
+            (self.units(sale, None, buyer), terms.limit),
+        ];
+        let mut units = u64::from(buy.units);
+        for (has, limit) in limits.into_iter().filter(|(_, limit)| *limit != 0) {
+            let left = u64::from(limit).saturating_sub(has);
+            if left == 0 || buy.fill == Fill::All && units > left {
+                return Err(Refusal::LimitReached(limit));
+            }
+            units = units.min(left);
         }
         let free = self.free.get_mut(&(sale, item)).expect("an item of the sale");
-        if *free < units {
+        if *free == 0 || buy.fill == Fill::All && *free < units {
             return Err(Refusal::SoldOut);
         }
+        units = units.min(*free);
         *free -= units;
         self.seq += 1;
         let held = terms.hold_ms > 0;
@@ -190,13 +195,19 @@ impl Naive {
             order: self.seq,
             seq: self.seq,
             state: if held { State::Held } else { State::Confirmed },
-            units: buy.units,
+            units: units as u32,
             price: thing.price,
             expires_at: if held { now + u64::from(terms.hold_ms) * MS } else { 0 },
             replayed: false,
         };
-        let order =
-            Order { given, sale, item, buyer, condition: buy.condition, is_extended: false };
+        let order = Order {
+            given,
+            sale,
+            item,
+            buyer,
+            wanted: (buy.units, buy.fill, buy.condition),
+            is_extended: false,
+        };
         self.orders.insert(self.seq, order);
         self.keys.insert((sale, key.form as u8, key.bits), self.seq);
         Ok(given)

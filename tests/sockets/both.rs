@@ -1,6 +1,7 @@
 //! The Rust client over the binary protocol, and the same orders over RESP, on one port at once.
 
 use doorbuster::client::{Answer, Client, Item, OrderAnswer, Refusal, Request, State};
+use serde_json::json;
 
 use crate::resp::{Resp, Value};
 use crate::server::{House, PATIENCE, Server};
@@ -238,4 +239,42 @@ fn a_hold_is_prolonged_once_and_a_purchase_given_back_over_both_protocols() {
     assert_eq!(again, stock);
     let extended = client.extend(tee.sale, held.order).expect("an answer");
     assert_eq!(refused(extended), Refusal::ExtendRefused);
+}
+
+#[test]
+fn who_is_content_with_fewer_units_gets_what_is_there_over_both_protocols() {
+    let house = House::new(&["name = \"few\"\nhold_ms = 60000\n\
+        items = [{ sku = \"tee\", stock = 5, price = 2500, limit = 4 }]\n"]);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let mut resp = Resp::over(server.connect());
+    let tee = client.resolve("few", "tee").expect("it is sold");
+    let (buyer, key, max_price) = ("u1", "a-key-of-more-than-sixteen", Some(2500));
+    let upto = Request::BuyUpTo { item: tee, buyer, key, units: 9, max_price };
+    let four = given(client.call(&upto).expect("an answer"));
+    assert_eq!((four.state, four.units, four.replayed), (State::Held, 4, false));
+    let again = given(client.call(&upto).expect("an answer"));
+    assert_eq!((again.order, again.units, again.replayed), (four.order, 4, true));
+    let whole = Request::Buy { item: tee, buyer, key, units: 9, max_price };
+    assert_eq!(refused(client.call(&whole).expect("an answer")), Refusal::KeyReused);
+    let upto = Request::BuyUpTo { item: tee, buyer, key: "k2", units: 9, max_price };
+    let limit = refused(client.call(&upto).expect("an answer"));
+    assert_eq!(limit, Refusal::LimitReached { limit: 4 });
+
+    assert_eq!(resp.ask(&["BUY", "few", "tee", "u2", "k3", "UNITS", "2"]).word(), "sold_out");
+    let one = resp.ask(&["BUY", "few", "tee", "u2", "k3", "UPTO", "UNITS", "2"]);
+    assert_eq!((one.word(), one.number(3)), ("held", 1));
+    let none = resp.ask(&["BUY", "few", "tee", "u3", "k4", "UNITS", "2", "UPTO"]);
+    assert_eq!(none.word(), "sold_out");
+
+    server.stop().expect_code(0);
+    let server = house.serve();
+    let upto = Request::BuyUpTo { item: tee, buyer, key, units: 9, max_price };
+    let again = given(connect(&server).call(&upto).expect("an answer"));
+    assert_eq!((again.order, again.units, again.replayed), (four.order, 4, true));
+    server.stop().expect_code(0);
+    let asked: Vec<_> = house.records().into_iter().filter(|one| !one["up_to"].is_null()).collect();
+    assert_eq!(asked.len(), 2);
+    assert_eq!((&asked[0]["units"], &asked[0]["up_to"]), (&json!(4), &json!(9)));
+    assert_eq!(house.audit()["verdict"], "pass");
 }

@@ -36,11 +36,12 @@ fn what(head: Head, tails: &[Cell]) -> What {
 fn heads_out_of_bounds_are_malformed() {
     let (good, _) = buy("u1", "k1");
     assert_eq!(what(good, &[]), What::Ask);
+    assert_eq!(what(Head { options: good.options | UP_TO, ..good }, &[]), What::Ask);
     let bad: [fn(&mut Head); 9] = [
         |head| head.units = 0.into(),
         |head| head.units = (UNITS_MAX + 1).into(),
         |head| head.price = (PRICE_MAX + 1).into(),
-        |head| head.options |= 64,
+        |head| head.options |= 128,
         |head| head.options = 6,
         |head| head.set_buyer(Ident::NONE),
         |head| head.set_key(Ident::NONE),
@@ -57,6 +58,7 @@ fn heads_out_of_bounds_are_malformed() {
     assert_eq!(what(confirm, &[]), What::Ask);
     confirm.set_buyer(Ident::parse(b"u1").expect("good"));
     assert_eq!(what(confirm, &[]), What::Ask);
+    assert_eq!(what(Head { options: confirm.options | UP_TO, ..confirm }, &[]), What::Malformed);
     confirm.key[8] = 1;
     assert_eq!(what(confirm, &[]), What::Malformed);
     assert_eq!(what(Head::new(kind::STOCK), &[]), What::Ask);

@@ -20,6 +20,8 @@ pub(super) struct Wanted {
     pub(super) buyer_ident: Ident,
     /// [`NO_MAX_PRICE`] if none is named.
     pub(super) max_price: u64,
+    /// Whether fewer units will do.
+    pub(super) is_up_to: bool,
 }
 
 /// Fields as they come.
@@ -30,7 +32,7 @@ struct Fields {
     buyer: Option<(Span, Ident)>,
     has_lines: bool,
     max_price: Option<u64>,
-    has_fill: bool,
+    is_up_to: Option<bool>,
     has_wait: bool,
 }
 
@@ -47,7 +49,7 @@ pub(super) fn wanted(body: &[u8], text: &mut Text) -> Result<Wanted, Fault> {
         b"buyer" => buyer(json, &mut fields.buyer),
         b"max_price" => max_price(json, &mut fields.max_price),
         b"lines" => lines(json, &mut fields),
-        b"fill" => fill(json, &mut fields.has_fill),
+        b"fill" => fill(json, &mut fields.is_up_to),
         b"wait" => wait(json, &mut fields.has_wait),
         other => Err(unknown(other, "item, units, lines, buyer, max_price, fill and wait")),
     })?;
@@ -55,7 +57,9 @@ pub(super) fn wanted(body: &[u8], text: &mut Text) -> Result<Wanted, Fault> {
     let Some((buyer, buyer_ident)) = fields.buyer else { return Err(missing("buyer")) };
     let item = fields.item.ok_or_else(|| missing("item (or lines)"))?;
     let max_price = fields.max_price.unwrap_or(NO_MAX_PRICE);
-    Ok(Wanted { item, units: fields.units.unwrap_or(1), buyer, buyer_ident, max_price })
+    let units = fields.units.unwrap_or(1);
+    let is_up_to = fields.is_up_to.unwrap_or(false);
+    Ok(Wanted { item, units, buyer, buyer_ident, max_price, is_up_to })
 }
 
 /// Reads the body of an order's command: nothing, or who sends it.
@@ -178,21 +182,22 @@ fn lines(json: &mut Json<'_, '_>, fields: &mut Fields) -> Result<(), Fault> {
     }
 }
 
-fn fill(json: &mut Json<'_, '_>, seen: &mut bool) -> Result<(), Fault> {
-    const ALLOWED: &str = "\"all\" (\"up_to\" is not possible yet)";
+fn fill(json: &mut Json<'_, '_>, place: &mut Option<bool>) -> Result<(), Fault> {
+    const ALLOWED: &str = "\"all\" or \"up_to\"";
     match json.kind()? {
         Kind::Text => {}
         other => return Err(wrong("fill", ALLOWED, other)),
     }
     let span = json.string()?;
-    match json.bytes(span) {
-        b"all" => {}
+    let is_up_to = match json.bytes(span) {
+        b"all" => false,
+        b"up_to" => true,
         other => {
             let detail = format!("fill must be {ALLOWED}, got {}", Shown(other));
             return Err(Fault::bad_field(detail));
         }
-    }
-    if std::mem::replace(seen, true) { Err(twice("fill")) } else { Ok(()) }
+    };
+    once("fill", place, is_up_to)
 }
 
 fn wait(json: &mut Json<'_, '_>, seen: &mut bool) -> Result<(), Fault> {

@@ -27,8 +27,8 @@ pub(super) fn of(word: &str) -> Refused {
         "unknown_item" => (404, "the sale has no item of this name", "", 0),
         "key_reused" => (
             422,
-            "this key stands for another order: the same key is for the same item, units, buyer \
-             and max_price",
+            "this key stands for another order: the same key is for the same item, units, buyer, \
+             max_price and fill",
             "",
             0,
         ),

@@ -11,7 +11,7 @@ use super::fault::{Fault, Shown};
 use super::head::Head;
 use super::target::{self, Target};
 use super::{Manner, Meaning, Span, Text, order};
-use crate::message::{self, FULL, kind};
+use crate::message::{self, FULL, UP_TO, kind};
 use crate::sale::{Form, Ident};
 use crate::wire::commands::Ask;
 
@@ -105,6 +105,7 @@ fn make<'a>(
     let mut ask = ask(kind::BUY, target.segment(2).of(head.target, text));
     ask.head.units = wanted.units.into();
     ask.head.price = wanted.max_price.into();
+    ask.head.options = if wanted.is_up_to { UP_TO } else { 0 };
     ask.item = wanted.item.of(body, text);
     set_buyer(&mut ask, wanted.buyer_ident, wanted.buyer.of(body, text));
     set_key(&mut ask, key_ident, key);
@@ -235,7 +236,7 @@ fn order_id(span: Span, head: &Head<'_>, text: &Text) -> Result<u64, Fault> {
 fn ask(kind: u8, sale: &[u8]) -> Ask<'_> {
     let mut head = message::Head::new(kind);
     if matches!(kind, kind::BUY..=kind::CANCEL) {
-        head.options = FULL;
+        head.tag = FULL.into();
     }
     Ask { head, sale, item: &[], long_buyer: &[], long_key: &[] }
 }

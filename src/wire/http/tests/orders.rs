@@ -19,6 +19,7 @@ fn an_order_says_what_it_wants() {
             r#"{"item":"t","buyer":"u","max_price":9007199254740992,"fill":"all","wait":false}"#,
             "BUY drop/t x1 at 9007199254740992 for u key k",
         ),
+        (r#"{"item":"t","fill":"up_to","units":3,"buyer":"u"}"#, "BUY drop/t x3 up to for u key k"),
         (r#"{"lines":[{"item":"t","units":3}],"buyer":"u"}"#, "BUY drop/t x3 for u key k"),
         (r#"{"lines" : [ { "item" : "t" } ],"buyer":"u"}"#, "BUY drop/t x1 for u key k"),
         (r#"{"\u0069tem":"\u0074ee","buyer":"a\"\\\/b"}"#, r#"BUY drop/tee x1 for a"\/b key k"#),
@@ -42,7 +43,7 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
     let item = "item must be a name of 1 to 64 characters of A-Z a-z 0-9 . _ -, got";
     let lines = "lines must be an array of 1 to 16 lines, got";
     let fields = "there are item, units, lines, buyer, max_price, fill and wait";
-    let fill = "fill must be \"all\" (\"up_to\" is not possible yet), got";
+    let fill = "fill must be \"all\" or \"up_to\", got";
     let buyer = "buyer may hold printable ASCII characters without spaces only, got";
     let twice = "is there more than once";
     let both = format!("{twice} (or in lines as well)");
@@ -94,7 +95,7 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
         ),
         (r#"{"item":"t","buyer":"u","max_price":{}}"#, format!("{price} an object")),
         (r#"{"item":"t","buyer":"u","max_price":1,"max_price":1}"#, format!("max_price {twice}")),
-        (r#"{"item":"t","buyer":"u","fill":"up_to"}"#, format!("{fill} 'up_to'")),
+        (r#"{"item":"t","buyer":"u","fill":"upto"}"#, format!("{fill} 'upto'")),
         (r#"{"item":"t","buyer":"u","fill":false}"#, format!("{fill} false")),
         (r#"{"item":"t","buyer":"u","fill":"all","fill":"all"}"#, format!("fill {twice}")),
         (r#"{"item":"t","buyer":"u","wait":true}"#, waits.into()),
