@@ -5,11 +5,12 @@
 //! recorded. A journal that was written by another law is refused, not bent.
 
 use crate::message::{
-    Cell, Head, Line, NO_MAX_PRICE, decode_terms, encode_lines, join_text, kind, lines_in, messages,
+    Cell, Head, LINES_PER_CELL, Lines, NO_MAX_PRICE, decode_terms, encode_lines, join_text, kind,
+    lines_in, messages,
 };
 use crate::sale::{
-    About, Buy, Command, Fill, Form, Given, Ident, Party, Refusal, Rule, Ruling, Seq, Shop, Stamp,
-    Text,
+    About, Basket, Buy, Command, Fill, Form, Given, Ident, OrderLine, Party, Refusal, Rule, Ruling,
+    Seq, Shop, Stamp, Text,
 };
 
 /// The record of a purchase, made from its request.
@@ -37,13 +38,27 @@ pub fn command(kind: u8, about: About) -> Option<Command<'static>> {
 
 /// The last tail of a record of a purchase that was content with fewer units: what it asked for.
 pub fn asked(item: u16, units: u32) -> Cell {
-    encode_lines(&[Line { item, units, price: 0 }])
+    encode_lines(&[OrderLine::new(item, units, 0)])
 }
 
 /// Whether a purchase is content with fewer units.
 #[inline(always)]
 pub fn fill(head: &Head) -> Fill {
     if head.is_up_to() { Fill::UpTo } else { Fill::All }
+}
+
+/// The record of a basket, made from its request of which `texts` tails are long texts: its lines
+/// go behind those.
+pub fn basket(
+    request: &Head,
+    texts: usize,
+    lines: &[OrderLine],
+    condition: u32,
+    given: &Given,
+    now: Stamp,
+) -> Head {
+    let tails = texts + lines.chunks(LINES_PER_CELL).len();
+    Head { tails: (tails as u16).into(), ..buy(request, condition, given, now) }
 }
 
 /// The record of a change to an order: of a kind of [`command`], or [`kind::EXPIRE`].
@@ -147,8 +162,10 @@ pub fn party(ident: Ident, text: &Text) -> Party<'_> {
 #[inline(always)]
 pub fn prefetch(shop: &Shop, head: &Head) {
     match (head.kind, head.buyer(), head.key()) {
-        (kind::BUY, Some(buyer), Some(key)) => shop.prefetch(head.sale.to_native(), buyer, key),
-        (kind::BUY, ..) => {}
+        (kind::BUY | kind::BASKET, Some(buyer), Some(key)) => {
+            shop.prefetch(head.sale.to_native(), buyer, key);
+        }
+        (kind::BUY | kind::BASKET, ..) => {}
         _ => shop.prefetch_order(head.order()),
     }
 }
@@ -215,6 +232,7 @@ impl Replay {
         }
         match head.kind {
             kind::BUY => self.buy(head, cells, now),
+            kind::BASKET => self.basket(head, cells, now),
             kind::CONFIRM..=kind::CANCEL => {
                 let (sale, order) = (head.sale.to_native(), head.order());
                 let about = About { sale, order, buyer: Ident::NONE };
@@ -284,6 +302,33 @@ impl Replay {
         if given.replayed {
             return Err("its key stands for an earlier order".to_owned());
         }
+        same("units", given.units, head.units.to_native())?;
+        same("price", given.price, head.price.to_native())
+    }
+
+    fn basket(&mut self, head: &Head, cells: &[Cell], now: Stamp) -> Result<(), String> {
+        let mut texts = [[0; 64]; 2];
+        let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
+        let idents = idents(&self.shop, head, &mut texts, tail);
+        let (buyer, key, tails) = idents.ok_or("no buyer or key of ours")?;
+        let lines = Lines::read(usize::from(head.tails.to_native()) - tails, |at| tail(tails + at));
+        let lines = lines.ok_or("no lines of ours")?;
+        let basket = Basket {
+            sale: head.sale.to_native(),
+            lines: lines.all(),
+            max_price: NO_MAX_PRICE,
+            condition: head.tag.to_native(),
+            buyer: party(buyer, &texts[0]),
+            key: party(key, &texts[1]),
+        };
+        let given = self.shop.basket(now, &basket).map_err(|why| self.refused(why.why))?;
+        if given.replayed {
+            return Err("its key stands for an earlier order".to_owned());
+        }
+        if self.shop.lines(given.order) != lines.all() {
+            return Err("its lines or their prices are others".to_owned());
+        }
+        same("item", 0, head.item.to_native())?;
         same("units", given.units, head.units.to_native())?;
         same("price", given.price, head.price.to_native())
     }

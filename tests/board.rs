@@ -15,8 +15,13 @@ use doorbuster::record::rule;
 use doorbuster::ring::{Reader, Writer, ring};
 use doorbuster::sale::{Bounds, Form, Ident, ItemTerms, Name, Rule, Ruling, Seed, Shop, Terms};
 
-const BOUNDS: Bounds =
-    Bounds { orders_max: 40_000, buyers_max: 80_000, long_texts_max: 16, sales_max: 4 };
+const BOUNDS: Bounds = Bounds {
+    orders_max: 40_000,
+    buyers_max: 80_000,
+    long_texts_max: 16,
+    lines_max: 64,
+    sales_max: 4,
+};
 const ITEMS: u16 = 3;
 const BEGINNING: u64 = 1_795_809_720_000_000_000;
 const MS: u64 = 1_000_000;

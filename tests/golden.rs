@@ -8,8 +8,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use doorbuster::sale::{
-    About, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, Outcome, Party, Refusal, Rule,
-    Ruling, Seed, Shop, Terms, Text, condition,
+    About, Basket, BasketRefusal, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name,
+    OrderLine, Outcome, Party, Refusal, Rule, Ruling, Seed, Shop, Terms, Text, condition,
 };
 
 const START: u64 = 1_000_000_000_000_000_000;
@@ -40,7 +40,8 @@ fn time(text: &str) -> u64 {
 
 impl Script {
     fn new() -> Script {
-        let bounds = Bounds { orders_max: 8, buyers_max: 12, long_texts_max: 4, sales_max: 3 };
+        let bounds =
+            Bounds { orders_max: 8, buyers_max: 12, long_texts_max: 4, lines_max: 9, sales_max: 3 };
         Script { shop: Shop::new(bounds, Seed::new([1, 2, 3, 4])), now: START }
     }
 
@@ -60,6 +61,7 @@ impl Script {
             "show" => self.show(rest),
             "at" => self.at(rest[0]),
             "buy" => self.buy(rest),
+            "basket" => self.basket(rest),
             "confirm" | "release" | "extend" | "cancel" => self.change(verb, rest),
             "stock" => self.stock(rest),
             "order" => self.order(rest),
@@ -146,6 +148,34 @@ impl Script {
         told(self.apply(&Command::Buy(buy)))
     }
 
+    /// `basket SALE BUYER KEY ITEM UNITS [ITEM UNITS ...] [max=]`
+    fn basket(&mut self, words: &[&str]) -> String {
+        let sale = self.number_of(words[0]);
+        let (buyer, key) = (self.ident(words[1]), self.ident(words[2]));
+        let max_price = option(words, "max").map_or(u64::MAX, number);
+        let pairs = words[3..].chunks_exact(2);
+        let line = |pair: &[&str]| OrderLine::new(self.item_of(sale, pair[0]), number(pair[1]), 0);
+        let basket = Basket {
+            sale,
+            lines: &pairs.map(line).collect::<Vec<_>>(),
+            max_price,
+            condition: condition(max_price, Fill::All, 0),
+            buyer: Party { ident: buyer.0, text: buyer.1.as_ref() },
+            key: Party { ident: key.0, text: key.1.as_ref() },
+        };
+        let before = self.shop.state_hash();
+        let outcome = self.shop.basket(self.now, &basket);
+        let changes = matches!(&outcome, Ok(given) if !given.replayed);
+        assert_eq!(changes, before != self.shop.state_hash(), "a refusal leaves nothing behind");
+        match outcome {
+            Ok(given) => told(Ok(given)),
+            Err(BasketRefusal { why, line: None }) => word(why),
+            Err(BasketRefusal { why, line: Some(line) }) => {
+                format!("{}, line {line}", word(why))
+            }
+        }
+    }
+
     fn change(&mut self, verb: &str, words: &[&str]) -> String {
         let buyer = option(words, "buyer").map_or(Ident::NONE, |text| self.ident(text).0);
         let about = About { sale: self.number_of(words[0]), order: number(words[1]), buyer };
@@ -173,7 +203,13 @@ impl Script {
         let about = About { sale: self.number_of(words[0]), order: number(words[1]), buyer };
         match self.shop.order(&about) {
             Err(refusal) => word(refusal),
-            Ok(view) => format!("{:?}, {} units", view.given.state, view.given.units),
+            Ok(view) => {
+                let line = |line: &OrderLine| {
+                    format!(", {} of item {} x {}", line.units, line.item, line.price)
+                };
+                let lines: String = view.lines.iter().map(line).collect();
+                format!("{:?}, {} units{lines}", view.given.state, view.given.units)
+            }
         }
     }
 

@@ -10,15 +10,18 @@ use doorbuster::journal::Room;
 use doorbuster::limits::{ITEMS_PER_SALE_MAX, SALE_CELLS_MAX};
 use doorbuster::matcher::{Door, Matcher, MatcherParts};
 use doorbuster::message::{
-    Cell, FULL, Head, NO_MAX_PRICE, UP_TO, encode_terms, join_text, kind, outcome, text_tail,
+    Cell, FULL, Head, NO_MAX_PRICE, UP_TO, encode_lines, encode_terms, join_text, kind, outcome,
+    text_tail,
 };
 use doorbuster::record::{Replay, rule};
 use doorbuster::ring::{Reader, Writer, ring};
 use doorbuster::sale::{
-    Bounds, Form, Ident, ItemTerms, Name, Phase, Rule, Ruling, Seed, Shop, Terms, text_len,
+    Bounds, Form, Ident, ItemTerms, Name, OrderLine, Phase, Rule, Ruling, Seed, Shop, Terms,
+    text_len,
 };
 
-const BOUNDS: Bounds = Bounds { orders_max: 64, buyers_max: 64, long_texts_max: 16, sales_max: 4 };
+const BOUNDS: Bounds =
+    Bounds { orders_max: 64, buyers_max: 64, long_texts_max: 16, lines_max: 64, sales_max: 4 };
 const NOW: u64 = 1_795_809_720_000_000_000;
 
 struct House {
@@ -221,7 +224,7 @@ fn a_sale_is_created_once_and_again_only_after_it_was_removed() {
 #[test]
 fn every_command_about_an_order_is_recorded_and_replays_to_the_same_state() {
     let mut house = House::new();
-    house.create(&Terms { extend_ms: 1_000, ..terms(1) });
+    house.create(&Terms { extend_ms: 1_000, ..terms(3) });
     house.rule(1, 0, Rule::Open);
     let bought = house.ask(&buy("u1", "k1", 0))[0].reply().order.to_native();
     let given_back = house.ask(&buy("u2", "k2", 0))[0].reply().order.to_native();
@@ -231,14 +234,42 @@ fn every_command_about_an_order_is_recorded_and_replays_to_the_same_state() {
     many[0] = Head { units: 5.into(), options: head.options | UP_TO, ..head }.into();
     let one = *house.ask(&many)[0].reply();
     assert_eq!((one.outcome, one.units.to_native()), (outcome::HELD, 1));
+    let line = |item| OrderLine::new(item, 1, 0);
+    let mut basket = buy("a-buyer-of-a-basket", "k4", 0);
+    let head = *basket[0].head();
+    let lines = [line(2), line(1), line(2), line(3)];
+    basket[0] = Head {
+        kind: kind::BASKET,
+        units: 0.into(),
+        item: 0.into(),
+        tails: (head.tails.to_native() + 2).into(),
+        tag: FULL.into(),
+        ..head
+    }
+    .into();
+    basket.extend([encode_lines(&lines[..3]), encode_lines(&lines[3..])]);
+    let cells = house.ask(&basket);
+    assert_eq!((cells[0].reply().outcome, cells.len()), (outcome::SOLD_OUT, 1));
+    let (place, item) = (cells[0].reply().units, cells[0].reply().expires_in_ms);
+    assert_eq!((place.to_native(), item.to_native()), (2, 1), "the second line, of item 1");
+    house.rule(1, 1, Rule::Add(1));
+    let cells = house.ask(&basket);
+    assert_eq!((cells[0].reply().outcome, cells.len()), (outcome::HELD, 4));
+    assert_eq!(cells[0].reply().price.to_native(), 4 * 2500);
+    let joined = [(2, 2), (1, 1), (3, 1)].map(|(item, units)| OrderLine::new(item, units, 2500));
+    assert_eq!(cells[3], encode_lines(&joined));
+    let of_basket = cells[0].reply().order.to_native();
     let commands = [
+        (kind::EXTEND, of_basket, outcome::HELD),
+        (kind::CONFIRM, of_basket, outcome::CONFIRMED),
+        (kind::CANCEL, of_basket, outcome::CANCELLED),
         (kind::EXTEND, bought, outcome::HELD),
         (kind::EXTEND, given_back, outcome::HELD),
         (kind::CONFIRM, bought, outcome::CONFIRMED),
         (kind::RELEASE, given_back, outcome::RELEASED),
         (kind::CANCEL, bought, outcome::CANCELLED),
     ];
-    for (seq, (kind, order, told)) in (6..).zip(commands) {
+    for (seq, (kind, order, told)) in (8..).zip(commands) {
         let mut command = Head { sale: 1.into(), ..Head::new(kind) };
         command.set_order(order);
         let reply = *house.ask(&[command.into()])[0].reply();

@@ -6,8 +6,8 @@
 mod naive;
 
 use doorbuster::sale::{
-    About, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, PRICE_MAX, Rule, Ruling,
-    STOCK_MAX, Seed, Shop, Terms, condition,
+    About, Basket, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, OrderLine, PRICE_MAX,
+    Rule, Ruling, STOCK_MAX, Seed, Shop, Terms, condition,
 };
 use naive::{MS, Naive};
 
@@ -69,7 +69,13 @@ fn ruling(random: &mut Random) -> Ruling {
 
 /// One life of a shop: returns how many sales were removed in it.
 fn live(seed: u64, commands: u64) -> usize {
-    let bounds = Bounds { orders_max: 4096, buyers_max: 4096, long_texts_max: 64, sales_max: 4 };
+    let bounds = Bounds {
+        orders_max: 4096,
+        buyers_max: 4096,
+        long_texts_max: 64,
+        lines_max: 4096,
+        sales_max: 4,
+    };
     let mut random = Random(seed);
     let mut shop = Shop::new(bounds, Seed::new([seed, 2, 3, 4]));
     let mut naive = Naive::default();
@@ -118,6 +124,30 @@ fn live(seed: u64, commands: u64) -> usize {
         let max_price = [u64::MAX, 1000, 1001, 1002][random.below(4) as usize];
         let units = 1 + random.below(3) as u32;
         let fill = [Fill::All, Fill::UpTo][random.below(2) as usize];
+        if random.below(4) == 0 {
+            // Three lines of three items: often two are of one.
+            let line = |random: &mut Random| {
+                OrderLine::new(random.below(4) as u16, 1 + random.below(2) as u32, 77)
+            };
+            let lines: Vec<OrderLine> =
+                (0..1 + random.below(3)).map(|_| line(&mut random)).collect();
+            let basket = Basket {
+                sale,
+                lines: &lines,
+                max_price,
+                condition: condition(max_price, Fill::All, 0),
+                buyer: ident(random.below(12)).into(),
+                key: ident(random.below(commands)).into(),
+            };
+            let (real, model) = (shop.basket(now, &basket), naive.basket(now, &basket));
+            assert_eq!(real, model, "{context}: {basket:?}");
+            if let Ok(given) = real {
+                let kept = shop.lines(given.order).iter();
+                let kept = kept.map(|line| (line.item, line.units.into(), line.price));
+                assert!(kept.eq(naive.orders[&given.order].lines.iter().copied()), "{context}");
+            }
+            continue;
+        }
         let command = match random.below(13) {
             0..=5 => Command::Buy(Buy {
                 sale,

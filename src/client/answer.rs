@@ -4,8 +4,8 @@
 //! [`Error::Protocol`], never a panic.
 
 use super::{Error, Item, Result};
-use crate::message::{Cell, Head, Reply, join_text, kind, outcome};
-use crate::sale::{Form, Ident, TEXT_BYTES_MAX, text_len};
+use crate::message::{Cell, Head, Reply, join_text, kind, lines_in, outcome};
+use crate::sale::{Form, Ident, OrderLine, TEXT_BYTES_MAX, text_len};
 
 /// What the server says to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,13 @@ pub enum Answer {
     Item(Item),
     /// Nothing was changed, and this is why.
     Refused(Refusal),
+    /// Nothing was changed, because of one line of a basket.
+    RefusedLine {
+        /// Why.
+        refusal: Refusal,
+        /// Which line, from 0.
+        line: usize,
+    },
     /// To `Ping`.
     Pong,
 }
@@ -65,7 +72,7 @@ pub struct OrderAnswer {
     pub seq: u64,
     /// Units of the order.
     pub units: u32,
-    /// Price of a unit, in minor units.
+    /// Price of a unit, of a basket in all, in minor units.
     pub price: u64,
     /// When the hold ends, in ns of Unix time; 0 if it does not.
     pub expires_at: u64,
@@ -80,8 +87,10 @@ pub struct OrderAnswer {
 pub struct ShownOrder {
     /// As it stands.
     pub order: OrderAnswer,
-    /// What was bought.
+    /// What was bought; of a basket with the item's number 0.
     pub item: Item,
+    /// The lines of a basket; none of an order of one item.
+    pub lines: Vec<OrderLine>,
     /// By whom.
     pub buyer: String,
     /// Under which key.
@@ -266,7 +275,12 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
     }
     let reply = head.reply();
     if outcome::is_refusal(reply.outcome) {
-        return Ok(Answer::Refused(Refusal::from_reply(reply)));
+        let refusal = Refusal::from_reply(reply);
+        let line = (reply.units.to_native() as usize).checked_sub(1);
+        return Ok(match line {
+            Some(line) => Answer::RefusedLine { refusal, line },
+            None => Answer::Refused(refusal),
+        });
     }
     if reply.outcome == outcome::OK {
         let number = |wide: u64| {
@@ -296,11 +310,18 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
 fn shown(order: OrderAnswer, record: &Head, mut texts: &[Cell]) -> Result<ShownOrder> {
     let buyer = text(record.buyer(), &mut texts)?;
     let key = text(record.key(), &mut texts)?;
+    let mut lines = Vec::new();
+    if record.kind == kind::BASKET {
+        while let Some((cell, rest)) = texts.split_first() {
+            lines.extend(lines_in(cell));
+            texts = rest;
+        }
+    }
     if !texts.is_empty() {
         return Err(Error::Protocol("cells that belong to nothing"));
     }
     let item = Item { sale: record.sale.to_native(), item: record.item.to_native() };
-    Ok(ShownOrder { order, item, buyer, key })
+    Ok(ShownOrder { order, item, lines, buyer, key })
 }
 
 fn text(ident: Option<Ident>, texts: &mut &[Cell]) -> Result<String> {

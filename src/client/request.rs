@@ -3,8 +3,12 @@
 //! Encoding appends whole cells to a buffer or leaves it as it was; it never touches a socket.
 
 use super::{Error, Result};
-use crate::message::{Cell, Head, NO_MAX_PRICE, UP_TO, kind, split_ticket, text_tail, ticket_tail};
-use crate::sale::{Form, Ident, Name};
+use crate::limits::{BASKET_LINES_MAX, REQUEST_TAILS_MAX};
+use crate::message::{
+    Cell, Head, LINES_PER_CELL, NO_MAX_PRICE, UP_TO, encode_lines, kind, split_ticket, text_tail,
+    ticket_tail,
+};
+use crate::sale::{Form, Ident, Name, OrderLine};
 
 /// A sale and one of its items, by the numbers the server gave their names. They stay the same for
 /// as long as the server's data folder lives, so they may be kept and shared.
@@ -45,6 +49,19 @@ pub enum Request<'a> {
         key: &'a str,
         /// How many at most, from 1.
         units: u32,
+        /// The highest price of a unit to accept, in minor units; `None` for any.
+        max_price: Option<u64>,
+    },
+    /// Units of several items for a buyer, all or none.
+    Basket {
+        /// Number of the sale.
+        sale: u16,
+        /// 1 to 16 items of it by their numbers, with the units of each.
+        lines: &'a [(u16, u32)],
+        /// For whom.
+        buyer: &'a str,
+        /// The caller's idempotency key, unique in the sale.
+        key: &'a str,
         /// The highest price of a unit to accept, in minor units; `None` for any.
         max_price: Option<u64>,
     },
@@ -124,10 +141,17 @@ pub enum Request<'a> {
 impl Request<'_> {
     /// Appends the request's cells to `out`.
     pub(super) fn encode(&self, tag: u32, out: &mut Vec<u8>) -> Result<()> {
-        let mut tails = Tails { cells: [Cell::ZERO; 3], count: 0 };
+        let mut tails = Tails { cells: [Cell::ZERO; TAILS_MAX], count: 0 };
         let mut head = match *self {
             Request::Buy { item, buyer, key, units, max_price } => {
                 purchase(item, (buyer, key), (units, max_price), &mut tails)?
+            }
+            Request::Basket { sale, lines, buyer, key, max_price } => {
+                let item = Item { sale, item: 0 };
+                let mut head = purchase(item, (buyer, key), (0, max_price), &mut tails)?;
+                head.kind = kind::BASKET;
+                tails.lines(lines)?;
+                head
             }
             Request::BuyUpTo { item, buyer, key, units, max_price } => {
                 let head = purchase(item, (buyer, key), (units, max_price), &mut tails)?;
@@ -210,9 +234,12 @@ fn command(
     Ok(head)
 }
 
-/// The cells behind a head: two long texts and a ticket at most.
+/// Two long texts, the lines of a basket, and a ticket.
+const TAILS_MAX: usize = REQUEST_TAILS_MAX + 1;
+
+/// The cells behind a head.
 struct Tails {
-    cells: [Cell; 3],
+    cells: [Cell; TAILS_MAX],
     count: u16,
 }
 
@@ -220,6 +247,21 @@ impl Tails {
     fn push(&mut self, cell: Cell) {
         self.cells[usize::from(self.count)] = cell;
         self.count += 1;
+    }
+
+    fn lines(&mut self, lines: &[(u16, u32)]) -> Result<()> {
+        if !(1..=BASKET_LINES_MAX).contains(&lines.len()) {
+            let reason = format!("are {}: a basket has 1 to {BASKET_LINES_MAX}", lines.len());
+            return Err(Error::BadText { field: "lines", reason });
+        }
+        for some in lines.chunks(LINES_PER_CELL) {
+            let mut cell = [OrderLine::default(); LINES_PER_CELL];
+            for (line, (item, units)) in cell.iter_mut().zip(some) {
+                *line = OrderLine::new(*item, *units, 0);
+            }
+            self.push(encode_lines(&cell[..some.len()]));
+        }
+        Ok(())
     }
 
     fn ident(&mut self, field: &'static str, text: &str) -> Result<Ident> {

@@ -180,7 +180,7 @@ fn a_server_that_goes_or_babbles_is_an_error() {
     gone.send(&Request::Ping).expect("room");
     assert!(matches!(gone.receive(), Err(Error::Closed { in_flight: 1 } | Error::Io(_))));
 
-    for (first, second) in [(kind::BUY, 0), (kind::REPLY, 4), (200, 0), (kind::REPLY, 5)] {
+    for (first, second) in [(kind::BUY, 0), (kind::REPLY, 10), (200, 0), (kind::REPLY, 5)] {
         let mut babble = client(server(move |mut stream| {
             let mut cell = Cell::ZERO;
             (cell.0[0], cell.0[1], cell.0[2]) = (first, outcome::HELD, second);

@@ -25,6 +25,7 @@ impl Matcher {
     pub(super) fn decide(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
         match head.kind {
             kind::BUY => self.buy(door, at, head, now),
+            kind::BASKET => self.basket(door, at, head, now),
             kind::CONFIRM..=kind::CANCEL => self.change(door, at, head, now),
             kind::ORDER => self.show_order(door, at, head, now),
             kind::STOCK => self.show_stock(door, head),
@@ -38,9 +39,7 @@ impl Matcher {
 
     #[inline(always)]
     fn buy(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
-        // Whoever waited so long has likely gone; deciding it would only make the next wait too.
-        if self.read_at.saturating_sub(head.time.to_native()) > self.shed_after_ns {
-            self.counters.shed.add(1);
+        if self.is_late(head) {
             return self.answer(door, head, &Err(Refusal::Overloaded), now);
         }
         let mut texts = [[0; 64]; 2];
@@ -82,13 +81,23 @@ impl Matcher {
         self.answer(door, head, &answer, now);
     }
 
+    /// Whoever waited so long has likely gone; deciding it would only make the next wait too.
+    #[inline(always)]
+    pub(super) fn is_late(&self, head: &Head) -> bool {
+        let is_late = self.read_at.saturating_sub(head.time.to_native()) > self.shed_after_ns;
+        if is_late {
+            self.counters.shed.add(1);
+        }
+        is_late
+    }
+
     fn change(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
         let about = self.about(door, at, head);
         let command = record::command(head.kind, about).expect("only such kinds come here");
         let answer = self.shop.apply(now, &command);
         if let Ok(given) = &answer {
             self.records.push(record::change(head.kind, about.sale, given, now).into());
-            self.came_back(about.sale, given.item, given.state);
+            self.came_back(about.sale, given);
             let counters = &self.counters;
             let counter = match head.kind {
                 kind::CONFIRM => &counters.confirmed,
@@ -111,7 +120,13 @@ impl Matcher {
     }
 
     #[inline(always)]
-    fn answer(&mut self, door: usize, head: &Head, answer: &Result<Given, Refusal>, now: Stamp) {
+    pub(super) fn answer(
+        &mut self,
+        door: usize,
+        head: &Head,
+        answer: &Result<Given, Refusal>,
+        now: Stamp,
+    ) {
         let reply = match answer {
             Ok(given) if head.is_full() => return self.show_given(door, head, given, now),
             Ok(given) => self.given(given, head, now),

@@ -7,6 +7,7 @@
 //! Invariant: at each moment all requests that it can see are decided oldest stamp first. A stamp
 //! older than one already decided is an inversion: it was on its way between a socket and the ring.
 
+mod basket;
 mod decide;
 mod notices;
 mod rule;
@@ -235,7 +236,7 @@ impl Matcher {
         while self.records.free(1) > TAILS_MAX {
             let Some((sale, given)) = self.shop.expire(now) else { break };
             self.records.push(record::change(kind::EXPIRE, sale, &given, now).into());
-            self.came_back(sale, given.item, given.state);
+            self.came_back(sale, &given);
             count += 1;
         }
         self.counters.expired.add(count as u64);

@@ -1,5 +1,5 @@
 //! What a message is; the first byte of its head. Numbers stay for ever; the gaps are for commands
-//! to come (6 basket).
+//! to come.
 
 /// Units for a buyer. Request and record.
 pub const BUY: u8 = 1;
@@ -11,6 +11,8 @@ pub const RELEASE: u8 = 3;
 pub const EXTEND: u8 = 4;
 /// A purchase is given back. Request and record.
 pub const CANCEL: u8 = 5;
+/// Units of several items for a buyer, all or none. Request and record.
+pub const BASKET: u8 = 6;
 /// A hold ran out. Record only.
 pub const EXPIRE: u8 = 7;
 /// A new sale. From the operator; record.
@@ -51,7 +53,7 @@ pub const TEXT: u8 = 128;
 pub const ITEM: u8 = 129;
 /// A tail: the buyer's ticket behind a purchase. Binary protocol only.
 pub const TICKET: u8 = 130;
-/// A tail: up to three lines of an order; see [`Line`](super::Line).
+/// A tail: up to three lines of an order; see [`encode_lines`](super::encode_lines).
 pub const LINES: u8 = 131;
 /// An answer, read as [`Reply`](super::Reply).
 pub const REPLY: u8 = 192;

@@ -11,21 +11,11 @@
 //! | 24 | 8 | minor units each; zero in a request |
 
 use super::{Cell, kind};
+use crate::sale::{BASKET_LINES_MAX, OrderLine};
 
 /// Lines in a cell.
 pub const LINES_PER_CELL: usize = 3;
 const LINE_BYTES: usize = 16;
-
-/// A line as it travels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Line {
-    /// The item's number in the sale, 0 unknown.
-    pub item: u16,
-    /// Units of it.
-    pub units: u32,
-    /// Minor units each; 0 in a request.
-    pub price: u64,
-}
 
 /// Cells that so many lines take.
 pub const fn line_cells(lines: usize) -> usize {
@@ -36,7 +26,7 @@ pub const fn line_cells(lines: usize) -> usize {
 ///
 /// # Panics
 /// If there are none, or more.
-pub fn encode_lines(lines: &[Line]) -> Cell {
+pub fn encode_lines(lines: &[OrderLine]) -> Cell {
     assert!((1..=LINES_PER_CELL).contains(&lines.len()));
     let mut cell = Cell::ZERO;
     cell.0[..2].copy_from_slice(&[kind::LINES, lines.len() as u8]);
@@ -50,19 +40,51 @@ pub fn encode_lines(lines: &[Line]) -> Cell {
 
 /// The lines in a cell; whatever it is, there are three at most.
 #[inline]
-pub fn lines_in(cell: &Cell) -> impl Iterator<Item = Line> {
+pub fn lines_in(cell: &Cell) -> impl Iterator<Item = OrderLine> {
     let count = usize::from(cell.0[1]).min(LINES_PER_CELL);
     let bytes = cell.0;
     (1..=count).map(move |index| {
         let line: &[u8; LINE_BYTES] =
             bytes[index * LINE_BYTES..].first_chunk().expect("three lines and a head fill a cell");
         let [a, b, _, _, c, d, e, f, price @ ..] = *line;
-        Line {
-            item: u16::from_le_bytes([a, b]),
-            units: u32::from_le_bytes([c, d, e, f]),
-            price: u64::from_le_bytes(price),
-        }
+        let item = u16::from_le_bytes([a, b]);
+        OrderLine::new(item, u32::from_le_bytes([c, d, e, f]), u64::from_le_bytes(price))
     })
+}
+
+/// The lines of a basket, read from cells.
+pub struct Lines {
+    lines: [OrderLine; BASKET_LINES_MAX],
+    len: usize,
+}
+
+impl Lines {
+    /// Reads them from so many cells; `None` if those hold none, or more than a basket may have, or
+    /// are spelt otherwise than [`encode_lines`] would.
+    #[inline]
+    pub fn read(cells: usize, cell: impl Fn(usize) -> Cell) -> Option<Lines> {
+        let mut read = Lines { lines: [OrderLine::default(); BASKET_LINES_MAX], len: 0 };
+        for index in 0..cells {
+            let (cell, from) = (cell(index), read.len);
+            if from != index * LINES_PER_CELL {
+                return None;
+            }
+            for line in lines_in(&cell) {
+                *read.lines.get_mut(read.len)? = line;
+                read.len += 1;
+            }
+            if read.len == from || encode_lines(&read.lines[from..read.len]) != cell {
+                return None;
+            }
+        }
+        (read.len > 0).then_some(read)
+    }
+
+    /// All of them, in the order in which they came.
+    #[inline]
+    pub fn all(&self) -> &[OrderLine] {
+        &self.lines[..self.len]
+    }
 }
 
 #[cfg(test)]
@@ -71,9 +93,9 @@ mod tests {
 
     #[test]
     fn lines_come_back_as_they_were() {
-        let line = |item| Line { item, units: u32::from(item) * 1000, price: 1 << (40 + item) };
+        let line = |item| OrderLine::new(item, u32::from(item) * 1000, 1 << (40 + item));
         for count in 1..=3 {
-            let lines: Vec<Line> = (1..=count).map(line).collect();
+            let lines: Vec<OrderLine> = (1..=count).map(line).collect();
             let cell = encode_lines(&lines);
             assert_eq!(cell.kind(), kind::LINES);
             assert_eq!(lines_in(&cell).collect::<Vec<_>>(), lines);

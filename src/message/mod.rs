@@ -22,7 +22,7 @@ use rkyv::{
 };
 
 use crate::sale::{Form, Ident, Text};
-pub use lines::{LINES_PER_CELL, Line, encode_lines, line_cells, lines_in};
+pub use lines::{LINES_PER_CELL, Lines, encode_lines, line_cells, lines_in};
 pub use shown::{ItemReply, SaleReply};
 pub use ticket::{TicketText, split_ticket, ticket_parts, ticket_tail};
 pub use walk::messages;
@@ -57,11 +57,11 @@ pub const NO_MAX_PRICE: u64 = u64::MAX;
 /// | 2 | 2 | tails | cells behind this one | same |
 /// | 4 | 4 | tag | the caller's, echoed; ring: 0 or [`FULL`] | buy: digest of its conditions |
 /// | 8 | 2 | sale | its number, 0 unknown | same |
-/// | 10 | 2 | item | its number in the sale, 0 unknown | same |
-/// | 12 | 4 | units | wanted | given |
+/// | 10 | 2 | item | its number in the sale, 0 unknown or a basket | same |
+/// | 12 | 4 | units | wanted; 0 of a basket | given in all |
 /// | 16 | 16 | buyer | bits of the ident | same |
 /// | 32 | 16 | key | bits of the ident; for an order's commands its id in the first 8 | same |
-/// | 48 | 8 | price | highest acceptable, [`NO_MAX_PRICE`] if any | in force |
+/// | 48 | 8 | price | highest acceptable, [`NO_MAX_PRICE`] if any | in force; of a basket in all |
 /// | | | | a ruling's units or price | same |
 /// | 56 | 8 | time | ring: arrival stamp, monotonic ns; wire: zero | matcher's time, Unix ns |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
@@ -102,7 +102,7 @@ pub struct Reply {
     /// See [`outcome`].
     pub outcome: u8,
     /// Cells that follow: for `ORDER` the order's own head cell (read as a record [`Head`]
-    /// without its time) and its long texts.
+    /// without its time), its long texts and, of a basket, its lines.
     pub tails: u8,
     /// 1 if this is the repeated answer to a repeated key.
     pub replayed: u8,
@@ -114,13 +114,15 @@ pub struct Reply {
     pub seq: u64_le,
     /// The newest seq that this answer was decided from: it may be told once that is durable.
     pub after: u64_le,
-    /// Price of a unit; or what the refusal's meaning says.
+    /// Price of a unit, of a basket in all; or what the refusal's meaning says.
     pub price: u64_le,
     /// When the hold ends, Unix ns; 0 if it does not.
     pub expires_at: u64_le,
-    /// Units of the order.
+    /// Units of the order. In the refusal of a basket the line that it is about, from 1; 0 if it is
+    /// about all.
     pub units: u32_le,
-    /// What was left of the hold at the decision, ms.
+    /// What was left of the hold at the decision, ms. In the refusal of a basket the number of that
+    /// line's item.
     pub expires_in_ms: u32_le,
     /// Arrival stamp of the request, monotonic ns (rings only; zero on the wire).
     pub arrived: u64_le,

@@ -6,7 +6,7 @@
 
 use super::command::{About, Given, Outcome, Refusal, Stamp};
 use super::orders::{EXTENDED, State};
-use super::shop::{NS_PER_MS, Shop, given};
+use super::shop::{NS_PER_MS, Shop};
 
 impl Shop {
     pub(super) fn confirm(&mut self, about: &About) -> Outcome {
@@ -17,14 +17,15 @@ impl Shop {
         let order = self.orders.at_mut(slot);
         assert!(self.now < order.expires_at, "expired holds were taken out before");
         order.set_state(State::Confirmed);
-        let units = u64::from(order.units);
-        let answer = given(order, self.seq, false);
-        let (sale, item) = (order.sale, order.item);
-        let item = self.item_mut(sale, item);
-        item.held -= units;
-        item.confirmed += units;
-        item.assert_balance();
-        Ok(answer)
+        let order = *order;
+        for index in 0..order.line_count() {
+            let line = self.lines.line(&order, index);
+            let item = self.item_mut(order.sale, line.item);
+            item.held -= u64::from(line.units);
+            item.confirmed += u64::from(line.units);
+            item.assert_balance();
+        }
+        Ok(self.given(&order, self.seq, false))
     }
 
     pub(super) fn release(&mut self, about: &About) -> Outcome {
@@ -50,7 +51,7 @@ impl Shop {
         order.flags |= EXTENDED;
         order.expires_at += u64::from(extend_ms) * NS_PER_MS;
         self.change();
-        Ok(given(self.orders.at(slot), self.seq, false))
+        Ok(self.given(self.orders.at(slot), self.seq, false))
     }
 
     pub(super) fn cancel(&mut self, about: &About) -> Outcome {
@@ -94,16 +95,18 @@ impl Shop {
         assert_eq!(from == State::Confirmed, to == State::Cancelled, "{from:?} to {to:?}");
         order.set_state(to);
         let order = *order;
-        let units = u64::from(order.units);
-        let item = self.item_mut(order.sale, order.item);
-        let counted = if from == State::Held { &mut item.held } else { &mut item.confirmed };
-        *counted -= units;
-        item.free += units;
-        item.assert_balance();
-        let has_limit = item.limit != 0;
-        self.buyers.take(order.buyer, order.item, order.units, has_limit);
+        for index in 0..order.line_count() {
+            let line = self.lines.line(&order, index);
+            let item = self.item_mut(order.sale, line.item);
+            let counted = if from == State::Held { &mut item.held } else { &mut item.confirmed };
+            *counted -= u64::from(line.units);
+            item.free += u64::from(line.units);
+            item.assert_balance();
+            let has_limit = item.limit != 0;
+            self.buyers.take(order.buyer, line.item, line.units, has_limit);
+        }
         self.held -= u64::from(from == State::Held);
-        given(&order, self.seq, false)
+        self.given(&order, self.seq, false)
     }
 
     /// The ladder that the commands about a hold share.

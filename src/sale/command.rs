@@ -1,6 +1,7 @@
 //! What can be asked of a shop, and what it answers.
 
 use super::ident::{Ident, Text};
+use super::lines::OrderLine;
 use super::orders::State;
 
 /// Nanoseconds since the Unix epoch, as the matcher read them. The sale only ever sees stamps.
@@ -40,6 +41,24 @@ pub struct Buy<'a> {
     /// Whether it is content with fewer units.
     pub fill: Fill,
     /// The [`condition`] of the request: part of what the key stands for.
+    pub condition: u32,
+    /// Who.
+    pub buyer: Party<'a>,
+    /// The idempotency key.
+    pub key: Party<'a>,
+}
+
+/// A purchase of several items, all or none.
+#[derive(Clone, Copy, Debug)]
+pub struct Basket<'a> {
+    /// Number of the sale, 0 unknown.
+    pub sale: u16,
+    /// 1 to [`BASKET_LINES_MAX`](super::BASKET_LINES_MAX) lines of one unit at least, whose prices
+    /// are not looked at. Lines of one item count as one.
+    pub lines: &'a [OrderLine],
+    /// As in [`Buy`], for each line.
+    pub max_price: u64,
+    /// As in [`Buy`].
     pub condition: u32,
     /// Who.
     pub buyer: Party<'a>,
@@ -105,13 +124,13 @@ pub struct Given {
     pub order: Seq,
     /// The change that this answers; for a repeated key the order's first.
     pub seq: Seq,
-    /// Number of its item in its sale.
+    /// Number of its item in its sale; 0 of a basket.
     pub item: u16,
     /// Where it stands now.
     pub state: State,
     /// Units in it.
     pub units: u32,
-    /// Minor units each, frozen when it was given.
+    /// Minor units each, of a basket in all; frozen when it was given.
     pub price: u64,
     /// When the hold ends; 0 if it was a purchase at once.
     pub expires_at: Stamp,
@@ -166,6 +185,22 @@ pub enum Refusal {
     Overloaded,
 }
 
+/// Why a basket was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BasketRefusal {
+    /// Why.
+    pub why: Refusal,
+    /// Which of its lines is the first for which that holds, by its place from 0; `None` if it is
+    /// about all.
+    pub line: Option<u8>,
+}
+
+impl From<Refusal> for BasketRefusal {
+    fn from(why: Refusal) -> BasketRefusal {
+        BasketRefusal { why, line: None }
+    }
+}
+
 /// The answer to a command.
 pub type Outcome = Result<Given, Refusal>;
 
@@ -176,8 +211,10 @@ pub struct OrderView<'a> {
     pub given: Given,
     /// Number of the sale.
     pub sale: u16,
-    /// Number of the item.
+    /// Number of the item; 0 of a basket.
     pub item: u16,
+    /// The lines of a basket; empty of an order of one item.
+    pub lines: &'a [OrderLine],
     /// Whose it is.
     pub buyer: Party<'a>,
     /// Under which key.

@@ -12,14 +12,17 @@
 //!   u8, currency 3 bytes, extend_ms u32;
 //! - 2 lines an item: its name; stock, free, held, confirmed, price u64, limit u32, change of stock
 //!   and of price since the sale was created, u64 (wrapping);
-//! - 2 to 4 lines an order: id, price, expires_at u64, units, condition u32, sale, item u16, state,
-//!   buyer's form, key's form, flags u8; buyer's bits, key's bits u128; each long text.
+//! - 2 to 8 lines an order: id, price, expires_at u64, units, condition u32, sale, item u16, state,
+//!   buyer's form, key's form, flags, lines u8; buyer's bits, key's bits u128; each long text;
+//!   the lines of a basket, which has no item and no price of its own, four to a line: price u64,
+//!   units u32, item u16, zero u16.
 //!
 //! What was added later lies where there were zeros, and zeros mean that it is not used: the hash
 //! of a state that old commands made stays what it was.
 
 use super::command::Party;
 use super::ident::{Form, Ident, Text, text_len};
+use super::lines::{BASKET_LINES_MAX, OrderLine};
 use super::orders::{Order, State};
 use super::shop::{Bounds, Shop};
 use super::terms::{ItemTerms, Name, Terms};
@@ -118,18 +121,26 @@ impl Shop {
 
     fn image_order(&self, order: &Order, out: &mut impl FnMut(&Line)) {
         let view = self.view(order);
-        let line = Writer::default().put(&order.id.to_le_bytes()).put(&order.price.to_le_bytes());
+        let price = if order.lines == 0 { order.price } else { 0 };
+        let line = Writer::default().put(&order.id.to_le_bytes()).put(&price.to_le_bytes());
         let line = line.put(&order.expires_at.to_le_bytes()).put(&order.units.to_le_bytes());
         let line = line.put(&order.condition.to_le_bytes()).put(&order.sale.to_le_bytes());
         let line = line.put(&order.item.to_le_bytes()).put(&[order.state() as u8]);
         let forms = [view.buyer.ident.form as u8, view.key.ident.form as u8];
-        out(&line.put(&forms).put(&[order.flags]).line());
+        out(&line.put(&forms).put(&[order.flags, order.lines]).line());
         // The bits of a long ident are keyed by the seed, so they stay out of the image.
         let bits = |party: &Party| if party.text.is_some() { 0 } else { party.ident.bits };
         let line = Writer::default().put(&bits(&view.buyer).to_le_bytes());
         out(&line.put(&bits(&view.key).to_le_bytes()).line());
         for text in [view.buyer.text, view.key.text].into_iter().flatten() {
             out(text);
+        }
+        for four in view.lines.chunks(4) {
+            let line = four.iter().fold(Writer::default(), |line, one| {
+                let line = line.put(&one.price.to_le_bytes()).put(&one.units.to_le_bytes());
+                line.put(&one.item.to_le_bytes()).put(&[0; 2])
+            });
+            out(&line.line());
         }
     }
 
@@ -246,18 +257,41 @@ impl Shop {
             }
         }
         let [buyer, key] = idents;
-        let limited = self.item_limit(sale, item).map_err(|_| bad("unknown sale or item"))?;
-        if !self.orders.has_room() || !self.buyers.has_room() {
-            return Err(bad("more orders or buyers than fit"));
+        let [flags, count] = line.take();
+        if usize::from(count) > BASKET_LINES_MAX {
+            return Err(bad("more lines than a basket may have"));
+        }
+        let mut basket = Vec::new();
+        for _ in 0..count.div_ceil(4) {
+            let four = next(lines)?;
+            let mut four = Reader(&four);
+            for _ in 0..(usize::from(count) - basket.len()).min(4) {
+                let (price, units, item, _) = (four.u64(), four.u32(), four.u16(), four.u16());
+                basket.push(OrderLine::new(item, units, price));
+            }
+        }
+        let lacks = !self.orders.has_room()
+            || !self.buyers.has_room(1 + basket.len().max(1))
+            || !self.lines.has_room(basket.len());
+        if lacks {
+            return Err(bad("more orders, buyers or lines than fit"));
         }
         let mut order = Order::new(id, key, state);
-        order.flags = line.take::<1>()[0];
+        (order.flags, order.lines) = (flags, count);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);
         (order.condition, order.expires_at) = (condition, expires_at);
         let counts = matches!(state, State::Held | State::Confirmed);
-        let place = self.buyers.place(sale, buyer);
-        let counted = if counts { units } else { 0 };
-        order.buyer = self.buyers.give(place, sale, item, buyer, counted, limited);
+        if !basket.is_empty() {
+            order.price = self.lines.add(&basket);
+        }
+        for index in 0..order.line_count() {
+            let line = self.lines.line(&order, index);
+            let limited = self.item_limit(sale, line.item);
+            let limited = limited.map_err(|_| bad("unknown sale or item"))?;
+            let place = self.buyers.place(sale, buyer);
+            let counted = if counts { line.units } else { 0 };
+            order.buyer = self.buyers.give(place, sale, line.item, buyer, counted, limited);
+        }
         let probe = self.orders.key_probe(sale, key);
         self.orders.add(probe, order);
         Ok(())

@@ -8,16 +8,18 @@
 //! |---|---|
 //! | `command` | what can be asked and answered |
 //! | `shop` | the decision about a purchase |
+//! | `basket` | the decision about a basket |
 //! | `change` | what becomes of an order |
 //! | `rule` | what an operator says of a sale |
 //! | `show` | what can be read |
 //! | `stock` | a sale's items and their units |
-//! | `orders`, `index`, `buyers`, `holds`, `texts` | its tables |
+//! | `orders`, `index`, `buyers`, `lines`, `holds`, `texts` | its tables |
 //! | `image` | the whole state as bytes, and its hash |
 //! | `proof` | that a state keeps the law |
 //! | `ident`, `terms` | the words |
 //! | `hash`, `memory` | what the tables stand on |
 
+mod basket;
 mod buyers;
 mod change;
 mod command;
@@ -26,6 +28,7 @@ mod holds;
 mod ident;
 mod image;
 mod index;
+mod lines;
 mod memory;
 mod orders;
 mod proof;
@@ -37,13 +40,14 @@ mod terms;
 mod texts;
 
 pub use command::{
-    About, Buy, Command, Fill, Given, OrderView, Outcome, Party, Refusal, Seq, Stamp, Stock,
-    condition,
+    About, Basket, BasketRefusal, Buy, Command, Fill, Given, OrderView, Outcome, Party, Refusal,
+    Seq, Stamp, Stock, condition,
 };
 pub use hash::Seed;
 pub use holds::LANES_MAX;
 pub use ident::{BadIdent, Form, Ident, TEXT_BYTES_MAX, Text, text_len};
 pub use image::{BadImage, Line};
+pub use lines::{BASKET_LINES_MAX, OrderLine};
 pub use orders::State;
 pub use proof::Totals;
 pub use rule::{Rule, Ruling};

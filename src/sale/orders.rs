@@ -52,6 +52,7 @@ pub(super) const NO_SLOT: u32 = u32::MAX;
 pub(super) struct Order {
     pub(super) id: Seq,
     key: [u64; 2],
+    /// Minor units each; of a basket where its lines begin.
     pub(super) price: u64,
     /// When the hold ends; 0 if it was a purchase at once.
     pub(super) expires_at: Stamp,
@@ -59,16 +60,19 @@ pub(super) struct Order {
     pub(super) buyer: u32,
     /// The next order in the same lane of holds.
     pub(super) next: u32,
+    /// Of all its lines together.
     pub(super) units: u32,
     /// Digest of the `max_price` that the request named.
     pub(super) condition: u32,
     pub(super) sale: u16,
+    /// 0 of a basket.
     pub(super) item: u16,
     key_form: u8,
     state: u8,
     /// Bits: [`EXTENDED`], [`UP_TO`].
     pub(super) flags: u8,
-    zero: u8,
+    /// How many lines it has in a table of their own; 0 for none.
+    pub(super) lines: u8,
 }
 
 /// The bit of [`Order::flags`] that says that its hold was extended.
@@ -103,6 +107,12 @@ impl Order {
     #[inline]
     pub(super) fn is_extended(&self) -> bool {
         self.flags & EXTENDED != 0
+    }
+
+    /// Lines it has, here or there.
+    #[inline]
+    pub(super) fn line_count(&self) -> usize {
+        usize::from(self.lines).max(1)
     }
 
     pub(super) fn key(&self) -> Ident {

@@ -50,27 +50,29 @@ impl Shop {
                 return Err(format!("order {id}: its key stands for an earlier order too"));
             }
             totals.orders += 1;
-            let sums = units.entry((order.sale, order.item)).or_default();
             let buyer = buyers.entry(order.buyer).or_insert((order.sale, 0));
-            let counts = match order.state() {
+            for index in 0..order.line_count() {
+                let line = self.lines.line(order, index);
+                let count = u64::from(line.units);
+                let sums = units.entry((order.sale, line.item)).or_default();
+                match order.state() {
+                    State::Held => sums.0 += count,
+                    State::Confirmed => sums.1 += count,
+                    State::Released | State::Expired | State::Cancelled => continue,
+                }
+                buyer.1 += count;
+                *of_buyer.entry((order.buyer, line.item)).or_default() += count;
+            }
+            *match order.state() {
                 State::Held => {
                     self.prove_hold(order)?;
-                    sums.0 += u64::from(order.units);
                     &mut totals.held
                 }
-                State::Confirmed => {
-                    sums.1 += u64::from(order.units);
-                    &mut totals.confirmed
-                }
+                State::Confirmed => &mut totals.confirmed,
                 State::Released => &mut totals.released,
                 State::Expired => &mut totals.expired,
                 State::Cancelled => &mut totals.cancelled,
-            };
-            *counts += 1;
-            if matches!(order.state(), State::Held | State::Confirmed) {
-                buyer.1 += u64::from(order.units);
-                *of_buyer.entry((order.buyer, order.item)).or_default() += u64::from(order.units);
-            }
+            } += 1;
         }
         totals.buyers = buyers.len() as u64;
         self.prove_stock(&units)?;

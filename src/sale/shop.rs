@@ -13,13 +13,15 @@ use super::command::{About, Buy, Command, Fill, Given, Outcome, Party, Refusal, 
 use super::hash::Seed;
 use super::holds::Holds;
 use super::ident::{Form, Ident, Text};
+use super::lines::Lines;
 use super::orders::{Order, Orders, State, UP_TO};
 use super::stock::{Item, Sale};
 use super::texts::Texts;
 
 pub(super) const NS_PER_MS: u64 = 1_000_000;
 
-/// How much a shop can hold; all of it is allocated and touched when the shop is made.
+/// How much a shop can hold; all of it is allocated when the shop is made and, where nothing else
+/// is said, touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Orders remembered, of all sales and states together; about 90 bytes each.
@@ -28,6 +30,8 @@ pub struct Bounds {
     pub buyers_max: usize,
     /// Buyers and keys of more than 16 characters that are neither numbers nor UUIDs.
     pub long_texts_max: usize,
+    /// Lines of baskets remembered, 16 bytes each; these are taken when they are first used.
+    pub lines_max: usize,
     /// Sales that may ever be created.
     pub sales_max: usize,
 }
@@ -42,6 +46,7 @@ pub struct Shop {
     pub(super) sales: Vec<Sale>,
     pub(super) orders: Orders,
     pub(super) buyers: Buyers,
+    pub(super) lines: Lines,
     pub(super) holds: Holds,
     pub(super) texts: Texts,
     /// Orders in state `held`.
@@ -61,6 +66,7 @@ impl Shop {
             sales: Vec::with_capacity(bounds.sales_max.min(64)),
             orders: Orders::new(bounds.orders_max, seed),
             buyers: Buyers::new(bounds.buyers_max, seed),
+            lines: Lines::new(bounds.lines_max),
             holds: Holds::new(),
             texts: Texts::new(bounds.long_texts_max),
             held: 0,
@@ -160,8 +166,8 @@ impl Shop {
         }
         if !self.admits
             || !self.orders.has_room()
-            || !self.buyers.has_room()
-            || !self.has_text_room(buy)
+            || !self.buyers.has_room(2)
+            || !self.has_text_room(buy.buyer, buy.key)
         {
             return Err(Refusal::Overloaded);
         }
@@ -201,7 +207,8 @@ impl Shop {
     #[cold]
     fn again(&self, slot: u32, buy: &Buy) -> Outcome {
         let order = self.orders.at(slot);
-        let same = order.item == buy.item
+        let same = order.lines == 0
+            && order.item == buy.item
             && (order.units == buy.units || buy.fill == Fill::UpTo)
             && (order.flags & UP_TO != 0) == (buy.fill == Fill::UpTo)
             && order.condition == buy.condition
@@ -249,12 +256,12 @@ impl Shop {
         &mut self.sales[usize::from(sale) - 1].items[usize::from(item) - 1]
     }
 
-    fn has_text_room(&self, buy: &Buy) -> bool {
-        let is_long = buy.buyer.text.is_some() || buy.key.text.is_some();
+    pub(super) fn has_text_room(&self, buyer: Party, key: Party) -> bool {
+        let is_long = buyer.text.is_some() || key.text.is_some();
         !is_long || self.texts.has_room()
     }
 
-    fn remember(&mut self, party: Party) {
+    pub(super) fn remember(&mut self, party: Party) {
         if let Some(text) = party.text {
             self.texts.remember(party.ident.bits, text);
         }
@@ -264,7 +271,7 @@ impl Shop {
 /// Units that a buyer may be given who has some and wants more; 0 for no limit, which is the
 /// largest that can be counted.
 #[inline(always)]
-fn within(has: u32, wanted: u32, limit: u32, fill: Fill) -> Result<u32, Refusal> {
+pub(super) fn within(has: u32, wanted: u32, limit: u32, fill: Fill) -> Result<u32, Refusal> {
     let limit = if limit == 0 { u32::MAX } else { limit };
     let left = limit.saturating_sub(has);
     match fill {

@@ -24,6 +24,12 @@
 //! | 56..64 | zero | | | | | |
 //!
 //! A purchase whose options have bit 6 is content with fewer units, one at least.
+//!
+//! A *basket* 6 is as a purchase, but item and units are 0 and its 1 to 16 lines lie in cells
+//! behind the long texts, three to a cell and all cells but the last full: `[0] = 131`, `[1]` the
+//! lines in it, and from 16, 32 and 48 on for each line `[0..2]` the item's number, `[4..8]` its
+//! units, all else zero. Lines of one item count as one.
+//!
 //! Of an order are confirm 2, release 3, extend 4, cancel 5 and order 64.
 //!
 //! Forms: 1 a decimal integer below 2^128 without leading zeros (bits: its value); 2 other text of
@@ -33,16 +39,18 @@
 //! key's. The tails of `resolve` are bare names, zero-padded: the sale's and, if there are two, the
 //! item's.
 //!
-//! A purchase may carry the buyer's signed *ticket* in a cell behind its other tails: `[0] = 130`,
-//! `[8..40]` the HMAC-SHA256, `[40..48]` the expiry in Unix seconds, all else zero.
+//! A purchase or basket may carry the buyer's signed *ticket* in a cell behind its other tails:
+//! `[0] = 130`, `[8..40]` the HMAC-SHA256, `[40..48]` the expiry in Unix seconds, all else zero.
 //!
 //! **Answers** come in the order of the requests, as [`Reply`] or, to `stock`, [`StockReply`]
 //! cells, with the tag of the request. `resolve` has the sale's number in `order` and the item's in
-//! `seq`. `order` has the order's own head in a tail, then its long texts. A head with values out
-//! of bounds is answered `malformed`; one whose length cannot be known (unknown kind, wrong tails)
-//! too, and then the connection is closed. One whose token has no role for it is answered 67
-//! forbidden; one whose token does not count any more 66 unauthorized, and then the connection is
-//! closed. Field by field the cells are described in [`message`](crate::message).
+//! `seq`. `order` has the order's own head in a tail, then its long texts and, of a basket, its
+//! lines with their prices. The refusal of a basket has in `units` the line that it is about, from
+//! 1, and in `expires_in_ms` that line's item. A head with values out of bounds is answered
+//! `malformed`; one whose length cannot be known (unknown kind, wrong tails) too, and then the
+//! connection is closed. One whose token has no role for it is answered 67 forbidden; one whose
+//! token does not count any more 66 unauthorized, and then the connection is closed. Field by field
+//! the cells are described in [`message`](crate::message).
 //!
 //! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt
 //! canonically.
@@ -50,22 +58,20 @@
 use bytemuck::Zeroable;
 
 pub use super::greeting::{Greeting, VERSION, hello, parse_hello, turned_away};
-use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, UNITS_MAX};
+use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, TEXT_TAILS_MAX, UNITS_MAX};
 use crate::message::{
-    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, SaleReply, StockReply, UP_TO, join_text, kind,
-    ticket_parts,
+    CELL_BYTES, Cell, Head, Lines, NO_MAX_PRICE, Reply, SaleReply, StockReply, UP_TO, join_text,
+    kind, ticket_parts,
 };
-use crate::sale::{Form, Ident, Name, TEXT_BYTES_MAX, Text, text_len};
-
-const TAILS_AT_ONCE_MAX: usize = 2;
-const _: () = assert!(REQUEST_TAILS_MAX == TAILS_AT_ONCE_MAX);
+use crate::sale::{Form, Ident, Name, OrderLine, TEXT_BYTES_MAX, Text, text_len};
 
 /// One request and the cells behind it.
 pub struct Frame {
     /// Copied out, aligned.
     pub head: Cell,
-    /// Its tails; the first `tails` of them. A ticket is none of them and not counted.
-    pub tails: [Cell; REQUEST_TAILS_MAX],
+    /// The first of its tails, those that may be long texts or names. A ticket is none of them and
+    /// not counted.
+    pub tails: [Cell; TEXT_TAILS_MAX],
     /// Bytes that it took.
     pub bytes: usize,
     /// Whether its last cell is a ticket.
@@ -111,6 +117,7 @@ pub fn parse(input: &[u8]) -> Option<Frame> {
     };
     let expected = match reading.kind {
         kind::BUY if tails == longs + 1 => return ticketed(frame, input, longs),
+        kind::BASKET => return basket(frame, input, longs),
         kind::BUY..=kind::CANCEL | kind::ORDER | kind::STOCK => longs..=longs,
         kind::RESOLVE => 1..=2,
         kind::PING => 0..=0,
@@ -148,7 +155,41 @@ fn ticketed(mut frame: Frame, input: &[u8], longs: usize) -> Option<Frame> {
     Some(frame)
 }
 
+/// A basket, whose lines lie behind its `longs` texts, with a ticket behind or without.
+fn basket(mut frame: Frame, input: &[u8], longs: usize) -> Option<Frame> {
+    let tails = usize::from(frame.head.head().tails.to_native());
+    if !(longs + 1..=REQUEST_TAILS_MAX + 1).contains(&tails) {
+        return Some(frame);
+    }
+    let last = cell_at(input.get(CELL_BYTES * tails..)?)?;
+    for (index, tail) in frame.tails[..longs].iter_mut().enumerate() {
+        *tail = cell_at(&input[CELL_BYTES * (index + 1)..])?;
+    }
+    frame.bytes += CELL_BYTES * tails;
+    frame.ticketed = last.kind() == kind::TICKET;
+    let tails = tails - usize::from(frame.ticketed);
+    frame.head = Head { tails: (tails as u16).into(), ..*frame.head.head() }.into();
+    let lines = Lines::read(tails - longs, |index| frame.tail(longs + index, input));
+    let good = lines.is_some_and(|lines| {
+        let is_good = |line: &OrderLine| (1..=UNITS_MAX).contains(&line.units) && line.price == 0;
+        lines.all().iter().all(is_good)
+    });
+    let good = good && (!frame.ticketed || ticket_parts(&last).is_some());
+    let good = good && makes_sense(frame.head.head(), &frame.tails[..longs]);
+    frame.what = if good { What::Ask } else { What::Malformed };
+    Some(frame)
+}
+
 impl Frame {
+    /// One of its tails, in the input that it was parsed from.
+    #[inline]
+    pub fn tail(&self, index: usize, input: &[u8]) -> Cell {
+        match self.tails.get(index) {
+            Some(tail) if self.head.kind() != kind::BASKET => *tail,
+            _ => cell_at(&input[CELL_BYTES * (index + 1)..]).expect("it was parsed whole"),
+        }
+    }
+
     /// Expiry and mac of its ticket, in the input that it was parsed from.
     pub fn ticket(&self, input: &[u8]) -> Option<(u64, [u8; 32])> {
         if !self.ticketed {
@@ -185,9 +226,11 @@ fn makes_sense(head: &Head, tails: &[Cell]) -> bool {
     }
     let mut tails = tails.iter();
     match head.kind {
-        kind::BUY => {
-            let price = head.price.to_native();
-            (1..=UNITS_MAX).contains(&head.units.to_native())
+        kind::BUY | kind::BASKET => {
+            let (price, units) = (head.price.to_native(), head.units.to_native());
+            let is_basket = head.kind == kind::BASKET;
+            (if is_basket { units == 0 } else { (1..=UNITS_MAX).contains(&units) })
+                && (!is_basket || head.item.to_native() == 0)
                 && (price <= PRICE_MAX || price == NO_MAX_PRICE)
                 && buyer.form != Form::None
                 && key.form != Form::None

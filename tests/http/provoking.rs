@@ -266,7 +266,7 @@ fn written(word: &str) -> Answer {
     let overloaded = Reply { kind: kind::REPLY, outcome: outcome::OVERLOADED, ..Reply::zeroed() };
     match word {
         "loading" => teller.fault(&Fault::loading(1000), Manner::default(), &mut out),
-        _ => teller.refusal(&overloaded, Manner::default(), &mut out),
+        _ => teller.refusal(&overloaded, "", Manner::default(), &mut out),
     }
     Answer::of(std::str::from_utf8(&out).expect("ASCII"))
 }

@@ -3,19 +3,23 @@
 use std::collections::{BTreeMap, HashMap};
 
 use doorbuster::sale::{
-    Buy, Command, Fill, Given, Ident, Outcome, PRICE_MAX, Refusal, Rule, Ruling, STOCK_MAX, State,
-    Terms,
+    Basket, BasketRefusal, Buy, Command, Fill, Given, Ident, Outcome, PRICE_MAX, Refusal, Rule,
+    Ruling, STOCK_MAX, State, Terms,
 };
 
 pub(super) const MS: u64 = 1_000_000;
+
+/// What a key stands for: items and units, a basket or not, how they are filled, and the rest.
+pub(super) type Wanted = (Vec<(u16, u64)>, bool, Fill, u32);
 
 #[derive(Clone)]
 pub(super) struct Order {
     pub(super) given: Given,
     pub(super) sale: u16,
-    pub(super) item: u16,
+    /// Item, units and price.
+    pub(super) lines: Vec<(u16, u64, u64)>,
     pub(super) buyer: Ident,
-    pub(super) wanted: (u32, Fill, u32),
+    pub(super) wanted: Wanted,
     pub(super) is_extended: bool,
 }
 
@@ -66,9 +70,12 @@ impl Naive {
         found.map(|_| index).ok_or(Refusal::UnknownSale)
     }
 
-    pub(super) fn sum(&self, counts: impl Fn(&Order) -> bool) -> u64 {
+    /// Units of one item, or of all, in the orders that count.
+    pub(super) fn sum(&self, item: Option<u16>, counts: impl Fn(&Order) -> bool) -> u64 {
         let orders = self.orders.values().filter(|order| counts(order));
-        orders.map(|order| u64::from(order.given.units)).sum()
+        let lines = orders.flat_map(|order| &order.lines);
+        let lines = lines.filter(|line| item.is_none_or(|item| line.0 == item));
+        lines.map(|line| line.1).sum()
     }
 
     /// The seq of the change; 0 if there is none.
@@ -76,7 +83,7 @@ impl Naive {
         let (number, index) = (ruling.sale, self.sale(ruling.sale)?);
         let (is_over, has_opened) =
             (self.sales[index].is_over(now), self.sales[index].has_opened(now));
-        let held = self.sum(|order| order.sale == number && order.given.state == State::Held);
+        let held = self.sum(None, |order| order.sale == number && order.given.state == State::Held);
         let is_item = matches!(ruling.rule, Rule::Add(_) | Rule::Withdraw(_) | Rule::Price(_));
         if is_item && !self.free.contains_key(&(number, ruling.item)) {
             return Err(Refusal::UnknownItem);
@@ -104,8 +111,8 @@ impl Naive {
                 true
             }
             Rule::Add(units) => {
-                let taken = self.sum(|order| {
-                    (order.sale, order.item) == (number, ruling.item)
+                let taken = self.sum(Some(ruling.item), |order| {
+                    order.sale == number
                         && [State::Held, State::Confirmed].contains(&order.given.state)
                 });
                 let free_now = self.free[&(number, ruling.item)];
@@ -134,81 +141,119 @@ impl Naive {
     }
 
     pub(super) fn units(&self, sale: u16, item: Option<u16>, buyer: Ident) -> u64 {
-        self.sum(|order| {
+        self.sum(item, |order| {
             order.sale == sale
-                && item.is_none_or(|item| order.item == item)
                 && order.buyer == buyer
                 && [State::Held, State::Confirmed].contains(&order.given.state)
         })
     }
 
     pub(super) fn buy(&mut self, now: u64, buy: &Buy) -> Outcome {
-        let (sale, item) = (buy.sale, buy.item);
+        let wanted = (vec![(buy.item, u64::from(buy.units))], false, buy.fill, buy.condition);
+        let who = (buy.sale, buy.buyer.ident, buy.key.ident);
+        self.purchase(now, who, wanted, buy.max_price).map_err(|refused| refused.why)
+    }
+
+    pub(super) fn basket(&mut self, now: u64, basket: &Basket) -> Result<Given, BasketRefusal> {
+        let mut lines: Vec<(u16, u64)> = Vec::new();
+        let mut firsts = Vec::new();
+        for (index, line) in basket.lines.iter().enumerate() {
+            match lines.iter_mut().find(|known| known.0 == line.item) {
+                Some(known) => known.1 += u64::from(line.units),
+                None => {
+                    lines.push((line.item, line.units.into()));
+                    firsts.push(index as u8);
+                }
+            }
+        }
+        let who = (basket.sale, basket.buyer.ident, basket.key.ident);
+        let wanted = (lines, true, Fill::All, basket.condition);
+        self.purchase(now, who, wanted, basket.max_price).map_err(|refused| BasketRefusal {
+            line: refused.line.map(|line| firsts[usize::from(line)]),
+            ..refused
+        })
+    }
+
+    fn purchase(
+        &mut self,
+        now: u64,
+        (sale, buyer, key): (u16, Ident, Ident),
+        wanted: Wanted,
+        max_price: u64,
+    ) -> Result<Given, BasketRefusal> {
         let found = self.sales[self.sale(sale)?].clone();
         let terms = &found.terms;
-        let thing = terms.items.get(usize::from(item).wrapping_sub(1));
-        let thing = *thing.ok_or(Refusal::UnknownItem)?;
-        let (key, buyer) = (buy.key.ident, buy.buyer.ident);
+        let (mut lines, fill) = (Vec::new(), wanted.2);
+        let of = |why: Refusal, line: usize| BasketRefusal { why, line: Some(line as u8) };
+        for (line, (item, units)) in wanted.0.iter().enumerate() {
+            let thing = terms.items.get(usize::from(*item).wrapping_sub(1));
+            let thing = thing.ok_or(of(Refusal::UnknownItem, line))?;
+            lines.push((*item, *units, thing.price));
+        }
         if let Some(id) = self.keys.get(&(sale, key.form as u8, key.bits)) {
             let order = &self.orders[id];
-            let same = order.item == item
-                && order.buyer == buyer
-                && order.wanted == (buy.units, buy.fill, buy.condition);
+            let same = order.buyer == buyer && order.wanted == wanted;
             let again = Given { seq: *id, replayed: true, ..order.given };
-            return if same { Ok(again) } else { Err(Refusal::KeyReused) };
+            return if same { Ok(again) } else { Err(Refusal::KeyReused.into()) };
         }
         // What the operator has closed is neither to be opened nor to go on.
         if !found.is_closed && !found.has_opened(now) {
-            return Err(Refusal::NotOpen);
+            return Err(Refusal::NotOpen.into());
         }
         if !found.is_closed && found.is_paused {
-            return Err(Refusal::Paused);
+            return Err(Refusal::Paused.into());
         }
         if found.is_over(now) {
-            return Err(Refusal::Closed);
+            return Err(Refusal::Closed.into());
         }
-        if thing.price > buy.max_price {
-            return Err(Refusal::PriceChanged(thing.price));
+        if let Some(line) = lines.iter().position(|line| line.2 > max_price) {
+            return Err(of(Refusal::PriceChanged(lines[line].2), line));
         }
-        let limits = [
-            (self.units(sale, Some(item), buyer), thing.limit),
-            (self.units(sale, None, buyer), terms.limit),
-        ];
-        let mut units = u64::from(buy.units);
-        for (has, limit) in limits.into_iter().filter(|(_, limit)| *limit != 0) {
+        let within = |has: u64, units: u64, limit: u32| {
             let left = u64::from(limit).saturating_sub(has);
-            if left == 0 || buy.fill == Fill::All && units > left {
-                return Err(Refusal::LimitReached(limit));
+            match limit {
+                0 => Ok(units),
+                _ if left == 0 || fill == Fill::All && units > left => {
+                    Err(Refusal::LimitReached(limit))
+                }
+                _ => Ok(units.min(left)),
             }
-            units = units.min(left);
+        };
+        for (index, line) in lines.iter_mut().enumerate() {
+            let limit = terms.items[usize::from(line.0) - 1].limit;
+            let has = self.units(sale, Some(line.0), buyer);
+            line.1 = within(has, line.1, limit).map_err(|why| of(why, index))?;
         }
-        let free = self.free.get_mut(&(sale, item)).expect("an item of the sale");
-        if *free == 0 || buy.fill == Fill::All && *free < units {
-            return Err(Refusal::SoldOut);
+        let all = lines.iter().map(|line| line.1).sum();
+        let all = within(self.units(sale, None, buyer), all, terms.limit)?;
+        if fill == Fill::UpTo {
+            lines[0].1 = all;
         }
-        units = units.min(*free);
-        *free -= units;
+        for (index, line) in lines.iter_mut().enumerate() {
+            let free = self.free[&(sale, line.0)];
+            if free == 0 || fill == Fill::All && free < line.1 {
+                return Err(of(Refusal::SoldOut, index));
+            }
+            line.1 = line.1.min(free);
+        }
+        for line in &lines {
+            *self.free.get_mut(&(sale, line.0)).expect("an item of the sale") -= line.1;
+        }
         self.seq += 1;
         let held = terms.hold_ms > 0;
+        let is_basket = wanted.1;
         let given = Given {
-            item: buy.item,
+            item: if is_basket { 0 } else { lines[0].0 },
             order: self.seq,
             seq: self.seq,
             state: if held { State::Held } else { State::Confirmed },
-            units: units as u32,
-            price: thing.price,
+            units: lines.iter().map(|line| line.1 as u32).sum(),
+            price: if is_basket { lines.iter().map(|l| l.1 * l.2).sum() } else { lines[0].2 },
             expires_at: if held { now + u64::from(terms.hold_ms) * MS } else { 0 },
             replayed: false,
         };
-        let order = Order {
-            given,
-            sale,
-            item,
-            buyer,
-            wanted: (buy.units, buy.fill, buy.condition),
-            is_extended: false,
-        };
-        self.orders.insert(self.seq, order);
+        self.orders
+            .insert(self.seq, Order { given, sale, lines, buyer, wanted, is_extended: false });
         self.keys.insert((sale, key.form as u8, key.bits), self.seq);
         Ok(given)
     }
@@ -256,8 +301,9 @@ impl Naive {
         let order = self.orders.get_mut(&id).expect("it was found");
         order.given.state = to;
         if ![State::Held, State::Confirmed].contains(&to) {
-            let free = self.free.get_mut(&(order.sale, order.item)).expect("an item of the sale");
-            *free += u64::from(order.given.units);
+            for line in &order.lines {
+                *self.free.get_mut(&(order.sale, line.0)).expect("an item of the sale") += line.1;
+            }
         }
         Given { seq: self.seq, ..order.given }
     }

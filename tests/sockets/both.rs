@@ -278,3 +278,74 @@ fn who_is_content_with_fewer_units_gets_what_is_there_over_both_protocols() {
     assert_eq!((&asked[0]["units"], &asked[0]["up_to"]), (&json!(4), &json!(9)));
     assert_eq!(house.audit()["verdict"], "pass");
 }
+
+/// A sale of several items.
+const MANY: &str = "name = \"many\"\nhold_ms = 60000\nlimit = 20\nitems = [\
+    { sku = \"tee\", stock = 5, price = 2500, limit = 3 },\
+    { sku = \"cap\", stock = 2, price = 900 },\
+    { sku = \"mug\", stock = 9, price = 100 }, { sku = \"bag\", stock = 9, price = 10 }]\n";
+
+#[test]
+fn a_basket_is_given_whole_or_not_at_all_over_both_protocols() {
+    let house = House::new(&[MANY]);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let mut resp = Resp::over(server.connect());
+    let sale = client.resolve("many", "tee").expect("it is sold").sale;
+    let buyer = "a-buyer-of-more-than-sixteen";
+    let lines = [(1, 1), (3, 2), (1, 1), (4, 1), (2, 1)];
+    let held = given(client.basket(sale, buyer, "k1", &lines).expect("an answer"));
+    assert_eq!((held.state, held.units, held.price), (State::Held, 6, 2 * 2500 + 900 + 200 + 10));
+    let Answer::Shown(shown) = client.order(sale, held.order).expect("an answer") else {
+        panic!("no order")
+    };
+    let kept: Vec<_> = shown.lines.iter().map(|l| (l.item, l.units, l.price)).collect();
+    assert_eq!(kept, [(1, 2, 2500), (3, 2, 100), (4, 1, 10), (2, 1, 900)]);
+    assert_eq!((shown.buyer.as_str(), shown.item.item), (buyer, 0));
+    let again = given(client.basket(sale, buyer, "k1", &lines).expect("an answer"));
+    assert_eq!((again.order, again.replayed), (held.order, true));
+    let other = client.basket(sale, buyer, "k1", &lines[..4]).expect("an answer");
+    assert_eq!(refused(other), Refusal::KeyReused);
+    let much = client.basket(sale, buyer, "k2", &[(3, 1), (1, 1), (1, 1)]).expect("an answer");
+    let limit = Refusal::LimitReached { limit: 3 };
+    assert_eq!(much, Answer::RefusedLine { refusal: limit, line: 1 });
+    let none = client.basket(sale, "u2", "k3", &[(3, 1), (9, 1)]).expect("an answer");
+    assert_eq!(none, Answer::RefusedLine { refusal: Refusal::UnknownItem, line: 1 });
+    assert!(client.basket(sale, "u2", "k3", &[(1, 1); 17]).is_err());
+
+    let lacks = resp.ask(&["BASKET", "many", "u2", "k3", "tee", "1", "cap", "2"]);
+    assert_eq!(lacks, Value::List(vec![Value::Text("sold_out".into()), Value::Text("cap".into())]));
+    let lacks = resp.ask(&["BASKET", "many", "u2", "k3", "tee", "1", "hat", "2"]);
+    let texts = ["unknown_item", "hat"].map(|text| Value::Text(text.into()));
+    assert_eq!(lacks, Value::List(texts.to_vec()));
+    assert_eq!(resp.ask(&["BASKET", "none", "u2", "k3", "tee", "1"]).word(), "unknown_sale");
+    let much = resp.ask(&["BASKET", "many", "u2", "k3", "mug", "1", "tee", "4"]);
+    assert_eq!((much.word(), much.number(1)), ("limit_reached", 3));
+    let Value::List(parts) = much else { panic!("no array") };
+    assert_eq!(parts[2], Value::Text("tee".into()));
+    let held = resp.ask(&["BASKET", "many", "u2", "k3", "tee", "1", "cap", "1"]);
+    assert_eq!((held.word(), held.number(3), held.number(4)), ("held", 2, 3400));
+    let order = held.number(1).to_string();
+    let shown = resp.ask(&["ORDER", "many", &order]);
+    let line = |item: &str, units, price| {
+        let numbers = [Value::Number(units), Value::Number(price)];
+        Value::List([vec![Value::Text(item.into())], numbers.to_vec()].concat())
+    };
+    assert_eq!(shown.field("lines"), &Value::List(vec![line("tee", 1, 2500), line("cap", 1, 900)]));
+    assert_eq!(resp.ask(&["STOCK", "many", "cap"]).number(1), 0);
+    assert_eq!(resp.ask(&["RELEASE", "many", &order]).word(), "released");
+    assert_eq!(resp.ask(&["STOCK", "many", "cap"]).number(1), 1);
+    assert_eq!(given(client.confirm(sale, again.order).expect("paid")).units, 6);
+
+    // From the journal it is the same.
+    server.stop().expect_code(0);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let again = given(client.basket(sale, buyer, "k1", &lines).expect("an answer"));
+    assert_eq!((again.state, again.replayed), (State::Confirmed, true));
+    server.stop().expect_code(0);
+    assert_eq!(house.audit()["verdict"], "pass");
+    let records = house.records();
+    let basket = records.iter().find(|one| !one["lines"].is_null()).expect("a basket");
+    assert_eq!(basket["lines"][1], json!({"item": "mug", "units": 2, "price": 100}));
+}

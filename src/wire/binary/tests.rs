@@ -1,7 +1,7 @@
 //! Frames: what is one, and what it must be.
 
 use super::*;
-use crate::message::text_tail;
+use crate::message::{encode_lines, text_tail};
 use proptest::prelude::*;
 
 fn buy(buyer: &str, key: &str) -> (Head, Vec<Cell>) {
@@ -142,7 +142,8 @@ proptest! {
     #[test]
     fn garbage_never_panics(
         mut garbage in prop::collection::vec(any::<u8>(), 0..300),
-        kind in prop::sample::select(vec![1_u8, 2, 4, 5, 64, 65, 96, 97, 0xDB]), tails in 0_u8..3,
+        kind in prop::sample::select(vec![1_u8, 2, 4, 5, 6, 64, 65, 96, 97, 0xDB]),
+        tails in 0_u8..10,
     ) {
         if garbage.len() > 4 {
             garbage[0] = kind;
@@ -154,4 +155,55 @@ proptest! {
         }
         parse_hello(&garbage);
     }
+}
+
+fn basket(lines: usize, buyer: &str) -> (Head, Vec<Cell>) {
+    let (mut head, mut tails) = buy(buyer, "k1");
+    (head.kind, head.units) = (kind::BASKET, 0.into());
+    let lines: Vec<OrderLine> = (0..lines).map(|item| OrderLine::new(item as u16, 1, 0)).collect();
+    tails.extend(lines.chunks(3).map(encode_lines));
+    head.tails = (tails.len() as u16).into();
+    (head, tails)
+}
+
+#[test]
+fn a_basket_has_its_lines_behind_its_texts() {
+    for (lines, buyer) in [(1, "u1"), (3, "u1"), (4, "a-buyer-longer-than-sixteen"), (16, "u1")] {
+        let (head, tails) = basket(lines, buyer);
+        let whole = bytes(head, &tails);
+        assert!(parse(&whole[..whole.len() - 1]).is_none());
+        let frame = parse(&whole).expect("whole");
+        assert_eq!((frame.what, frame.bytes), (What::Ask, whole.len()), "{lines}");
+        for (index, tail) in tails.iter().enumerate() {
+            assert_eq!(frame.tail(index, &whole), *tail);
+        }
+        let (text, len) = frame.buyer_text();
+        assert_eq!(&text[..len], buyer.as_bytes());
+        // With a ticket behind.
+        let ticket = crate::message::ticket_tail(77, &[9; 32]);
+        let more = Head { tails: (tails.len() as u16 + 1).into(), ..head };
+        let whole = bytes(more, &[tails.clone(), vec![ticket]].concat());
+        let frame = parse(&whole).expect("whole");
+        assert_eq!((frame.what, frame.ticket(&whole)), (What::Ask, Some((77, [9; 32]))));
+        assert_eq!(usize::from(frame.head.head().tails.to_native()), tails.len());
+    }
+    let (head, tails) = basket(5, "u1");
+    let spoilt = |at: usize, byte: usize, value: u8| {
+        let mut cells = tails.clone();
+        cells[at].0[byte] = value;
+        what(head, &cells)
+    };
+    for (at, byte, value) in
+        [(0, 0, 0), (0, 1, 2), (1, 1, 3), (1, 1, 0), (1, 48, 1), (0, 2, 1), (0, 20, 0), (0, 24, 1)]
+    {
+        assert_eq!(spoilt(at, byte, value), What::Malformed, "{at} {byte} {value}");
+    }
+    assert_eq!(what(Head { units: 1.into(), ..head }, &tails), What::Malformed);
+    assert_eq!(what(Head { item: 1.into(), ..head }, &tails), What::Malformed);
+    assert_eq!(what(Head { options: head.options | UP_TO, ..head }, &tails), What::Malformed);
+    assert_eq!(what(Head { tails: 0.into(), ..head }, &[]), What::Lost);
+    let many = vec![encode_lines(&[OrderLine::new(1, 1, 0); 3]); 6];
+    assert_eq!(what(Head { tails: 6.into(), ..head }, &many), What::Malformed);
+    let many = vec![encode_lines(&[OrderLine::new(1, 1, 0); 3]); 10];
+    assert_eq!(what(Head { tails: 10.into(), ..head }, &many), What::Lost);
 }

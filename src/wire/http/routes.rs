@@ -10,10 +10,11 @@
 use super::fault::{Fault, Shown};
 use super::head::Head;
 use super::target::{self, Target};
-use super::{Manner, Meaning, Span, Text, order};
-use crate::message::{self, FULL, UP_TO, kind};
+use super::{Manner, Meaning, Sent, SentLine, Span, Text, order};
+use crate::limits::BASKET_LINES_MAX;
+use crate::message::{self, FULL, UP_TO, kind, line_cells};
 use crate::sale::{Form, Ident};
-use crate::wire::commands::Ask;
+use crate::wire::commands::{Ask, Lines};
 
 /// The description of all routes, served at `/openapi.json`.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -31,6 +32,7 @@ pub(super) fn read<'a>(
     head: &mut Head<'a>,
     body: &'a [u8],
     text: &'a mut Text,
+    lines: &'a mut [SentLine; BASKET_LINES_MAX],
 ) -> Result<Meaning<'a>, Fault> {
     let target = target::read(head.target, text)?;
     if target.is_server {
@@ -45,7 +47,7 @@ pub(super) fn read<'a>(
         *name = target.segment(index).of(sent, text);
     }
     match (target.count, names) {
-        (4, [b"v1", b"sales", _, b"orders", ..]) => orders(head, &target, body, text),
+        (4, [b"v1", b"sales", _, b"orders", ..]) => orders(head, &target, body, text, lines),
         (6, [b"v1", b"sales", _, b"orders", _, verb]) => {
             let kind = match verb {
                 b"confirm" => kind::CONFIRM,
@@ -76,9 +78,10 @@ fn orders<'a>(
     target: &Target,
     body: &'a [u8],
     text: &'a mut Text,
+    lines: &'a mut [SentLine; BASKET_LINES_MAX],
 ) -> Result<Meaning<'a>, Fault> {
     match head.method {
-        b"POST" => make(head, target, body, text),
+        b"POST" => make(head, target, body, text, lines),
         b"GET" | b"HEAD" => order_of_key(head, target, text),
         b"OPTIONS" => Ok(Meaning::Options(LOOK_AND_MAKE)),
         other => Err(Fault::method(other, LOOK_AND_MAKE)),
@@ -90,6 +93,7 @@ fn make<'a>(
     target: &Target,
     body: &'a [u8],
     text: &'a mut Text,
+    lines: &'a mut [SentLine; BASKET_LINES_MAX],
 ) -> Result<Meaning<'a>, Fault> {
     no_parameters(head, target, text)?;
     let key = head.idempotency_key.ok_or_else(|| {
@@ -100,13 +104,19 @@ fn make<'a>(
     let key_ident = Ident::parse(key)
         .map_err(|why| Fault::bad_field(format!("Idempotency-Key {why}, got {}", Shown(key))))?;
     is_json(head, body)?;
-    let wanted = order::wanted(body, text)?;
+    let wanted = order::wanted(body, text, lines)?;
     let text: &'a Text = text;
-    let mut ask = ask(kind::BUY, target.segment(2).of(head.target, text));
-    ask.head.units = wanted.units.into();
+    let kind = if wanted.lines == 0 { kind::BUY } else { kind::BASKET };
+    let mut ask = ask(kind, target.segment(2).of(head.target, text));
     ask.head.price = wanted.max_price.into();
-    ask.head.options = if wanted.is_up_to { UP_TO } else { 0 };
-    ask.item = wanted.item.of(body, text);
+    if wanted.lines == 0 {
+        ask.head.units = wanted.units.into();
+        ask.head.options = if wanted.is_up_to { UP_TO } else { 0 };
+        ask.item = wanted.item.of(body, text);
+    } else {
+        ask.head.tails = (line_cells(wanted.lines) as u16).into();
+        ask.lines = Lines::Sent(Sent { lines: &lines[..wanted.lines], body, text });
+    }
     set_buyer(&mut ask, wanted.buyer_ident, wanted.buyer.of(body, text));
     set_key(&mut ask, key_ident, key);
     head.manner.set(Manner::CREATE, true);
@@ -235,10 +245,10 @@ fn order_id(span: Span, head: &Head<'_>, text: &Text) -> Result<u64, Fault> {
 #[inline]
 fn ask(kind: u8, sale: &[u8]) -> Ask<'_> {
     let mut head = message::Head::new(kind);
-    if matches!(kind, kind::BUY..=kind::CANCEL) {
+    if matches!(kind, kind::BUY..=kind::BASKET) {
         head.tag = FULL.into();
     }
-    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[] }
+    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], lines: Lines::None }
 }
 
 #[inline]

@@ -21,6 +21,14 @@ fn an_order_says_what_it_wants() {
         ),
         (r#"{"item":"t","fill":"up_to","units":3,"buyer":"u"}"#, "BUY drop/t x3 up to for u key k"),
         (r#"{"lines":[{"item":"t","units":3}],"buyer":"u"}"#, "BUY drop/t x3 for u key k"),
+        (
+            r#"{"lines":[{"item":"t"},{"units":3,"item":"\u0061b"}],"buyer":"u","max_price":7}"#,
+            "BASKET drop/t x1/ab x3 at 7 for u key k",
+        ),
+        (
+            r#"{"buyer":"a-buyer-with-a-name-of-some-length","lines":[{"item":"t"},{"item":"t"}]}"#,
+            "BASKET drop/t x1/t x1 for a-buyer-with-a-name-of-some-length key k",
+        ),
         (r#"{"lines" : [ { "item" : "t" } ],"buyer":"u"}"#, "BUY drop/t x1 for u key k"),
         (r#"{"\u0069tem":"\u0074ee","buyer":"a\"\\\/b"}"#, r#"BUY drop/tee x1 for a"\/b key k"#),
         (
@@ -48,7 +56,7 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
     let twice = "is there more than once";
     let both = format!("{twice} (or in lines as well)");
     let waits = "wait must be false: waiting lists are not possible yet, got true";
-    let baskets = "lines may have one line only: baskets are not possible yet, got 2 lines";
+    let upto = "fill must be \"all\" in an order of several lines, got 'up_to'";
     let long = "x".repeat(65);
     let many = format!("{{\"lines\":[{}{{}}],\"buyer\":\"u\"}}", "{\"item\":\"t\"},".repeat(16));
     for (body, detail) in [
@@ -104,7 +112,7 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
         (r#"{"lines":[],"buyer":"u"}"#, format!("{lines} none")),
         (r#"{"lines":{},"buyer":"u"}"#, format!("{lines} an object")),
         (&many, format!("{lines} more")),
-        (r#"{"lines":[{"item":"a"},{"item":"b"}],"buyer":"u"}"#, baskets.into()),
+        (r#"{"lines":[{"item":"a"},{"item":"b"}],"buyer":"u","fill":"up_to"}"#, upto.into()),
         (
             r#"{"lines":[1],"buyer":"u"}"#,
             "lines[0] must be an object with item and units, got a number".into(),
