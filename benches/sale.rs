@@ -26,6 +26,7 @@ fn shop(orders_max: usize, buyers_max: usize) -> Shop {
         buyers_max: buyers_max + 5,
         long_texts_max: 16,
         lines_max: 4 * orders_max,
+        waiters_max: 0,
         sales_max: 16,
     };
     let mut shop = Shop::new(bounds, SEED);
@@ -37,6 +38,9 @@ fn shop(orders_max: usize, buyers_max: usize) -> Shop {
         limit: 4,
         hold_ms: 120_000,
         extend_ms: 0,
+        offer_ms: 0,
+        waitlist: 0,
+        is_strict: false,
         opens_at: 1,
         closes_at: 0,
     };
@@ -67,7 +71,8 @@ fn decide(shop: &mut Shop, count: u64, buyers: u64) -> Duration {
             units: 1,
             max_price: u64::MAX,
             fill: Fill::All,
-            condition: condition(u64::MAX, Fill::All, 1),
+            waits: false,
+            condition: condition(u64::MAX, Fill::All, 1, false),
             buyer: ident(scatter(number % buyers)).into(),
             key: ident(scatter(number)).into(),
         };
@@ -87,13 +92,18 @@ fn baskets(shop: &mut Shop, count: u64) -> Duration {
     for number in 0..count + AHEAD {
         if number < count {
             shop.prefetch(1, ident(scatter(number)), ident(scatter(number)));
+            shop.prefetch_lines(
+                1,
+                lines.iter().skip(1).map(|line| line.item),
+                ident(scatter(number)),
+            );
         }
         let Some(number) = number.checked_sub(AHEAD) else { continue };
         let basket = Basket {
             sale: 1,
             lines: &lines,
             max_price: u64::MAX,
-            condition: condition(u64::MAX, Fill::All, 0),
+            condition: condition(u64::MAX, Fill::All, 0, false),
             buyer: ident(scatter(number)).into(),
             key: ident(scatter(number)).into(),
         };

@@ -16,6 +16,12 @@ pub const PRICE_MAX: u64 = crate::sale::PRICE_MAX;
 pub const HOLD_MS_MAX: u32 = 30 * 24 * 60 * 60 * 1000;
 /// The longest extension of a hold: 30 days, in ms.
 pub const EXTEND_MS_MAX: u32 = HOLD_MS_MAX;
+/// The longest offer to one who waited: 30 days, in ms.
+pub const OFFER_MS_MAX: u32 = HOLD_MS_MAX;
+/// Orders that may wait in one sale at once.
+pub const WAITLIST_MAX: u32 = 10_000_000;
+/// Offers made in one round of the matcher: a fraction of a millisecond.
+pub const OFFERS_AT_ONCE: usize = 1024;
 /// Different hold times in use at once.
 pub const LANES_MAX: usize = crate::sale::LANES_MAX;
 

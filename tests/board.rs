@@ -20,6 +20,7 @@ const BOUNDS: Bounds = Bounds {
     buyers_max: 80_000,
     long_texts_max: 16,
     lines_max: 64,
+    waiters_max: 64,
     sales_max: 4,
 };
 const ITEMS: u16 = 3;
@@ -89,6 +90,9 @@ fn terms() -> Terms {
         limit: 3,
         hold_ms: 900,
         extend_ms: 0,
+        offer_ms: 0,
+        waitlist: 0,
+        is_strict: false,
         opens_at: 0,
         // Towards the end of the test.
         closes_at: BEGINNING + 50_000 * MS,

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use doorbuster::sale::{
     About, Basket, BasketRefusal, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name,
-    OrderLine, Outcome, Party, Refusal, Rule, Ruling, Seed, Shop, Terms, Text, condition,
+    OrderLine, Outcome, Party, Refusal, Rule, Ruling, Seed, Shop, State, Stock, Terms, Text,
+    condition,
 };
 
 const START: u64 = 1_000_000_000_000_000_000;
@@ -40,15 +41,31 @@ fn time(text: &str) -> u64 {
 
 impl Script {
     fn new() -> Script {
-        let bounds =
-            Bounds { orders_max: 8, buyers_max: 12, long_texts_max: 4, lines_max: 9, sales_max: 3 };
+        let bounds = Bounds {
+            orders_max: 8,
+            buyers_max: 12,
+            long_texts_max: 4,
+            lines_max: 9,
+            waiters_max: 8,
+            sales_max: 3,
+        };
         Script { shop: Shop::new(bounds, Seed::new([1, 2, 3, 4])), now: START }
     }
 
     fn run(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (verb, rest) = words.split_first().expect("not an empty line");
-        match *verb {
+        let told = self.command(verb, rest);
+        let promoted = self.promoted();
+        if promoted.is_empty() {
+            told
+        } else {
+            format!("{told}; {}", promoted.trim_end_matches("; "))
+        }
+    }
+
+    fn command(&mut self, verb: &str, rest: &[&str]) -> String {
+        match verb {
             "sale" => self.sale(rest),
             "open" => self.rule(rest, Rule::Open),
             "pause" => self.rule(rest, Rule::Pause),
@@ -69,7 +86,8 @@ impl Script {
         }
     }
 
-    /// `sale NAME [hold_ms=] [extend_ms=] [limit=] [opens=] [closes=] item:stock:price[:limit] ...`
+    /// `sale NAME [hold_ms=] [extend_ms=] [waitlist=] [offer_ms=] [strict] [limit=] [opens=]
+    /// [closes=] item:stock:price[:limit] ...`
     fn sale(&mut self, words: &[&str]) -> String {
         let items = words[1..].iter().filter(|word| word.contains(':')).map(|word| {
             let parts: Vec<&str> = word.split(':').collect();
@@ -87,6 +105,9 @@ impl Script {
             limit: option(words, "limit").map_or(0, number),
             hold_ms: option(words, "hold_ms").map_or(1000, number),
             extend_ms: option(words, "extend_ms").map_or(0, number),
+            offer_ms: option(words, "offer_ms").map_or(500, number),
+            waitlist: option(words, "waitlist").map_or(0, number),
+            is_strict: words.contains(&"strict"),
             opens_at: option(words, "opens").map_or(0, time),
             closes_at: option(words, "closes").map_or(0, time),
         };
@@ -125,23 +146,36 @@ impl Script {
         while let Some((_, given)) = self.shop.expire(self.now) {
             let _ = write!(out, "order {} expired, seq {}; ", given.order, given.seq);
         }
+        out += &self.promoted();
         if out.is_empty() { "nothing".to_owned() } else { out.trim_end_matches("; ").to_owned() }
     }
 
-    /// `buy SALE ITEM BUYER KEY [units=] [max=] [up_to]`
+    /// What became of those who wait, now that units may have returned.
+    fn promoted(&mut self) -> String {
+        let mut out = String::new();
+        while let Some((_, given)) = self.shop.promote(self.now) {
+            let state = if given.state == State::Held { "offered" } else { "left" };
+            let _ = write!(out, "order {} {state}, seq {}; ", given.order, given.seq);
+        }
+        out
+    }
+
+    /// `buy SALE ITEM BUYER KEY [units=] [max=] [up_to] [wait]`
     fn buy(&mut self, words: &[&str]) -> String {
         let sale = self.number_of(words[0]);
         let (buyer, key) = (self.ident(words[2]), self.ident(words[3]));
         let max_price = option(words, "max").map_or(u64::MAX, number);
         let units = option(words, "units").map_or(1, number);
         let fill = if words.contains(&"up_to") { Fill::UpTo } else { Fill::All };
+        let waits = words.contains(&"wait");
         let buy = Buy {
             sale,
             item: self.item_of(sale, words[1]),
             units,
             max_price,
             fill,
-            condition: condition(max_price, fill, units),
+            waits,
+            condition: condition(max_price, fill, units, waits),
             buyer: Party { ident: buyer.0, text: buyer.1.as_ref() },
             key: Party { ident: key.0, text: key.1.as_ref() },
         };
@@ -159,7 +193,7 @@ impl Script {
             sale,
             lines: &pairs.map(line).collect::<Vec<_>>(),
             max_price,
-            condition: condition(max_price, Fill::All, 0),
+            condition: condition(max_price, Fill::All, 0, false),
             buyer: Party { ident: buyer.0, text: buyer.1.as_ref() },
             key: Party { ident: key.0, text: key.1.as_ref() },
         };
@@ -191,10 +225,14 @@ impl Script {
         let sale = self.number_of(words[0]);
         match self.shop.stock(sale, self.item_of(sale, words[1])) {
             Err(refusal) => word(refusal),
-            Ok(s) => format!(
-                "{} = {} free + {} held + {} confirmed",
-                s.stock, s.free, s.held, s.confirmed
-            ),
+            Ok(s) => {
+                let waiting = match s.waiting {
+                    0 => String::new(),
+                    units => format!(", {units} waited for"),
+                };
+                let Stock { stock, free, held, confirmed, .. } = s;
+                format!("{stock} = {free} free + {held} held + {confirmed} confirmed{waiting}")
+            }
         }
     }
 
@@ -248,9 +286,13 @@ fn told(outcome: Outcome) -> String {
         Ok(given) => {
             let ends = given.expires_at.saturating_sub(START) as f64 / NS_PER_MS as f64;
             let ends = if given.expires_at == 0 { String::new() } else { format!(", ends {ends}") };
+            let place = match given.position {
+                0 => String::new(),
+                place => format!(", place {place}"),
+            };
             let again = if given.replayed { ", replayed" } else { "" };
             format!(
-                "{:?} order {}, seq {}, {} x {}{ends}{again}",
+                "{:?} order {}, seq {}, {} x {}{ends}{place}{again}",
                 given.state, given.order, given.seq, given.units, given.price
             )
         }

@@ -4,6 +4,8 @@
 
 #[path = "model/naive.rs"]
 mod naive;
+#[path = "model/rules.rs"]
+mod rules;
 
 use doorbuster::sale::{
     About, Basket, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, OrderLine, PRICE_MAX,
@@ -42,6 +44,9 @@ fn terms(random: &mut Random, number: u64, start: u64) -> Terms {
         limit: random.below(3) as u32 * 3,
         hold_ms: [0, 5, 5, 20][random.below(4) as usize],
         extend_ms: [0, 7, 30][random.below(3) as usize],
+        offer_ms: [4, 20][random.below(2) as usize],
+        waitlist: [0, 3, 200][random.below(3) as usize],
+        is_strict: random.below(2) == 0,
         opens_at: [0, 0, start + 3 * MS][random.below(3) as usize],
         closes_at: [0, 0, start + 400 * MS][random.below(3) as usize],
     }
@@ -74,6 +79,7 @@ fn live(seed: u64, commands: u64) -> usize {
         buyers_max: 4096,
         long_texts_max: 64,
         lines_max: 4096,
+        waiters_max: 4096,
         sales_max: 4,
     };
     let mut random = Random(seed);
@@ -98,7 +104,15 @@ fn live(seed: u64, commands: u64) -> usize {
                 break;
             }
         }
-        if step == 3 || random.below(16) == 0 {
+        // Offers go on while commands are decided, but not past an operator's.
+        let is_ruled = step == 3 || random.below(16) == 0;
+        let mut offers = if is_ruled { u64::MAX } else { random.below(4) };
+        while offers > 0 {
+            let (real, model) = (shop.promote(now).map(|(_, given)| given), naive.promote(now));
+            assert_eq!(real, model, "{context}: offer");
+            offers = if real.is_none() { 0 } else { offers - 1 };
+        }
+        if is_ruled {
             let ruling = if step == 3 {
                 Ruling { sale: opened, item: 0, rule: Rule::Open }
             } else {
@@ -135,7 +149,7 @@ fn live(seed: u64, commands: u64) -> usize {
                 sale,
                 lines: &lines,
                 max_price,
-                condition: condition(max_price, Fill::All, 0),
+                condition: condition(max_price, Fill::All, 0, false),
                 buyer: ident(random.below(12)).into(),
                 key: ident(random.below(commands)).into(),
             };
@@ -148,6 +162,7 @@ fn live(seed: u64, commands: u64) -> usize {
             }
             continue;
         }
+        let waits = random.below(2) == 0;
         let command = match random.below(13) {
             0..=5 => Command::Buy(Buy {
                 sale,
@@ -155,7 +170,8 @@ fn live(seed: u64, commands: u64) -> usize {
                 units,
                 max_price,
                 fill,
-                condition: condition(max_price, fill, units),
+                waits,
+                condition: condition(max_price, fill, units, waits),
                 buyer: ident(random.below(12)).into(),
                 key: ident(random.below(commands)).into(),
             }),
@@ -183,6 +199,8 @@ fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
         assert_eq!(stock.free, *free, "seed {seed}");
         let is_removed = naive.sales[usize::from(*sale) - 1].is_removed;
         assert_eq!(shop.stock(*sale, *item).is_err(), is_removed, "seed {seed}");
+        let waiting: u64 = naive.queue(*sale, *item).map(|order| order.lines[0].1).sum();
+        assert_eq!(stock.waiting, waiting, "seed {seed}");
         assert_eq!(kept.is_removed, is_removed, "seed {seed}");
         assert_eq!(stock.stock, stock.free + stock.held + stock.confirmed, "seed {seed}");
     }

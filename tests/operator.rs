@@ -58,6 +58,9 @@ fn terms(sale: &str, items: &[&str]) -> Terms {
         limit: 0,
         hold_ms: 60_000,
         extend_ms: 0,
+        offer_ms: 0,
+        waitlist: 0,
+        is_strict: false,
         opens_at: 0,
         closes_at: 0,
     }

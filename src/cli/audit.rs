@@ -71,12 +71,13 @@ pub(super) fn prove(folder: &Path) -> Result<Proof, JournalError> {
 
 /// Counts what the tables must hold.
 fn bounds(disk: &Disk, reading: &Reading<'_>) -> Result<(Bounds, Report), JournalError> {
-    let (mut orders, mut lines, mut long_texts) = (1, 0, 2);
+    let (mut orders, mut waits, mut lines, mut long_texts) = (1, 0, 0, 2);
     let report = journal::read_while(disk, reading, |_, cells: &[Cell]| {
         for record in messages(cells) {
             let head = record[0].head();
-            if matches!(head.kind, kind::BUY | kind::BASKET) {
+            if matches!(head.kind, kind::BUY | kind::WAIT | kind::BASKET) {
                 orders += 1;
+                waits += usize::from(head.kind == kind::WAIT);
                 if head.kind == kind::BASKET {
                     lines += record[1..].iter().map(|cell| lines_in(cell).count()).sum::<usize>();
                 }
@@ -93,6 +94,8 @@ fn bounds(disk: &Disk, reading: &Reading<'_>) -> Result<(Bounds, Report), Journa
         buyers_max: 2 * orders + lines + BASKET_LINES_MAX + 1,
         long_texts_max: long_texts,
         lines_max: lines,
+        // However few of them wait in one place.
+        waiters_max: 15 * waits,
         sales_max: SALES_MAX,
     };
     Ok((bounds, report))
@@ -131,14 +134,17 @@ fn as_text(proof: &Proof) -> String {
         count(counts.of(kind::SEAL))
     );
     text += &format!(
-        "orders    {} of {} buyers: {} confirmed, {} cancelled, {} released, {} expired, {} held\n",
+        "orders    {} of {} buyers: {} confirmed, {} cancelled, {} released, {} expired, \
+         {} held, {} waiting, {} left\n",
         count(totals.orders),
         count(totals.buyers),
         count(totals.confirmed),
         count(totals.cancelled),
         count(totals.released),
         count(totals.expired),
-        count(totals.held)
+        count(totals.held),
+        count(totals.waiting),
+        count(totals.left)
     );
     for kept in shop.kept() {
         text += &format!("\nsale {} ({})\n", kept.terms.name, state(&kept, shop));
@@ -199,6 +205,8 @@ fn as_json(proof: &Proof) -> String {
         "cancelled": totals.cancelled,
         "released": totals.released,
         "expired": totals.expired,
+        "waiting": totals.waiting,
+        "left": totals.left,
         "sales": sales,
     });
     format!("{value}\n")

@@ -104,12 +104,14 @@ impl<W: Write> Printer<W> {
             put("sale", json!(sale));
         }
         match head.kind {
-            kind::BUY | kind::BASKET => {
+            kind::BUY | kind::WAIT | kind::BASKET => {
                 let [buyer, key] = texts(head, &record[1..]);
                 let index = usize::from(head.item.to_native()).wrapping_sub(1);
                 let item = terms.and_then(|terms| terms.items.get(index));
                 let holds = terms.is_none_or(|terms| terms.hold_ms > 0);
-                put("kind", json!(if holds { "hold" } else { "buy" }));
+                if head.kind != kind::WAIT {
+                    put("kind", json!(if holds { "hold" } else { "buy" }));
+                }
                 if head.kind == kind::BASKET {
                     put("lines", lines(terms, &record[1..]));
                 } else {
@@ -125,7 +127,7 @@ impl<W: Write> Printer<W> {
                 put("buyer", json!(buyer));
                 put("key", json!(key));
             }
-            kind::CONFIRM..=kind::CANCEL | kind::EXPIRE => {
+            kind::CONFIRM..=kind::CANCEL | kind::EXPIRE | kind::OFFER | kind::LEAVE => {
                 put("order", json!(head.order().to_string()));
                 put("units", json!(head.units.to_native()));
                 put("price", json!(head.price.to_native()));
@@ -144,6 +146,7 @@ impl<W: Write> Printer<W> {
                 put("stock", json!(stock));
                 put("hold_ms", json!(terms.map_or(0, |terms| terms.hold_ms)));
                 put("extend_ms", json!(terms.map_or(0, |terms| terms.extend_ms)));
+                put("waitlist", json!(terms.map_or(0, |terms| terms.waitlist)));
             }
             kind::SEAL => {
                 let hash = sealed_hash(head);
@@ -176,6 +179,9 @@ fn word(kind: u8) -> String {
         kind::EXTEND => "extend",
         kind::CANCEL => "cancel",
         kind::EXPIRE => "expire",
+        kind::WAIT => "wait",
+        kind::OFFER => "offer",
+        kind::LEAVE => "leave",
         kind::CREATE => "create",
         kind::OPEN => "open",
         kind::PAUSE => "pause",
@@ -231,6 +237,7 @@ fn sentence(value: &Value) -> String {
         "stock",
         "hold_ms",
         "extend_ms",
+        "waitlist",
         "state_hash",
     ];
     for name in names {

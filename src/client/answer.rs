@@ -46,6 +46,10 @@ pub enum State {
     Expired,
     /// The purchase was given back.
     Cancelled,
+    /// Units are waited for.
+    Waiting,
+    /// The buyer waits no more and was given nothing.
+    Left,
 }
 
 impl State {
@@ -56,6 +60,8 @@ impl State {
             outcome::RELEASED => State::Released,
             outcome::EXPIRED => State::Expired,
             outcome::CANCELLED => State::Cancelled,
+            outcome::WAITING => State::Waiting,
+            outcome::LEFT => State::Left,
             _ => return None,
         })
     }
@@ -78,6 +84,8 @@ pub struct OrderAnswer {
     pub expires_at: u64,
     /// What was left of the hold at the decision, in ms.
     pub expires_in_ms: u32,
+    /// Its place among those who wait for the item, from 1; 0 if it does not wait.
+    pub position: u32,
     /// Whether this repeats the answer to a repeated key.
     pub replayed: bool,
 }
@@ -152,6 +160,8 @@ pub enum Refusal {
     AlreadyReleased,
     /// The hold was extended already, or the sale extends none.
     ExtendRefused,
+    /// The order still waits: nothing is held for it.
+    NotHeld,
     /// Only a purchase can be cancelled, and the order is none yet.
     NotConfirmed,
     /// A table or queue of the server is full.
@@ -194,6 +204,7 @@ impl Refusal {
             outcome::ALREADY_CONFIRMED => Refusal::AlreadyConfirmed,
             outcome::ALREADY_RELEASED => Refusal::AlreadyReleased,
             outcome::EXTEND_REFUSED => Refusal::ExtendRefused,
+            outcome::NOT_HELD => Refusal::NotHeld,
             outcome::NOT_CONFIRMED => Refusal::NotConfirmed,
             outcome::OVERLOADED => Refusal::Overloaded { retry_after_ms: value },
             outcome::MALFORMED => Refusal::Malformed,
@@ -222,6 +233,7 @@ impl Refusal {
             Refusal::AlreadyConfirmed => outcome::ALREADY_CONFIRMED,
             Refusal::AlreadyReleased => outcome::ALREADY_RELEASED,
             Refusal::ExtendRefused => outcome::EXTEND_REFUSED,
+            Refusal::NotHeld => outcome::NOT_HELD,
             Refusal::NotConfirmed => outcome::NOT_CONFIRMED,
             Refusal::Overloaded { .. } => outcome::OVERLOADED,
             Refusal::Malformed => outcome::MALFORMED,
@@ -290,6 +302,7 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
             Item { sale: number(reply.order.to_native())?, item: number(reply.seq.to_native())? };
         return Ok(if item.sale == 0 { Answer::Pong } else { Answer::Item(item) });
     }
+    let is_waiting = reply.outcome == outcome::WAITING;
     let order = OrderAnswer {
         state: State::from_outcome(reply.outcome)
             .ok_or(Error::Protocol("a state that this version does not know"))?,
@@ -298,7 +311,8 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
         units: reply.units.to_native(),
         price: reply.price.to_native(),
         expires_at: reply.expires_at.to_native(),
-        expires_in_ms: reply.expires_in_ms.to_native(),
+        expires_in_ms: if is_waiting { 0 } else { reply.expires_in_ms.to_native() },
+        position: if is_waiting { reply.expires_in_ms.to_native() } else { 0 },
         replayed: reply.replayed != 0,
     };
     match tails {

@@ -5,8 +5,8 @@
 use super::{Error, Result};
 use crate::limits::{BASKET_LINES_MAX, REQUEST_TAILS_MAX};
 use crate::message::{
-    Cell, Head, LINES_PER_CELL, NO_MAX_PRICE, UP_TO, encode_lines, kind, split_ticket, text_tail,
-    ticket_tail,
+    Cell, Head, LINES_PER_CELL, NO_MAX_PRICE, UP_TO, WAITS, encode_lines, kind, split_ticket,
+    text_tail, ticket_tail,
 };
 use crate::sale::{Form, Ident, Name, OrderLine};
 
@@ -48,6 +48,19 @@ pub enum Request<'a> {
         /// The caller's idempotency key, unique in the sale.
         key: &'a str,
         /// How many at most, from 1.
+        units: u32,
+        /// The highest price of a unit to accept, in minor units; `None` for any.
+        max_price: Option<u64>,
+    },
+    /// As `Buy`, and rather waits than be sold out, in a sale that has a waiting list.
+    BuyOrWait {
+        /// What to buy.
+        item: Item,
+        /// For whom.
+        buyer: &'a str,
+        /// The caller's idempotency key, unique in the sale.
+        key: &'a str,
+        /// How many, from 1.
         units: u32,
         /// The highest price of a unit to accept, in minor units; `None` for any.
         max_price: Option<u64>,
@@ -145,6 +158,10 @@ impl Request<'_> {
         let mut head = match *self {
             Request::Buy { item, buyer, key, units, max_price } => {
                 purchase(item, (buyer, key), (units, max_price), &mut tails)?
+            }
+            Request::BuyOrWait { item, buyer, key, units, max_price } => {
+                let head = purchase(item, (buyer, key), (units, max_price), &mut tails)?;
+                Head { options: head.options | WAITS, ..head }
             }
             Request::Basket { sale, lines, buyer, key, max_price } => {
                 let item = Item { sale, item: 0 };

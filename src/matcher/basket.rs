@@ -23,7 +23,7 @@ impl Matcher {
             sale: head.sale.to_native(),
             lines: lines.all(),
             max_price,
-            condition: condition(max_price, Fill::All, 0),
+            condition: condition(max_price, Fill::All, 0, false),
             buyer: record::party(buyer, &texts[0]),
             key: record::party(key, &texts[1]),
         };

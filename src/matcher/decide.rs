@@ -54,7 +54,8 @@ impl Matcher {
             units: head.units.to_native(),
             max_price,
             fill,
-            condition: condition(max_price, fill, head.units.to_native()),
+            waits: head.is_waiting(),
+            condition: condition(max_price, fill, head.units.to_native(), head.is_waiting()),
             buyer: record::party(buyer, &texts[0]),
             key: record::party(key, &texts[1]),
         };
@@ -72,7 +73,9 @@ impl Matcher {
             if fill == Fill::UpTo {
                 self.records.push(record::asked(buy.item, buy.units));
             }
-            self.counters.given.add(1);
+            let is_waiting = given.state == State::Waiting;
+            let counters = &self.counters;
+            if is_waiting { &counters.waited } else { &counters.given }.add(1);
             self.note_now();
         }
         if let Err(Refusal::SoldOut) = answer {
@@ -157,7 +160,8 @@ impl Matcher {
             price: given.price.into(),
             expires_at: given.expires_at.into(),
             units: given.units.into(),
-            expires_in_ms: if is_held { left_ms as u32 } else { 0 }.into(),
+            // Of one who waits the place.
+            expires_in_ms: if is_held { left_ms as u32 } else { given.position }.into(),
             ..self.blank(head)
         }
     }
@@ -180,6 +184,7 @@ impl Matcher {
             Refusal::AlreadyConfirmed => (outcome::ALREADY_CONFIRMED, 0),
             Refusal::AlreadyReleased => (outcome::ALREADY_RELEASED, 0),
             Refusal::ExtendRefused => (outcome::EXTEND_REFUSED, 0),
+            Refusal::NotHeld => (outcome::NOT_HELD, 0),
             Refusal::NotConfirmed => (outcome::NOT_CONFIRMED, 0),
             Refusal::NotFree(free) => (outcome::SOLD_OUT, free),
             Refusal::NotClosed => (outcome::NOT_CLOSED, 0),

@@ -77,7 +77,7 @@ impl Matcher {
                 after: self.shop.seq().into(),
                 held: stock.held.into(),
                 confirmed: stock.confirmed.into(),
-                waiting: 0.into(),
+                waiting: stock.waiting.into(),
                 arrived: head.time,
             }
             .into(),
@@ -154,7 +154,7 @@ fn item_reply(item: u16, stock: &Stock) -> ItemReply {
         free: stock.free.into(),
         held: stock.held.into(),
         confirmed: stock.confirmed.into(),
-        waiting: 0.into(),
+        waiting: stock.waiting.into(),
         price: stock.price.into(),
         zeros: [0; 8],
     }

@@ -15,6 +15,12 @@ pub const CANCEL: u8 = 5;
 pub const BASKET: u8 = 6;
 /// A hold ran out. Record only.
 pub const EXPIRE: u8 = 7;
+/// A purchase that waits, as [`BUY`] otherwise. Record only.
+pub const WAIT: u8 = 8;
+/// Units are held for one who waited. Record only.
+pub const OFFER: u8 = 9;
+/// One who waited is given nothing, for the sale is over. Record only.
+pub const LEAVE: u8 = 10;
 /// A new sale. From the operator; record.
 pub const CREATE: u8 = 16;
 /// A sale opens now. From the operator, as all up to [`PRICE`]; record.

@@ -44,6 +44,8 @@ pub const FULL: u32 = 1;
 /// The bit of [`Head::options`] by which a purchase is content with fewer units than it asks for.
 /// Its record has in its last tail, as a line, what it asked for.
 pub const UP_TO: u8 = 1 << 6;
+/// The bit by which one rather waits than be sold out.
+pub const WAITS: u8 = 1 << 7;
 
 /// `max_price` of a request that names none.
 pub const NO_MAX_PRICE: u64 = u64::MAX;
@@ -53,7 +55,7 @@ pub const NO_MAX_PRICE: u64 = u64::MAX;
 /// | offset | bytes | field | in a request | in a record |
 /// |---|---|---|---|---|
 /// | 0 | 1 | kind | [`kind`] | same |
-/// | 1 | 1 | options | bits 0-2 buyer's form, 3-5 key's form, 6 [`UP_TO`], 7 zero | same |
+/// | 1 | 1 | options | bits 0-2 buyer's form, 3-5 key's form, 6 [`UP_TO`], 7 [`WAITS`] | same |
 /// | 2 | 2 | tails | cells behind this one | same |
 /// | 4 | 4 | tag | the caller's, echoed; ring: 0 or [`FULL`] | buy: digest of its conditions |
 /// | 8 | 2 | sale | its number, 0 unknown | same |
@@ -121,8 +123,8 @@ pub struct Reply {
     /// Units of the order. In the refusal of a basket the line that it is about, from 1; 0 if it is
     /// about all.
     pub units: u32_le,
-    /// What was left of the hold at the decision, ms. In the refusal of a basket the number of that
-    /// line's item.
+    /// What was left of the hold at the decision, ms. Of an order that waits its place among those
+    /// who wait, from 1. In the refusal of a basket the number of that line's item.
     pub expires_in_ms: u32_le,
     /// Arrival stamp of the request, monotonic ns (rings only; zero on the wire).
     pub arrived: u64_le,
@@ -281,6 +283,12 @@ impl Head {
     #[inline]
     pub fn is_up_to(&self) -> bool {
         self.options & UP_TO != 0
+    }
+
+    /// Whether it rather waits than be sold out; see [`WAITS`].
+    #[inline]
+    pub fn is_waiting(&self) -> bool {
+        self.options & WAITS != 0
     }
 
     /// Whether it asks for the order in full; see [`FULL`].

@@ -12,7 +12,10 @@ pub const RELEASED: u8 = 3;
 pub const EXPIRED: u8 = 4;
 /// The purchase was given back.
 pub const CANCELLED: u8 = 5;
-// 6 waiting, 7 left: later.
+/// Units are waited for.
+pub const WAITING: u8 = 6;
+/// The buyer waits no more.
+pub const LEFT: u8 = 7;
 /// No such sale.
 pub const UNKNOWN_SALE: u8 = 32;
 /// No such item in the sale.
@@ -45,6 +48,8 @@ pub const ALREADY_RELEASED: u8 = 52;
 pub const EXTEND_REFUSED: u8 = 53;
 /// Only a purchase can be cancelled, and the order is none yet.
 pub const NOT_CONFIRMED: u8 = 54;
+/// The order still waits: nothing is held for it.
+pub const NOT_HELD: u8 = 55;
 /// To the operator: only a closed sale can be removed.
 pub const NOT_CLOSED: u8 = 56;
 /// To the operator: the sale still has units in holds; `price` tells how many.
@@ -72,6 +77,8 @@ pub fn word(number: u8) -> &'static str {
         RELEASED => "released",
         EXPIRED => "expired",
         CANCELLED => "cancelled",
+        WAITING => "waiting",
+        LEFT => "left",
         UNKNOWN_SALE => "unknown_sale",
         UNKNOWN_ITEM => "unknown_item",
         KEY_REUSED => "key_reused",
@@ -88,6 +95,7 @@ pub fn word(number: u8) -> &'static str {
         ALREADY_RELEASED => "already_released",
         EXTEND_REFUSED => "extend_refused",
         NOT_CONFIRMED => "not_confirmed",
+        NOT_HELD => "not_held",
         NOT_CLOSED => "not_closed",
         HOLDS_LIVE => "holds_live",
         TOO_MUCH => "too_much",

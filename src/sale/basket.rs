@@ -59,7 +59,11 @@ impl Shop {
         }
         let units = lines.iter().fold(0_u32, |sum, line| sum.saturating_add(line.units));
         within(self.buyers.sale_units(place), units, sale.terms.limit, Fill::All)?;
-        let is_short = |line: &OrderLine| item_of(line).free < u64::from(line.units);
+        // What is free while somebody waits is theirs.
+        let is_short = |line: &OrderLine| {
+            let item = item_of(line);
+            item.free < u64::from(line.units) || item.queue.live > 0
+        };
         if let Some(index) = lines.iter().position(is_short) {
             return Err(in_line(index, Refusal::SoldOut));
         }
@@ -142,7 +146,11 @@ impl Shop {
     #[inline(always)]
     pub(super) fn given(&self, order: &Order, seq: u64, replayed: bool) -> Given {
         if order.lines == 0 {
-            return given(order, seq, replayed);
+            let given = given(order, seq, replayed);
+            if order.state() != State::Waiting {
+                return given;
+            }
+            return Given { position: self.position(order), ..given };
         }
         let sum = self.lines.of(order).iter().fold(0_u64, |sum, l| sum.saturating_add(l.sum()));
         Given { price: sum, ..given(order, seq, replayed) }

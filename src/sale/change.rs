@@ -29,7 +29,11 @@ impl Shop {
     }
 
     pub(super) fn release(&mut self, about: &About) -> Outcome {
-        let slot = self.held_order(about)?;
+        let slot = match self.held_order(about) {
+            // Who waits may leave.
+            Err(Refusal::NotHeld) => return Ok(self.leave(self.find(about)?)),
+            found => found?,
+        };
         // From here it succeeds.
         Ok(self.give_back(slot, State::Released))
     }
@@ -59,8 +63,10 @@ impl Shop {
         match self.orders.at(slot).state() {
             State::Confirmed => {}
             State::Expired => return Err(Refusal::HoldExpired),
-            State::Released | State::Cancelled => return Err(Refusal::AlreadyReleased),
-            State::Held => return Err(Refusal::NotConfirmed),
+            State::Released | State::Cancelled | State::Left => {
+                return Err(Refusal::AlreadyReleased);
+            }
+            State::Held | State::Waiting => return Err(Refusal::NotConfirmed),
         }
         if !self.admits {
             return Err(Refusal::Overloaded);
@@ -104,6 +110,7 @@ impl Shop {
             item.assert_balance();
             let has_limit = item.limit != 0;
             self.buyers.take(order.buyer, line.item, line.units, has_limit);
+            self.returned(order.sale, line.item);
         }
         self.held -= u64::from(from == State::Held);
         self.given(&order, self.seq, false)
@@ -116,7 +123,8 @@ impl Shop {
             State::Held => Ok(slot),
             State::Expired => Err(Refusal::HoldExpired),
             State::Confirmed => Err(Refusal::AlreadyConfirmed),
-            State::Released | State::Cancelled => Err(Refusal::AlreadyReleased),
+            State::Released | State::Cancelled | State::Left => Err(Refusal::AlreadyReleased),
+            State::Waiting => Err(Refusal::NotHeld),
         }
     }
 }

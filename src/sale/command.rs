@@ -40,6 +40,8 @@ pub struct Buy<'a> {
     pub max_price: u64,
     /// Whether it is content with fewer units.
     pub fill: Fill,
+    /// Whether it rather waits than be sold out.
+    pub waits: bool,
     /// The [`condition`] of the request: part of what the key stands for.
     pub condition: u32,
     /// Who.
@@ -78,15 +80,19 @@ pub enum Fill {
 /// What tells one purchase from another beside item, units and buyer, in 32 bits; 0 for none of it.
 /// `units` are those asked for: an order that is content with fewer does not remember them.
 #[inline]
-pub fn condition(max_price: u64, fill: Fill, units: u32) -> u32 {
+pub fn condition(max_price: u64, fill: Fill, units: u32, waits: bool) -> u32 {
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing
-    if max_price == u64::MAX && fill == Fill::All {
+    if max_price == u64::MAX && fill == Fill::All && !waits {
         return 0;
     }
     let mut digest = max_price.wrapping_add(1).wrapping_mul(GOLDEN);
     if fill == Fill::UpTo {
         digest = (digest ^ u64::from(units) ^ 1 << 63).wrapping_mul(GOLDEN);
         digest = (digest ^ digest >> 29).wrapping_mul(GOLDEN);
+    }
+    if waits {
+        digest = (digest ^ 1 << 62).wrapping_mul(GOLDEN);
+        digest = (digest ^ digest >> 31).wrapping_mul(GOLDEN);
     }
     (digest >> 32) as u32 | 1
 }
@@ -134,6 +140,8 @@ pub struct Given {
     pub price: u64,
     /// When the hold ends; 0 if it was a purchase at once.
     pub expires_at: Stamp,
+    /// Its place among those who wait for the item, from 1; 0 if it does not wait.
+    pub position: u32,
     /// Whether this repeats an earlier answer.
     pub replayed: bool,
 }
@@ -171,6 +179,8 @@ pub enum Refusal {
     AlreadyReleased,
     /// The hold was extended already, or the sale extends none.
     ExtendRefused,
+    /// The order still waits: nothing is held for it.
+    NotHeld,
     /// Only what was sold can be cancelled, and this is a hold.
     NotConfirmed,
     /// Only so many units are free to be withdrawn.
@@ -232,6 +242,8 @@ pub struct Stock {
     pub held: u64,
     /// Units sold.
     pub confirmed: u64,
+    /// Units waited for.
+    pub waiting: u64,
     /// Minor units each.
     pub price: u64,
     /// Units that one buyer may have of it; 0 for no limit.

@@ -9,7 +9,7 @@
 //! - 1 line: magic 8 bytes, version u32, sales u32, orders u64, seq u64, stamp of the newest change
 //!   u64;
 //! - 2 lines a sale: its name; limit u32, hold_ms u32, opens_at u64, closes_at u64, items u16, bits
-//!   u8, currency 3 bytes, extend_ms u32;
+//!   u8, currency 3 bytes, extend_ms, offer_ms, waitlist u32, 1 if it is strict u8;
 //! - 2 lines an item: its name; stock, free, held, confirmed, price u64, limit u32, change of stock
 //!   and of price since the sale was created, u64 (wrapping);
 //! - 2 to 8 lines an order: id, price, expires_at u64, units, condition u32, sale, item u16, state,
@@ -23,7 +23,7 @@
 use super::command::Party;
 use super::ident::{Form, Ident, Text, text_len};
 use super::lines::{BASKET_LINES_MAX, OrderLine};
-use super::orders::{Order, State};
+use super::orders::{OFFERED, Order, State};
 use super::shop::{Bounds, Shop};
 use super::terms::{ItemTerms, Name, Terms};
 use super::{Refusal, Seed, Seq};
@@ -103,7 +103,9 @@ impl Shop {
             let line = line.put(&terms.closes_at.to_le_bytes());
             let line = line.put(&(sale.items.len() as u16).to_le_bytes());
             let line = line.put(&[sale.bits()]).put(&terms.currency);
-            out(&line.put(&terms.extend_ms.to_le_bytes()).line());
+            let line = line.put(&terms.extend_ms.to_le_bytes()).put(&terms.offer_ms.to_le_bytes());
+            let line = line.put(&terms.waitlist.to_le_bytes());
+            out(&line.put(&[u8::from(terms.is_strict)]).line());
             for (item, names) in sale.items.iter().zip(&terms.items) {
                 out(names.sku.as_bytes());
                 let units = [item.stock, item.free, item.held, item.confirmed, item.price];
@@ -207,10 +209,19 @@ impl Shop {
         let (limit, hold_ms, opens_at, closes_at) =
             (line.u32(), line.u32(), line.u64(), line.u64());
         let (count, bits, currency) = (line.u16(), line.take::<1>()[0], line.take::<3>());
-        let extend_ms = line.u32();
-        let items = Vec::new();
-        let mut terms =
-            Terms { name, items, currency, limit, hold_ms, extend_ms, opens_at, closes_at };
+        let mut terms = Terms {
+            name,
+            items: Vec::new(),
+            currency,
+            limit,
+            hold_ms,
+            extend_ms: line.u32(),
+            offer_ms: line.u32(),
+            waitlist: line.u32(),
+            is_strict: line.take::<1>()[0] != 0,
+            opens_at,
+            closes_at,
+        };
         let mut stocks = Vec::new();
         for _ in 0..count {
             let sku = self::name(&next(lines)?)?;
@@ -272,7 +283,8 @@ impl Shop {
         }
         let lacks = !self.orders.has_room()
             || !self.buyers.has_room(1 + basket.len().max(1))
-            || !self.lines.has_room(basket.len());
+            || !self.lines.has_room(basket.len())
+            || !self.waiters.has_room();
         if lacks {
             return Err(bad("more orders, buyers or lines than fit"));
         }
@@ -280,7 +292,7 @@ impl Shop {
         (order.flags, order.lines) = (flags, count);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);
         (order.condition, order.expires_at) = (condition, expires_at);
-        let counts = matches!(state, State::Held | State::Confirmed);
+        let counts = matches!(state, State::Held | State::Confirmed | State::Waiting);
         if !basket.is_empty() {
             order.price = self.lines.add(&basket);
         }
@@ -293,7 +305,10 @@ impl Shop {
             order.buyer = self.buyers.give(place, sale, line.item, buyer, counted, limited);
         }
         let probe = self.orders.key_probe(sale, key);
-        self.orders.add(probe, order);
+        let slot = self.orders.add(probe, order);
+        if state == State::Waiting {
+            self.enqueue(slot);
+        }
         Ok(())
     }
 
@@ -308,7 +323,8 @@ impl Shop {
             if order.is_extended() {
                 self.holds.add_extended(&mut self.orders, slot);
             } else {
-                let lane = self.sales[usize::from(order.sale) - 1].lane;
+                let sale = &self.sales[usize::from(order.sale) - 1];
+                let lane = if order.flags & OFFERED != 0 { sale.offer_lane } else { sale.lane };
                 self.holds.add(lane, &mut self.orders, slot);
             }
         }

@@ -10,6 +10,7 @@
 //! | `shop` | the decision about a purchase |
 //! | `basket` | the decision about a basket |
 //! | `change` | what becomes of an order |
+//! | `waiting`, `waiters` | the waiting list |
 //! | `rule` | what an operator says of a sale |
 //! | `show` | what can be read |
 //! | `stock` | a sale's items and their units |
@@ -38,6 +39,8 @@ mod show;
 mod stock;
 mod terms;
 mod texts;
+mod waiters;
+mod waiting;
 
 pub use command::{
     About, Basket, BasketRefusal, Buy, Command, Fill, Given, OrderView, Outcome, Party, Refusal,

@@ -23,6 +23,10 @@ pub enum State {
     Expired = 4,
     /// Given back after it was sold.
     Cancelled = 5,
+    /// Units are waited for.
+    Waiting = 6,
+    /// The buyer waits no more and was given nothing.
+    Left = 7,
 }
 
 impl State {
@@ -34,6 +38,8 @@ impl State {
             3 => State::Released,
             4 => State::Expired,
             5 => State::Cancelled,
+            6 => State::Waiting,
+            7 => State::Left,
             _ => return None,
         })
     }
@@ -58,7 +64,7 @@ pub(super) struct Order {
     pub(super) expires_at: Stamp,
     /// The buyer's slot.
     pub(super) buyer: u32,
-    /// The next order in the same lane of holds.
+    /// The next order in the same lane of holds; of a waiting order its chunk of the waiting list.
     pub(super) next: u32,
     /// Of all its lines together.
     pub(super) units: u32,
@@ -69,7 +75,7 @@ pub(super) struct Order {
     pub(super) item: u16,
     key_form: u8,
     state: u8,
-    /// Bits: [`EXTENDED`], [`UP_TO`].
+    /// Bits: [`EXTENDED`], [`UP_TO`], [`OFFERED`].
     pub(super) flags: u8,
     /// How many lines it has in a table of their own; 0 for none.
     pub(super) lines: u8,
@@ -79,6 +85,8 @@ pub(super) struct Order {
 pub(super) const EXTENDED: u8 = 1;
 /// The one that says that it was content with fewer units than it asked for.
 pub(super) const UP_TO: u8 = 2;
+/// The one that says that it waited, and its hold was an offer.
+pub(super) const OFFERED: u8 = 4;
 
 const _: () = assert!(size_of::<Order>() == 64);
 

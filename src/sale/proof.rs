@@ -22,6 +22,10 @@ pub struct Totals {
     pub expired: u64,
     /// Of these given back after they were bought.
     pub cancelled: u64,
+    /// Of these waiting.
+    pub waiting: u64,
+    /// Of these that waited in vain.
+    pub left: u64,
     /// Different buyers, counted once for each sale.
     pub buyers: u64,
 }
@@ -35,6 +39,7 @@ impl Shop {
     pub fn prove(&self) -> Result<Totals, String> {
         let mut totals = Totals::default();
         let mut units: HashMap<(u16, u16), (u64, u64)> = HashMap::new();
+        let mut waiting: HashMap<(u16, u16), u64> = HashMap::new();
         let mut of_buyer: HashMap<(u32, u16), u64> = HashMap::new();
         let mut buyers: HashMap<u32, (u16, u64)> = HashMap::new();
         let mut keys = HashSet::new();
@@ -58,7 +63,8 @@ impl Shop {
                 match order.state() {
                     State::Held => sums.0 += count,
                     State::Confirmed => sums.1 += count,
-                    State::Released | State::Expired | State::Cancelled => continue,
+                    State::Waiting => *waiting.entry((order.sale, line.item)).or_default() += count,
+                    State::Released | State::Expired | State::Cancelled | State::Left => continue,
                 }
                 buyer.1 += count;
                 *of_buyer.entry((order.buyer, line.item)).or_default() += count;
@@ -72,10 +78,12 @@ impl Shop {
                 State::Released => &mut totals.released,
                 State::Expired => &mut totals.expired,
                 State::Cancelled => &mut totals.cancelled,
+                State::Waiting => &mut totals.waiting,
+                State::Left => &mut totals.left,
             } += 1;
         }
         totals.buyers = buyers.len() as u64;
-        self.prove_stock(&units)?;
+        self.prove_stock(&units, &waiting)?;
         self.prove_limits(&buyers, &of_buyer)?;
         Ok(totals)
     }
@@ -88,7 +96,11 @@ impl Shop {
         Ok(())
     }
 
-    fn prove_stock(&self, units: &HashMap<(u16, u16), (u64, u64)>) -> Result<(), String> {
+    fn prove_stock(
+        &self,
+        units: &HashMap<(u16, u16), (u64, u64)>,
+        waiting: &HashMap<(u16, u16), u64>,
+    ) -> Result<(), String> {
         for (sale_index, sale) in self.sales.iter().enumerate() {
             if sale.is_removed && (sale.held() > 0 || !sale.is_over(self.now)) {
                 return Err(format!("sale '{}': removed before it was over", sale.terms.name));
@@ -98,7 +110,8 @@ impl Shop {
                 let (held, confirmed) = units.get(&numbers).copied().unwrap_or_default();
                 let sku = &sale.terms.items[index].sku;
                 let name = format!("sale '{}', item '{sku}'", sale.terms.name);
-                if (held, confirmed) != (item.held, item.confirmed) {
+                let waited_for = waiting.get(&numbers).copied().unwrap_or_default();
+                if (held, confirmed, waited_for) != (item.held, item.confirmed, item.queue.units) {
                     return Err(format!("{name}: the orders do not add up to what is counted"));
                 }
                 if held + confirmed > item.stock || item.free != item.stock - held - confirmed {

@@ -17,8 +17,11 @@ use super::lines::Lines;
 use super::orders::{Order, Orders, State, UP_TO};
 use super::stock::{Item, Sale};
 use super::texts::Texts;
+use super::waiters::Waiters;
 
 pub(super) const NS_PER_MS: u64 = 1_000_000;
+/// Items to be looked at for which there is room from the beginning.
+const PENDING_USUAL: usize = 1024;
 
 /// How much a shop can hold; all of it is allocated when the shop is made and, where nothing else
 /// is said, touched.
@@ -32,6 +35,8 @@ pub struct Bounds {
     pub long_texts_max: usize,
     /// Lines of baskets remembered, 16 bytes each; these are taken when they are first used.
     pub lines_max: usize,
+    /// Orders that wait at once, of all sales together; about 17 bytes each, taken likewise.
+    pub waiters_max: usize,
     /// Sales that may ever be created.
     pub sales_max: usize,
 }
@@ -47,6 +52,11 @@ pub struct Shop {
     pub(super) orders: Orders,
     pub(super) buyers: Buyers,
     pub(super) lines: Lines,
+    pub(super) waiters: Waiters,
+    /// Items whose waiting lists are to be looked at, by numbers of sale and item, sorted.
+    pub(super) pending: Vec<(u16, u16)>,
+    /// No sale in which somebody waits ends before this.
+    pub(super) closing: Stamp,
     pub(super) holds: Holds,
     pub(super) texts: Texts,
     /// Orders in state `held`.
@@ -67,6 +77,9 @@ impl Shop {
             orders: Orders::new(bounds.orders_max, seed),
             buyers: Buyers::new(bounds.buyers_max, seed),
             lines: Lines::new(bounds.lines_max),
+            waiters: Waiters::new(bounds.waiters_max),
+            pending: Vec::with_capacity(PENDING_USUAL),
+            closing: Stamp::MAX,
             holds: Holds::new(),
             texts: Texts::new(bounds.long_texts_max),
             held: 0,
@@ -75,10 +88,10 @@ impl Shop {
         }
     }
 
-    /// A time before which no hold ends.
+    /// A time before which no hold ends, and no sale in which somebody waits.
     #[inline]
     pub fn due(&self) -> Stamp {
-        self.holds.due()
+        self.holds.due().min(self.closing)
     }
 
     /// The ident of a long text: bits that stand for all 64 bytes.
@@ -91,6 +104,18 @@ impl Shop {
     pub fn prefetch(&self, sale: u16, buyer: Ident, key: Ident) {
         self.orders.prefetch_key(self.orders.key_probe(sale, key));
         self.buyers.prefetch(sale, buyer);
+    }
+
+    /// Asks the cache for what the lines of a basket will touch beside that. The first item of a
+    /// new buyer is counted where the buyer is, so it need not be among them.
+    #[inline(always)]
+    pub fn prefetch_lines(&self, sale: u16, items: impl Iterator<Item = u16>, buyer: Ident) {
+        let Ok(known) = self.sale(sale) else { return };
+        for item in items {
+            if known.items.get(usize::from(item).wrapping_sub(1)).is_some_and(|i| i.limit != 0) {
+                self.buyers.prefetch_further(sale, item, buyer);
+            }
+        }
     }
 
     /// Asks the cache for what a command about an order will touch first.
@@ -158,9 +183,10 @@ impl Shop {
             units = within(self.buyers.item_units(place, buy.item), units, item.limit, buy.fill)?;
         }
         units = within(self.buyers.sale_units(place), units, sale.terms.limit, buy.fill)?;
-        if item.free < u64::from(units) {
-            if buy.fill == Fill::All || item.free == 0 {
-                return Err(Refusal::SoldOut);
+        if item.free < u64::from(units) || item.queue.live > 0 {
+            // What is free while somebody waits is theirs.
+            if buy.fill == Fill::All || item.free == 0 || item.queue.live > 0 {
+                return self.wait(buy, units, place, probe);
             }
             units = item.free as u32;
         }
@@ -213,7 +239,7 @@ impl Shop {
             && (order.flags & UP_TO != 0) == (buy.fill == Fill::UpTo)
             && order.condition == buy.condition
             && self.buyers.ident(order.buyer) == buy.buyer.ident;
-        if same { Ok(given(order, order.id, true)) } else { Err(Refusal::KeyReused) }
+        if same { Ok(self.given(order, order.id, true)) } else { Err(Refusal::KeyReused) }
     }
 
     pub(super) fn find(&self, about: &About) -> Result<u32, Refusal> {
@@ -295,6 +321,7 @@ pub(super) fn given(order: &Order, seq: Seq, replayed: bool) -> Given {
         units: order.units,
         price: order.price,
         expires_at: order.expires_at,
+        position: 0,
         replayed,
     }
 }

@@ -51,6 +51,11 @@ impl Shop {
         self.held
     }
 
+    /// Orders in state `waiting`.
+    pub fn waiting(&self) -> u64 {
+        self.sales.iter().map(|sale| u64::from(sale.waiting)).sum()
+    }
+
     /// Orders remembered.
     pub fn orders_len(&self) -> usize {
         self.orders.len()

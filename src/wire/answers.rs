@@ -16,7 +16,8 @@ pub const LOADING: &[u8] = b"-LOADING doorbuster is replaying its journal\r\n";
 /// To a connection above the limit.
 pub const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
 
-/// Answers `BUY`: `[state, order, seq, units, price, expires_in_ms]` or a refusal.
+/// Answers `BUY`: `[state, order, seq, units, price, expires_in_ms]`, with the place behind if it
+/// waits, or a refusal.
 #[inline]
 pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
     let start: &[u8] = match reply.outcome {
@@ -25,6 +26,8 @@ pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
         outcome::RELEASED => b"*6\r\n$8\r\nreleased\r\n:",
         outcome::EXPIRED => b"*6\r\n$7\r\nexpired\r\n:",
         outcome::CANCELLED => b"*6\r\n$9\r\ncancelled\r\n:",
+        outcome::WAITING => b"*7\r\n$7\r\nwaiting\r\n:",
+        outcome::LEFT => b"*6\r\n$4\r\nleft\r\n:",
         _ => return refusal(reply, out),
     };
     let mut line: Scribe = Scribe::new();
@@ -32,6 +35,9 @@ pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
     line.text(b"\r\n:").decimal(reply.seq.to_native());
     line.text(b"\r\n:").decimal(u64::from(reply.units.to_native()));
     line.text(b"\r\n:").decimal(reply.price.to_native());
+    if reply.outcome == outcome::WAITING {
+        line.text(b"\r\n:0");
+    }
     line.text(b"\r\n:").decimal(u64::from(reply.expires_in_ms.to_native()));
     line.text(b"\r\n").append_to(out);
 }
@@ -132,6 +138,12 @@ impl Shown<'_> {
         name.map_or("", |name| name.as_str())
     }
 
+    /// What is left of its hold, ms, and its place among those who wait, 0 if it does not.
+    pub fn times(&self) -> (u64, u64) {
+        let number = u64::from(self.reply.expires_in_ms.to_native());
+        if self.reply.outcome == outcome::WAITING { (0, number) } else { (number, 0) }
+    }
+
     /// The lines of a basket; none of an order of one item.
     pub fn lines(&self) -> impl Iterator<Item = OrderLine> {
         self.tails.iter().filter(|cell| cell.kind() == kind::LINES).flat_map(lines_in)
@@ -146,7 +158,7 @@ pub fn order(shown: &Shown<'_>, resp3: bool, out: &mut Vec<u8>) {
     let head = head.head();
     let mut texts = texts.iter();
     let (buyer, key) = (head.buyer(), head.key());
-    out.extend_from_slice(if resp3 { b"%11\r\n" } else { b"*22\r\n" });
+    out.extend_from_slice(if resp3 { b"%12\r\n" } else { b"*24\r\n" });
     integer_field("order", reply.order.to_native(), out);
     integer_field("seq", reply.seq.to_native(), out);
     text_field("sale", sale.as_bytes(), out);
@@ -167,7 +179,8 @@ pub fn order(shown: &Shown<'_>, resp3: bool, out: &mut Vec<u8>) {
     }
     integer_field("units", u64::from(head.units.to_native()), out);
     integer_field("price", head.price.to_native(), out);
-    integer_field("expires_in_ms", u64::from(reply.expires_in_ms.to_native()), out);
+    let (left_ms, position) = shown.times();
+    integer_field("expires_in_ms", left_ms, out);
     match reply.expires_at.to_native() {
         0 => {
             push_bulk(b"expires_at", out);
@@ -179,6 +192,13 @@ pub fn order(shown: &Shown<'_>, resp3: bool, out: &mut Vec<u8>) {
             push_moment(expires_at, out);
             out.extend_from_slice(b"\r\n");
         }
+    }
+    match position {
+        0 => {
+            push_bulk(b"position", out);
+            out.extend_from_slice(if resp3 { b"_\r\n" } else { b"$-1\r\n" });
+        }
+        position => integer_field("position", position, out),
     }
 }
 
@@ -262,7 +282,11 @@ mod tests {
             shown(|out| buy(&reply(outcome::HELD), out)),
             "*6 $4 held :42 :43 :1 :2500 :120000 "
         );
-        for state in outcome::CONFIRMED..=outcome::CANCELLED {
+        assert_eq!(
+            shown(|out| buy(&reply(outcome::WAITING), out)),
+            "*7 $7 waiting :42 :43 :1 :2500 :0 :120000 "
+        );
+        for state in (outcome::CONFIRMED..=outcome::CANCELLED).chain([outcome::LEFT]) {
             let word = outcome::word(state);
             let start = format!("*6 ${} {word} :42 ", word.len());
             assert!(shown(|out| buy(&reply(state), out)).starts_with(&start));
@@ -311,9 +335,9 @@ mod tests {
         };
         assert_eq!(
             order_of(&reply, true),
-            "%11 $5 order :42 $3 seq :43 $4 sale $4 drop $5 state $4 held $5 buyer $2 77 $3 key \
+            "%12 $5 order :42 $3 seq :43 $4 sale $4 drop $5 state $4 held $5 buyer $2 77 $3 key \
              $33 a-key-that-is-longer-than-sixteen $4 item $3 tee $5 units :2 $5 price :100 \
-             $13 expires_in_ms :120000 $10 expires_at $24 2026-11-27T20:02:00.123Z "
+             $13 expires_in_ms :120000 $10 expires_at $24 2026-11-27T20:02:00.123Z $8 position _ "
         );
         let lines = [OrderLine::new(2, 1, 900), OrderLine::new(1, 2, 50)];
         head.kind = kind::BASKET;
@@ -325,7 +349,7 @@ mod tests {
             )
         );
         reply.expires_at = 0.into();
-        assert!(order_of(&reply, false).starts_with("*22 $5 order"));
-        assert!(order_of(&reply, false).ends_with("$10 expires_at $-1 "));
+        assert!(order_of(&reply, false).starts_with("*24 $5 order"));
+        assert!(order_of(&reply, false).ends_with("$10 expires_at $-1 $8 position $-1 "));
     }
 }

@@ -23,7 +23,9 @@
 //! | 48..56 | highest price | or all ones for any | | | | |
 //! | 56..64 | zero | | | | | |
 //!
-//! A purchase whose options have bit 6 is content with fewer units, one at least.
+//! A purchase whose options have bit 6 is content with fewer units, one at least; one with bit 7
+//! rather waits than be sold out, and is then answered 6 waiting, with its place in
+//! `expires_in_ms`.
 //!
 //! A *basket* 6 is as a purchase, but item and units are 0 and its 1 to 16 lines lie in cells
 //! behind the long texts, three to a cell and all cells but the last full: `[0] = 131`, `[1]` the
@@ -60,8 +62,8 @@ use bytemuck::Zeroable;
 pub use super::greeting::{Greeting, VERSION, hello, parse_hello, turned_away};
 use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, TEXT_TAILS_MAX, UNITS_MAX};
 use crate::message::{
-    CELL_BYTES, Cell, Head, Lines, NO_MAX_PRICE, Reply, SaleReply, StockReply, UP_TO, join_text,
-    kind, ticket_parts,
+    CELL_BYTES, Cell, Head, Lines, NO_MAX_PRICE, Reply, SaleReply, StockReply, UP_TO, WAITS,
+    join_text, kind, ticket_parts,
 };
 use crate::sale::{Form, Ident, Name, OrderLine, TEXT_BYTES_MAX, Text, text_len};
 
@@ -220,7 +222,7 @@ fn long(form: u8) -> usize {
 #[inline]
 fn makes_sense(head: &Head, tails: &[Cell]) -> bool {
     let (Some(buyer), Some(key)) = (head.buyer(), head.key()) else { return false };
-    let known = if head.kind == kind::BUY { UP_TO } else { 0 };
+    let known = if head.kind == kind::BUY { UP_TO | WAITS } else { 0 };
     if head.options >> 6 << 6 & !known != 0 {
         return false;
     }

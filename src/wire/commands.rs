@@ -9,7 +9,7 @@
 use super::http::Sent;
 use super::resp::Words;
 use crate::limits::{BASKET_LINES_MAX, PRICE_MAX, UNITS_MAX};
-use crate::message::{Head, NO_MAX_PRICE, UP_TO, kind, line_cells};
+use crate::message::{Head, NO_MAX_PRICE, UP_TO, WAITS, kind, line_cells};
 use crate::sale::{BadIdent, Form, Ident};
 
 /// Where the options of `BUY` begin: a word and its value, or a word alone.
@@ -95,6 +95,8 @@ pub enum Fault {
     Syntax,
     /// `UNITS`, or the units of a line, is no number within bounds.
     Units,
+    /// A basket is to wait.
+    BasketWaits,
     /// More lines than a basket may have, or none.
     Lines,
     /// `MAXPRICE` is no number within bounds.
@@ -114,6 +116,7 @@ impl Fault {
             Fault::Arity(name) => format!("wrong number of arguments for '{name}' command"),
             Fault::Syntax => "syntax error".into(),
             Fault::Units => format!("UNITS must be an integer from 1 to {UNITS_MAX}"),
+            Fault::BasketWaits => "WAIT goes with BUY: a basket is given at once or not".into(),
             Fault::Lines => format!("a basket has 1 to {BASKET_LINES_MAX} lines of item and units"),
             Fault::MaxPrice => format!("MAXPRICE must be an integer from 0 to {PRICE_MAX}"),
             Fault::Order => "order must be an integer from 0 to 18446744073709551615".into(),
@@ -197,6 +200,9 @@ fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
         } else if ticket_seen {
             return Err(Fault::Syntax);
         } else {
+            if !is_number && words.word(at).eq_ignore_ascii_case(b"wait") {
+                return Err(Fault::BasketWaits);
+            }
             behind.and_then(units).ok_or(Fault::Units)?;
             count += 1;
         }
@@ -241,7 +247,8 @@ pub fn ticket<'a>(words: &Words<'a>) -> &'a [u8] {
         if option.eq_ignore_ascii_case(b"ticket") {
             return words.word(at + 1);
         }
-        at += if option.eq_ignore_ascii_case(b"upto") { 1 } else { 2 };
+        let is_alone = option.eq_ignore_ascii_case(b"upto") || option.eq_ignore_ascii_case(b"wait");
+        at += if is_alone { 1 } else { 2 };
     }
     &[]
 }
@@ -254,6 +261,10 @@ fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
         at += 1;
         if option.eq_ignore_ascii_case(b"upto") && !head.is_up_to() {
             head.options |= UP_TO;
+            continue;
+        }
+        if option.eq_ignore_ascii_case(b"wait") && !head.is_waiting() {
+            head.options |= WAITS;
             continue;
         }
         let value = (at < words.len()).then(|| words.word(at));

@@ -74,7 +74,9 @@ impl Street {
         let empty = "name = \"empty\"\nitems = [{ sku = \"tee\", stock = 0, price = 2500 }]\n";
         let many = "name = \"drop\"\nextend_ms = 1000\n\
             items = [{ sku = \"tee\", stock = 100000, price = 2500 }]\n";
-        let first = House::new(&[many, &idle, &later, &over, &brief, empty]);
+        let line = "name = \"line\"\nwaitlist = 1000\n\
+            items = [{ sku = \"tee\", stock = 1, price = 2500 }]\n";
+        let first = House::new(&[line, many, &idle, &later, &over, &brief, empty]);
         let (second, third) = (House::new(&[DROP]), House::new(&[many]));
         let (tokens, secrets) = (second.path("tokens.toml"), second.path("secrets"));
         std::fs::write(&secrets, SECRET).expect("written");
@@ -90,6 +92,7 @@ impl Street {
         let open = first.serve();
         let pause = request("POST /v1/sales/idle/pause", "", "");
         assert_eq!(Peer::of_operator(&open).ask(pause).status, 200);
+        assert_eq!(Peer::of(&open).order("line", "the-only-one", TEE).status, 201);
         Street {
             open,
             guarded: guarded.option("TICKETS", "required").run(),
@@ -155,6 +158,10 @@ impl Street {
                 assert_eq!(Peer::of(&self.open).ask(draft.text()).status, 201);
             }
             (200 | 201, _) => {}
+            (202, _) => {
+                draft.target = draft.target.replace("drop", "line");
+                draft.body = waiting();
+            }
             (400, "bad_request") => draft.lines += "Transfer-Encoding: gzip\r\n",
             (400, "bad_field") => draft.asks_for("colour=red"),
             (400, "malformed_json") => draft.body = "{".to_owned(),
@@ -226,9 +233,17 @@ impl Street {
             "already_released" => ("drop", "release"),
             "extend_refused" => ("drop", "extend"),
             "not_confirmed" => ("drop", ""),
+            "not_held" => ("line", ""),
             other => panic!("nothing brings about {other}"),
         };
-        let order = self.order(sale).0;
+        let order = if sale == "line" {
+            let key = self.key();
+            let made = Peer::of(&self.open).order("line", &key, &waiting());
+            assert_eq!(made.status, 202, "{made:?}");
+            made.json()["order"].as_str().expect("an id").to_owned()
+        } else {
+            self.order(sale).0
+        };
         let mut peer = Peer::of(&self.open);
         if before.is_empty() {
             // Longer than the hold, however long the way is.
@@ -258,6 +273,10 @@ impl Street {
         peer.send(request(line, "", ""));
         if line.starts_with("HEAD") { peer.receive_without_body() } else { peer.receive() }
     }
+}
+
+fn waiting() -> String {
+    TEE.replace('}', r#","wait":true}"#)
 }
 
 /// The answer as the server would write it.

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use doorbuster::sale::{
-    Basket, BasketRefusal, Buy, Command, Fill, Given, Ident, Outcome, PRICE_MAX, Refusal, Rule,
-    Ruling, STOCK_MAX, State, Terms,
+    Basket, BasketRefusal, Buy, Command, Fill, Given, Ident, Outcome, Refusal, State, Terms,
 };
 
 pub(super) const MS: u64 = 1_000_000;
 
-/// What a key stands for: items and units, a basket or not, how they are filled, and the rest.
-pub(super) type Wanted = (Vec<(u16, u64)>, bool, Fill, u32);
+/// What a key stands for: items and units, a basket or not, how they are filled, the rest, and
+/// whether it waits.
+pub(super) type Wanted = (Vec<(u16, u64)>, bool, Fill, u32, bool);
 
 #[derive(Clone)]
 pub(super) struct Order {
@@ -78,78 +78,59 @@ impl Naive {
         lines.map(|line| line.1).sum()
     }
 
-    /// The seq of the change; 0 if there is none.
-    pub(super) fn rule(&mut self, now: u64, ruling: &Ruling) -> Result<u64, Refusal> {
-        let (number, index) = (ruling.sale, self.sale(ruling.sale)?);
-        let (is_over, has_opened) =
-            (self.sales[index].is_over(now), self.sales[index].has_opened(now));
-        let held = self.sum(None, |order| order.sale == number && order.given.state == State::Held);
-        let is_item = matches!(ruling.rule, Rule::Add(_) | Rule::Withdraw(_) | Rule::Price(_));
-        if is_item && !self.free.contains_key(&(number, ruling.item)) {
-            return Err(Refusal::UnknownItem);
-        }
-        if is_over && !matches!(ruling.rule, Rule::Close | Rule::Remove) {
-            return Err(Refusal::Closed);
-        }
-        let sale = &mut self.sales[index];
-        let free = self.free.get_mut(&(number, ruling.item));
-        let changes = match ruling.rule {
-            Rule::Open => {
-                sale.is_open = true;
-                !has_opened
-            }
-            Rule::Pause => !std::mem::replace(&mut sale.is_paused, true),
-            Rule::Resume => std::mem::replace(&mut sale.is_paused, false),
-            Rule::Close => {
-                sale.is_closed |= !is_over;
-                !is_over
-            }
-            Rule::Remove if !is_over => return Err(Refusal::NotClosed),
-            Rule::Remove if held > 0 => return Err(Refusal::HoldsLive(held)),
-            Rule::Remove => {
-                sale.is_removed = true;
-                true
-            }
-            Rule::Add(units) => {
-                let taken = self.sum(Some(ruling.item), |order| {
-                    order.sale == number
-                        && [State::Held, State::Confirmed].contains(&order.given.state)
-                });
-                let free_now = self.free[&(number, ruling.item)];
-                if free_now + taken + units > STOCK_MAX {
-                    return Err(Refusal::TooMuch(STOCK_MAX - free_now - taken));
-                }
-                self.free.insert((number, ruling.item), free_now + units);
-                units > 0
-            }
-            Rule::Withdraw(units) => {
-                let free = free.expect("an item of the sale");
-                if *free < units {
-                    return Err(Refusal::NotFree(*free));
-                }
-                *free -= units;
-                units > 0
-            }
-            Rule::Price(price) if price > PRICE_MAX => return Err(Refusal::TooMuch(PRICE_MAX)),
-            Rule::Price(price) => {
-                let item = &mut sale.terms.items[usize::from(ruling.item) - 1];
-                std::mem::replace(&mut item.price, price) != price
-            }
-        };
-        self.seq += u64::from(changes);
-        Ok(if changes { self.seq } else { 0 })
-    }
-
     pub(super) fn units(&self, sale: u16, item: Option<u16>, buyer: Ident) -> u64 {
         self.sum(item, |order| {
             order.sale == sale
                 && order.buyer == buyer
-                && [State::Held, State::Confirmed].contains(&order.given.state)
+                && [State::Held, State::Confirmed, State::Waiting].contains(&order.given.state)
         })
     }
 
+    /// Who waits for an item, in the order in which they came.
+    pub(super) fn queue(&self, sale: u16, item: u16) -> impl Iterator<Item = &Order> {
+        self.orders.values().filter(move |order| {
+            (order.sale, order.lines[0].0, order.given.state) == (sale, item, State::Waiting)
+        })
+    }
+
+    pub(super) fn position(&self, id: u64) -> u32 {
+        let order = &self.orders[&id];
+        let mut queue = self.queue(order.sale, order.lines[0].0);
+        queue.position(|one| one.given.order == id).map_or(0, |at| at as u32 + 1)
+    }
+
+    /// The first who may be given what is free, or has to leave.
+    pub(super) fn promote(&mut self, now: u64) -> Option<Given> {
+        let mut items: Vec<(u16, u16)> = self.free.keys().copied().collect();
+        items.sort_unstable();
+        for (sale, item) in items {
+            let (free, found) = (self.free[&(sale, item)], &self.sales[usize::from(sale) - 1]);
+            let (is_over, is_strict) = (found.is_over(now), found.terms.is_strict);
+            let offer_ms = u64::from(found.terms.offer_ms);
+            let fits = |order: &&Order| {
+                let need = if order.wanted.2 == Fill::UpTo { 1 } else { order.lines[0].1 };
+                is_over || need <= free
+            };
+            let mut queue: Vec<&Order> = self.queue(sale, item).collect();
+            queue.truncate(if is_strict { 1 } else { usize::MAX });
+            let next = queue.into_iter().find(fits).map(|order| order.given.order);
+            let Some(id) = next else { continue };
+            if is_over {
+                return Some(self.set(id, State::Left));
+            }
+            let order = self.orders.get_mut(&id).expect("it waits");
+            order.lines[0].1 = order.lines[0].1.min(free);
+            order.given.units = order.lines[0].1 as u32;
+            order.given.expires_at = now + offer_ms * MS;
+            *self.free.get_mut(&(sale, item)).expect("an item of the sale") -= order.lines[0].1;
+            return Some(self.set(id, State::Held));
+        }
+        None
+    }
+
     pub(super) fn buy(&mut self, now: u64, buy: &Buy) -> Outcome {
-        let wanted = (vec![(buy.item, u64::from(buy.units))], false, buy.fill, buy.condition);
+        let wanted =
+            (vec![(buy.item, u64::from(buy.units))], false, buy.fill, buy.condition, buy.waits);
         let who = (buy.sale, buy.buyer.ident, buy.key.ident);
         self.purchase(now, who, wanted, buy.max_price).map_err(|refused| refused.why)
     }
@@ -167,7 +148,7 @@ impl Naive {
             }
         }
         let who = (basket.sale, basket.buyer.ident, basket.key.ident);
-        let wanted = (lines, true, Fill::All, basket.condition);
+        let wanted = (lines, true, Fill::All, basket.condition, false);
         self.purchase(now, who, wanted, basket.max_price).map_err(|refused| BasketRefusal {
             line: refused.line.map(|line| firsts[usize::from(line)]),
             ..refused
@@ -193,7 +174,8 @@ impl Naive {
         if let Some(id) = self.keys.get(&(sale, key.form as u8, key.bits)) {
             let order = &self.orders[id];
             let same = order.buyer == buyer && order.wanted == wanted;
-            let again = Given { seq: *id, replayed: true, ..order.given };
+            let position = self.position(*id);
+            let again = Given { seq: *id, replayed: true, position, ..order.given };
             return if same { Ok(again) } else { Err(Refusal::KeyReused.into()) };
         }
         // What the operator has closed is neither to be opened nor to go on.
@@ -229,8 +211,16 @@ impl Naive {
         if fill == Fill::UpTo {
             lines[0].1 = all;
         }
+        let waits = |line: &(u16, u64, u64)| self.queue(sale, line.0).next().is_some();
+        let need = if fill == Fill::UpTo { 1 } else { lines[0].1 };
+        if wanted.4 && (waits(&lines[0]) || self.free[&(sale, lines[0].0)] < need) {
+            return Ok(self.wait((sale, buyer, key), lines, wanted, need)?);
+        }
         for (index, line) in lines.iter_mut().enumerate() {
             let free = self.free[&(sale, line.0)];
+            if waits(line) {
+                return Err(of(Refusal::SoldOut, index));
+            }
             if free == 0 || fill == Fill::All && free < line.1 {
                 return Err(of(Refusal::SoldOut, index));
             }
@@ -250,12 +240,48 @@ impl Naive {
             units: lines.iter().map(|line| line.1 as u32).sum(),
             price: if is_basket { lines.iter().map(|l| l.1 * l.2).sum() } else { lines[0].2 },
             expires_at: if held { now + u64::from(terms.hold_ms) * MS } else { 0 },
+            position: 0,
             replayed: false,
         };
         self.orders
             .insert(self.seq, Order { given, sale, lines, buyer, wanted, is_extended: false });
         self.keys.insert((sale, key.form as u8, key.bits), self.seq);
         Ok(given)
+    }
+
+    fn wait(
+        &mut self,
+        (sale, buyer, key): (u16, Ident, Ident),
+        lines: Vec<(u16, u64, u64)>,
+        wanted: Wanted,
+        need: u64,
+    ) -> Result<Given, Refusal> {
+        let (item, units, price) = lines[0];
+        let taken = self.sum(Some(item), |order| {
+            order.sale == sale && [State::Held, State::Confirmed].contains(&order.given.state)
+        });
+        let waiting = self.orders.values();
+        let waiting = waiting.filter(|o| o.sale == sale && o.given.state == State::Waiting).count();
+        let most = self.sales[usize::from(sale) - 1].terms.waitlist as usize;
+        if waiting >= most || need > taken + self.free[&(sale, item)] {
+            return Err(Refusal::SoldOut);
+        }
+        self.seq += 1;
+        let given = Given {
+            item,
+            order: self.seq,
+            seq: self.seq,
+            state: State::Waiting,
+            units: units as u32,
+            price,
+            expires_at: 0,
+            position: 0,
+            replayed: false,
+        };
+        let is_extended = false;
+        self.orders.insert(self.seq, Order { given, sale, lines, buyer, wanted, is_extended });
+        self.keys.insert((sale, key.form as u8, key.bits), self.seq);
+        Ok(Given { position: self.position(self.seq), ..given })
     }
 
     /// A command about an order.
@@ -275,12 +301,18 @@ impl Naive {
         }
         let is_cancel = matches!(command, Command::Cancel(_));
         match order.given.state {
-            State::Held if is_cancel => return Err(Refusal::NotConfirmed),
+            State::Held | State::Waiting if is_cancel => return Err(Refusal::NotConfirmed),
+            State::Waiting if matches!(command, Command::Release(_)) => {
+                return Ok(self.set(about.order, State::Left));
+            }
+            State::Waiting => return Err(Refusal::NotHeld),
             State::Held => {}
             State::Expired => return Err(Refusal::HoldExpired),
             State::Confirmed if is_cancel => {}
             State::Confirmed => return Err(Refusal::AlreadyConfirmed),
-            State::Released | State::Cancelled => return Err(Refusal::AlreadyReleased),
+            State::Released | State::Cancelled | State::Left => {
+                return Err(Refusal::AlreadyReleased);
+            }
         }
         let extend_ms = self.sales[sale].terms.extend_ms;
         Ok(match command {
@@ -300,7 +332,7 @@ impl Naive {
         self.seq += 1;
         let order = self.orders.get_mut(&id).expect("it was found");
         order.given.state = to;
-        if ![State::Held, State::Confirmed].contains(&to) {
+        if ![State::Held, State::Confirmed, State::Left].contains(&to) {
             for line in &order.lines {
                 *self.free.get_mut(&(order.sale, line.0)).expect("an item of the sale") += line.1;
             }

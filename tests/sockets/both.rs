@@ -7,14 +7,14 @@ use crate::resp::{Resp, Value};
 use crate::server::{House, PATIENCE, Server};
 use crate::{CROWD, DROP};
 
-fn connect(server: &Server) -> Client {
+pub(crate) fn connect(server: &Server) -> Client {
     let mut client = Client::over(server.connect()).expect("a greeting");
     client.set_timeout(Some(PATIENCE)).expect("a timeout");
     client
 }
 
 #[track_caller]
-fn given(answer: Answer) -> OrderAnswer {
+pub(crate) fn given(answer: Answer) -> OrderAnswer {
     match answer {
         Answer::Order(order) => order,
         other => panic!("no order: {other:?}"),
@@ -22,7 +22,7 @@ fn given(answer: Answer) -> OrderAnswer {
 }
 
 #[track_caller]
-fn refused(answer: Answer) -> Refusal {
+pub(crate) fn refused(answer: Answer) -> Refusal {
     match answer {
         Answer::Refused(refusal) => refusal,
         other => panic!("no refusal: {other:?}"),

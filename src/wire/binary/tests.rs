@@ -37,11 +37,12 @@ fn heads_out_of_bounds_are_malformed() {
     let (good, _) = buy("u1", "k1");
     assert_eq!(what(good, &[]), What::Ask);
     assert_eq!(what(Head { options: good.options | UP_TO, ..good }, &[]), What::Ask);
+    assert_eq!(what(Head { options: good.options | WAITS, ..good }, &[]), What::Ask);
     let bad: [fn(&mut Head); 9] = [
         |head| head.units = 0.into(),
         |head| head.units = (UNITS_MAX + 1).into(),
         |head| head.price = (PRICE_MAX + 1).into(),
-        |head| head.options |= 128,
+        |head| head.options |= 7,
         |head| head.options = 6,
         |head| head.set_buyer(Ident::NONE),
         |head| head.set_key(Ident::NONE),
@@ -201,6 +202,7 @@ fn a_basket_has_its_lines_behind_its_texts() {
     assert_eq!(what(Head { units: 1.into(), ..head }, &tails), What::Malformed);
     assert_eq!(what(Head { item: 1.into(), ..head }, &tails), What::Malformed);
     assert_eq!(what(Head { options: head.options | UP_TO, ..head }, &tails), What::Malformed);
+    assert_eq!(what(Head { options: head.options | WAITS, ..head }, &tails), What::Malformed);
     assert_eq!(what(Head { tails: 0.into(), ..head }, &[]), What::Lost);
     let many = vec![encode_lines(&[OrderLine::new(1, 1, 0); 3]); 6];
     assert_eq!(what(Head { tails: 6.into(), ..head }, &many), What::Malformed);

@@ -20,7 +20,12 @@ fn shown(line: &str) -> String {
                 ask.sale.escape_ascii(),
                 ask.item.escape_ascii(),
                 ask.head.units,
-                if ask.head.is_up_to() { " up to" } else { "" },
+                match (ask.head.is_up_to(), ask.head.is_waiting()) {
+                    (true, false) => " up to",
+                    (false, true) => " or waits",
+                    (true, true) => " up to or waits",
+                    (false, false) => "",
+                },
                 ask.head.price,
                 ask.head.tails,
                 if ask.head.key().is_some_and(|key| key != Ident::NONE && key.form != Form::None) {
@@ -68,6 +73,8 @@ fn a_basket_has_lines_and_may_have_a_ticket_behind() {
     let arity = "-ERR wrong number of arguments for 'basket' command";
     assert_eq!(shown("BASKET drop u1 k1 tee"), arity);
     let units = "-ERR UNITS must be an integer from 1 to 1000000";
+    let waits = "-ERR WAIT goes with BUY: a basket is given at once or not";
+    assert_eq!(shown("BASKET drop u1 k1 tee 1 WAIT"), waits);
     for bad in ["tee 0", "tee x", "tee 1 cap", "tee 1000001", "tee 1 cap -1"] {
         assert_eq!(shown(&format!("BASKET drop u1 k1 {bad}")), units, "{bad}");
     }
@@ -88,6 +95,10 @@ fn commands_become_heads() {
     assert_eq!(
         shown("buy drop tee u1 k1 maxprice 0 Units 3"),
         "1 drop/tee units 3 price 0 tails 0 order 0"
+    );
+    assert_eq!(
+        shown("buy drop tee u1 k1 wait maxprice 0 Units 3"),
+        "1 drop/tee units 3 or waits price 0 tails 0 order 0"
     );
     assert_eq!(
         shown("buy drop tee u1 k1 maxprice 0 upto Units 3"),
@@ -122,7 +133,7 @@ fn a_ticket_is_found_where_it_stands_and_nowhere_else() {
         ("BUY drop tee u1 k1 Ticket u1.5.00 UNITS 3", "u1.5.00"),
         ("BUY drop tee u1 k1 UNITS 3 TICKET u1.5.00", "u1.5.00"),
         ("BUY drop tee u1 k1 UPTO TICKET u1.5.00 UNITS 3", "u1.5.00"),
-        ("BUY drop tee u1 k1 TICKET ticket UPTO", "ticket"),
+        ("BUY drop tee u1 k1 WAIT TICKET ticket UPTO", "ticket"),
         ("BASKET drop u1 k1 tee 2 ticket 3", ""),
         ("BASKET drop u1 k1 tee 2 ticket u1.5.00", "u1.5.00"),
     ] {
@@ -155,7 +166,7 @@ fn faults_are_told_as_redis_tells_them() {
     assert_eq!(shown("BUY d t u k MAXPRICE 9007199254740993"), price);
     for bad in [
         "UPTO UPTO",
-        "WAIT",
+        "WAIT WAIT",
         "UNITS",
         "UNITS 1 UNITS 1",
         "UNITS 1 x",

@@ -79,7 +79,12 @@ impl Teller {
         let is_replayed = reply.replayed != 0;
         let is_new = manner.has(Manner::CREATE) && !is_replayed;
         let replayed: &[u8] = if is_replayed { b"Idempotent-Replayed: true\r\n" } else { b"" };
-        let begun = self.begin(if is_new { 201 } else { 200 }, manner, &[JSON, replayed], out);
+        let status = match reply.outcome {
+            _ if !is_new => 200,
+            outcome::WAITING => 202,
+            _ => 201,
+        };
+        let begun = self.begin(status, manner, &[JSON, replayed], out);
         let mut texts = texts.iter();
         push(out, b"{\"order\":\"");
         push_decimal(reply.order.to_native(), out);
@@ -106,8 +111,14 @@ impl Teller {
         push(out, b"],\"expires_at\":");
         push_moment_or_null(reply.expires_at.to_native(), out);
         push(out, b",\"expires_in_ms\":");
-        push_decimal(u64::from(reply.expires_in_ms.to_native()), out);
-        push(out, b",\"position\":null,\"replayed\":");
+        let (left_ms, position) = shown.times();
+        push_decimal(left_ms, out);
+        push(out, b",\"position\":");
+        match position {
+            0 => push(out, b"null"),
+            position => push_decimal(position, out),
+        }
+        push(out, b",\"replayed\":");
         push(out, if is_replayed { b"true" } else { b"false" });
         push(out, b",\"receipt\":null}");
         end(&begun, manner, out);

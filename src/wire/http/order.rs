@@ -24,6 +24,8 @@ pub(super) struct Wanted {
     pub(super) max_price: u64,
     /// Whether fewer units will do.
     pub(super) is_up_to: bool,
+    /// Whether it rather waits than be sold out.
+    pub(super) waits: bool,
 }
 
 /// Fields as they come.
@@ -36,7 +38,7 @@ struct Fields {
     lines: usize,
     max_price: Option<u64>,
     is_up_to: Option<bool>,
-    has_wait: bool,
+    waits: Option<bool>,
 }
 
 /// Reads the body of a new order; the lines of a basket go into `room`.
@@ -57,7 +59,7 @@ pub(super) fn wanted(
         b"max_price" => max_price(json, &mut fields.max_price),
         b"lines" => lines(json, &mut fields, room),
         b"fill" => fill(json, &mut fields.is_up_to),
-        b"wait" => wait(json, &mut fields.has_wait),
+        b"wait" => wait(json, &mut fields.waits),
         other => Err(unknown(other, "item, units, lines, buyer, max_price, fill and wait")),
     })?;
     json.end()?;
@@ -70,8 +72,14 @@ pub(super) fn wanted(
         let detail = "fill must be \"all\" in an order of several lines, got 'up_to'";
         return Err(Fault::bad_field(detail));
     }
+    let waits = fields.waits.unwrap_or(false);
+    if waits && fields.lines > 1 {
+        let detail = "wait must be false in an order of several lines: a basket is given at once \
+                      or not, got true";
+        return Err(Fault::bad_field(detail));
+    }
     let lines = if fields.lines > 1 { fields.lines } else { 0 };
-    Ok(Wanted { item, units, lines, buyer, buyer_ident, max_price, is_up_to })
+    Ok(Wanted { item, units, lines, buyer, buyer_ident, max_price, is_up_to, waits })
 }
 
 /// Reads the body of an order's command: nothing, or who sends it.
@@ -212,16 +220,13 @@ fn fill(json: &mut Json<'_, '_>, place: &mut Option<bool>) -> Result<(), Fault> 
     once("fill", place, is_up_to)
 }
 
-fn wait(json: &mut Json<'_, '_>, seen: &mut bool) -> Result<(), Fault> {
+fn wait(json: &mut Json<'_, '_>, place: &mut Option<bool>) -> Result<(), Fault> {
     match json.kind()? {
         Kind::True | Kind::False => {}
         other => return Err(wrong("wait", "true or false", other)),
     }
-    if json.boolean()? {
-        let detail = "wait must be false: waiting lists are not possible yet, got true";
-        return Err(Fault::bad_field(detail));
-    }
-    if std::mem::replace(seen, true) { Err(twice("wait")) } else { Ok(()) }
+    let waits = json.boolean()?;
+    once("wait", place, waits)
 }
 
 #[inline]

@@ -12,7 +12,7 @@ use super::head::Head;
 use super::target::{self, Target};
 use super::{Manner, Meaning, Sent, SentLine, Span, Text, order};
 use crate::limits::BASKET_LINES_MAX;
-use crate::message::{self, FULL, UP_TO, kind, line_cells};
+use crate::message::{self, FULL, UP_TO, WAITS, kind, line_cells};
 use crate::sale::{Form, Ident};
 use crate::wire::commands::{Ask, Lines};
 
@@ -111,7 +111,8 @@ fn make<'a>(
     ask.head.price = wanted.max_price.into();
     if wanted.lines == 0 {
         ask.head.units = wanted.units.into();
-        ask.head.options = if wanted.is_up_to { UP_TO } else { 0 };
+        ask.head.options |= if wanted.is_up_to { UP_TO } else { 0 };
+        ask.head.options |= if wanted.waits { WAITS } else { 0 };
         ask.item = wanted.item.of(body, text);
     } else {
         ask.head.tails = (line_cells(wanted.lines) as u16).into();

@@ -92,6 +92,7 @@ fn meant(meaning: &Meaning<'_>) -> String {
     if head.kind == kind::BUY {
         line += &format!("/{} x{}", ask.item.escape_ascii(), head.units);
         line += if head.is_up_to() { " up to" } else { "" };
+        line += if head.is_waiting() { " or waits" } else { "" };
         if head.price.to_native() != NO_MAX_PRICE {
             line += &format!(" at {}", head.price);
         }

@@ -20,6 +20,7 @@ fn an_order_says_what_it_wants() {
             "BUY drop/t x1 at 9007199254740992 for u key k",
         ),
         (r#"{"item":"t","fill":"up_to","units":3,"buyer":"u"}"#, "BUY drop/t x3 up to for u key k"),
+        (r#"{"item":"t","wait":true,"buyer":"u"}"#, "BUY drop/t x1 or waits for u key k"),
         (r#"{"lines":[{"item":"t","units":3}],"buyer":"u"}"#, "BUY drop/t x3 for u key k"),
         (
             r#"{"lines":[{"item":"t"},{"units":3,"item":"\u0061b"}],"buyer":"u","max_price":7}"#,
@@ -55,7 +56,8 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
     let buyer = "buyer may hold printable ASCII characters without spaces only, got";
     let twice = "is there more than once";
     let both = format!("{twice} (or in lines as well)");
-    let waits = "wait must be false: waiting lists are not possible yet, got true";
+    let waits = "wait must be false in an order of several lines: a basket is given at once or \
+                 not, got true";
     let upto = "fill must be \"all\" in an order of several lines, got 'up_to'";
     let long = "x".repeat(65);
     let many = format!("{{\"lines\":[{}{{}}],\"buyer\":\"u\"}}", "{\"item\":\"t\"},".repeat(16));
@@ -106,7 +108,7 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
         (r#"{"item":"t","buyer":"u","fill":"upto"}"#, format!("{fill} 'upto'")),
         (r#"{"item":"t","buyer":"u","fill":false}"#, format!("{fill} false")),
         (r#"{"item":"t","buyer":"u","fill":"all","fill":"all"}"#, format!("fill {twice}")),
-        (r#"{"item":"t","buyer":"u","wait":true}"#, waits.into()),
+        (r#"{"lines":[{"item":"a"},{"item":"b"}],"buyer":"u","wait":true}"#, waits.into()),
         (r#"{"item":"t","buyer":"u","wait":0}"#, "wait must be true or false, got a number".into()),
         (r#"{"item":"t","buyer":"u","wait":false,"wait":false}"#, format!("wait {twice}")),
         (r#"{"lines":[],"buyer":"u"}"#, format!("{lines} none")),
