@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use doorbuster::sale::{
-    Bounds, Buy, Command, Form, Ident, ItemTerms, Name, Seed, Shop, Terms, condition,
+    Basket, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, OrderLine, Seed, Shop, Terms,
+    condition,
 };
 
 /// How far ahead of its decision a request's memory is asked for, as the matcher does.
@@ -19,17 +20,27 @@ fn name(text: &str) -> Name {
     Name::parse(text.as_bytes()).expect("a good name")
 }
 
-fn shop(orders_max: usize) -> Shop {
-    let bounds =
-        Bounds { orders_max, buyers_max: orders_max + 2, long_texts_max: 16, sales_max: 16 };
+fn shop(orders_max: usize, buyers_max: usize) -> Shop {
+    let bounds = Bounds {
+        orders_max,
+        buyers_max: buyers_max + 5,
+        long_texts_max: 16,
+        lines_max: 4 * orders_max,
+        waiters_max: 0,
+        sales_max: 16,
+    };
     let mut shop = Shop::new(bounds, SEED);
-    let item = ItemTerms { sku: name("tee"), stock: 1 << 40, price: 2500, limit: 2 };
+    let item = |sku: &str| ItemTerms { sku: name(sku), stock: 1 << 40, price: 2500, limit: 2 };
     let terms = Terms {
         name: name("drop"),
-        items: vec![item],
+        items: ["tee", "cap", "mug", "bag"].map(item).to_vec(),
         currency: *b"EUR",
         limit: 4,
         hold_ms: 120_000,
+        extend_ms: 0,
+        offer_ms: 0,
+        waitlist: 0,
+        is_strict: false,
         opens_at: 1,
         closes_at: 0,
     };
@@ -59,7 +70,9 @@ fn decide(shop: &mut Shop, count: u64, buyers: u64) -> Duration {
             item: 1,
             units: 1,
             max_price: u64::MAX,
-            condition: condition(u64::MAX),
+            fill: Fill::All,
+            waits: false,
+            condition: condition(u64::MAX, Fill::All, 1, false),
             buyer: ident(scatter(number % buyers)).into(),
             key: ident(scatter(number)).into(),
         };
@@ -67,6 +80,37 @@ fn decide(shop: &mut Shop, count: u64, buyers: u64) -> Duration {
     }
     let time = start.elapsed();
     assert_eq!(given, count.min(2 * buyers), "the limit is two units a buyer");
+    time
+}
+
+/// Decides `count` baskets of four items, each of a new buyer under a new key.
+fn baskets(shop: &mut Shop, count: u64) -> Duration {
+    let lines = [1, 2, 3, 4].map(|item| OrderLine::new(item, 1, 0));
+    let start = Instant::now();
+    let ident = |bits| Ident { form: Form::Decimal, bits };
+    let mut given = 0;
+    for number in 0..count + AHEAD {
+        if number < count {
+            shop.prefetch(1, ident(scatter(number)), ident(scatter(number)));
+            shop.prefetch_lines(
+                1,
+                lines.iter().skip(1).map(|line| line.item),
+                ident(scatter(number)),
+            );
+        }
+        let Some(number) = number.checked_sub(AHEAD) else { continue };
+        let basket = Basket {
+            sale: 1,
+            lines: &lines,
+            max_price: u64::MAX,
+            condition: condition(u64::MAX, Fill::All, 0, false),
+            buyer: ident(scatter(number)).into(),
+            key: ident(scatter(number)).into(),
+        };
+        given += u64::from(shop.basket(1000 + number / 256, &basket).is_ok());
+    }
+    let time = start.elapsed();
+    assert_eq!(given, count, "each buyer may have one of each");
     time
 }
 
@@ -78,15 +122,29 @@ fn sale(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(count));
         group.bench_function(label, |bencher| {
             bencher.iter_custom(|rounds| {
-                (0..rounds).map(|_| decide(&mut shop(count as usize), count, buyers)).sum()
+                (0..rounds)
+                    .map(|_| decide(&mut shop(count as usize, count as usize), count, buyers))
+                    .sum()
             });
         });
         group.bench_function(format!("{label}, plain hash map, limit alone"), |bencher| {
             bencher.iter_custom(|rounds| (0..rounds).map(|_| plain(count, buyers)).sum());
         });
     }
+    // What four items cost together, beside what one costs.
+    const BASKETS: u64 = 2_000_000;
+    let tables = || shop(BASKETS as usize, 4 * BASKETS as usize);
+    group.throughput(Throughput::Elements(BASKETS));
+    group.bench_function("2M buyers, one item", |bencher| {
+        bencher.iter_custom(|rounds| {
+            (0..rounds).map(|_| decide(&mut tables(), BASKETS, BASKETS)).sum()
+        });
+    });
+    group.bench_function("2M buyers, basket of four items", |bencher| {
+        bencher.iter_custom(|rounds| (0..rounds).map(|_| baskets(&mut tables(), BASKETS)).sum());
+    });
     group.finish();
-    let shop = shop(10_000_000);
+    let shop = shop(10_000_000, 10_000_000);
     let (orders, buyers) = shop.table_bytes();
     println!("bytes an order: {:.1}", orders as f64 / 10e6);
     println!("bytes a buyer:  {:.1}", buyers as f64 / 10e6);

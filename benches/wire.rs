@@ -5,7 +5,7 @@ use std::hint::black_box;
 use bytemuck::Zeroable;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use doorbuster::message::{Cell, Head, NO_MAX_PRICE, Reply, kind, outcome};
-use doorbuster::sale::Ident;
+use doorbuster::sale::{Ident, Name};
 use doorbuster::wire::answers;
 use doorbuster::wire::answers::Shown;
 use doorbuster::wire::binary::{self, What};
@@ -146,7 +146,8 @@ fn formatting(criterion: &mut Criterion) {
         });
     }
     let mut order = Head::new(kind::BUY);
-    (order.units, order.price) = (1.into(), 2500.into());
+    (order.units, order.price, order.item) = (1.into(), 2500.into(), 1.into());
+    let items = [Name::parse(b"tee").expect("a name")];
     order.set_buyer(Ident::parse(b"buyer-77").expect("good"));
     order.set_key(Ident::parse(b"900000077").expect("good"));
     let tails = [Cell::from(order)];
@@ -157,7 +158,7 @@ fn formatting(criterion: &mut Criterion) {
             out.clear();
             for _ in 0..REQUESTS {
                 let shown =
-                    Shown { reply: black_box(&held), tails: &tails, sale: "drop", item: "tee" };
+                    Shown { reply: black_box(&held), tails: &tails, sale: "drop", items: &items };
                 teller.order(&shown, Manner::CREATE, &mut out);
             }
             assert!(out.starts_with(b"HTTP/1.1 201 Created\r\n") && out.ends_with(b"null}"));

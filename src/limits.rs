@@ -14,15 +14,29 @@ pub const STOCK_MAX: u64 = crate::sale::STOCK_MAX;
 pub const PRICE_MAX: u64 = crate::sale::PRICE_MAX;
 /// The longest hold: 30 days, in ms.
 pub const HOLD_MS_MAX: u32 = 30 * 24 * 60 * 60 * 1000;
+/// The longest extension of a hold: 30 days, in ms.
+pub const EXTEND_MS_MAX: u32 = HOLD_MS_MAX;
+/// The longest offer to one who waited: 30 days, in ms.
+pub const OFFER_MS_MAX: u32 = HOLD_MS_MAX;
+/// Orders that may wait in one sale at once.
+pub const WAITLIST_MAX: u32 = 10_000_000;
+/// Offers made in one round of the matcher: a fraction of a millisecond.
+pub const OFFERS_AT_ONCE: usize = 1024;
 /// Different hold times in use at once.
 pub const LANES_MAX: usize = crate::sale::LANES_MAX;
 
 /// The most cells behind one head: a new sale's name, terms and two cells an item.
 pub const TAILS_MAX: usize = 2 + 2 * ITEMS_PER_SALE_MAX;
-/// Cells behind the head of a buyer's request: one long text each for buyer and key.
-pub const REQUEST_TAILS_MAX: usize = 2;
-/// Cells of one answer: the reply, the order it shows, and that order's two long texts.
-pub const REPLY_CELLS_MAX: usize = 4;
+/// Cells that hold long texts behind one head: buyer and key.
+pub const TEXT_TAILS_MAX: usize = 2;
+/// Cells that hold the lines of a basket.
+pub const LINE_TAILS_MAX: usize = crate::sale::BASKET_LINES_MAX.div_ceil(3);
+/// Cells behind the head of a buyer's request: long texts, and the lines of a basket.
+pub const REQUEST_TAILS_MAX: usize = TEXT_TAILS_MAX + LINE_TAILS_MAX;
+/// Cells of an answer that shows an order of one item: the reply, the order, its two long texts.
+pub const ORDER_CELLS_MAX: usize = 2 + TEXT_TAILS_MAX;
+/// Cells of one answer: with the lines of a basket behind.
+pub const REPLY_CELLS_MAX: usize = ORDER_CELLS_MAX + LINE_TAILS_MAX;
 /// Cells of an answer about a sale: its own, and one for each item.
 pub const SALE_CELLS_MAX: usize = 1 + ITEMS_PER_SALE_MAX;
 
@@ -67,7 +81,7 @@ pub const RESP_BULK_BYTES_MAX: usize = 16 * 1024;
 /// A whole RESP request, in bytes.
 pub const RESP_REQUEST_BYTES_MAX: usize = 32 * 1024;
 /// Lines of one basket.
-pub const BASKET_LINES_MAX: usize = 16;
+pub const BASKET_LINES_MAX: usize = crate::sale::BASKET_LINES_MAX;
 /// The request line of an HTTP request, in bytes.
 pub const HTTP_LINE_BYTES_MAX: usize = 4 * 1024;
 /// The whole head of an HTTP request, in bytes.

@@ -9,6 +9,7 @@ use crate::message::check_terms;
 use crate::sale::{ItemTerms, Name, Terms};
 
 const HOLD_MS_DEFAULT: u32 = 120_000;
+const OFFER_MS_DEFAULT: u32 = 60_000;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -102,7 +103,8 @@ fn read_json(text: &str) -> Result<SaleFile, String> {
 
 impl SaleFile {
     fn terms(self, name: Name) -> Result<Terms, String> {
-        self.has_only_what_there_is()?;
+        let waitlist = self.waitlist.unwrap_or(0);
+        let is_strict = self.is_strict()?;
         let mut items = Vec::with_capacity(self.items.len());
         for item in &self.items {
             items.push(ItemTerms {
@@ -119,6 +121,11 @@ impl SaleFile {
             currency: currency(self.currency.as_deref())?,
             limit: limit("limit", self.limit)?,
             hold_ms: self.hold_ms.unwrap_or(HOLD_MS_DEFAULT),
+            extend_ms: self.extend_ms.unwrap_or(0),
+            // Without a waiting list nobody is offered anything, whatever the time for it.
+            offer_ms: if waitlist > 0 { self.offer_ms.unwrap_or(OFFER_MS_DEFAULT) } else { 0 },
+            waitlist,
+            is_strict: is_strict && waitlist > 0,
             opens_at: time("opens_at", self.opens_at)?,
             closes_at: time("closes_at", self.closes_at)?,
         };
@@ -126,21 +133,15 @@ impl SaleFile {
         Ok(terms)
     }
 
-    /// A sale may say that it wants no extension and no waitlist; it cannot have them yet.
-    fn has_only_what_there_is(&self) -> Result<(), String> {
-        for (field, value) in [("extend_ms", self.extend_ms), ("waitlist", self.waitlist)] {
-            if let Some(value @ 1..) = value {
-                return Err(format!("{field}: {value} is not possible yet; 0 is"));
+    fn is_strict(&self) -> Result<bool, String> {
+        match self.waitlist_policy.as_deref() {
+            None | Some("skip") => Ok(false),
+            Some("strict") => Ok(true),
+            Some(policy) => {
+                let policy = policy.escape_debug();
+                Err(format!("waitlist_policy: '{policy}' is neither strict nor skip"))
             }
         }
-        let policy = self.waitlist_policy.as_deref().unwrap_or("skip");
-        if !["strict", "skip"].contains(&policy) {
-            let policy = policy.escape_debug();
-            return Err(format!("waitlist_policy: '{policy}' is neither strict nor skip"));
-        }
-        // Without a waitlist nobody is offered anything, whatever the time for it.
-        let _ = self.offer_ms;
-        Ok(())
     }
 }
 
@@ -233,7 +234,9 @@ mod tests {
             ("2026-11-27T20:00:00Z", "\"2600-01-01T00:00:00Z\"", "between the years 1970 and 2554"),
             ("sku = \"tee\"", "sku = \"\"", "sku"),
             ("stock = 1000", "stock = -1", "stock"),
-            ("limit = 4", "waitlist = 100", "waitlist: 100 is not possible yet"),
+            ("limit = 4", "extend_ms = 2592000001", "extend_ms: 2592000001 is above"),
+            ("limit = 4", "waitlist = 10000001", "waitlist: 10000001 is above"),
+            ("limit = 4", "waitlist = 1\noffer_ms = 0", "offer_ms: 0 is not from 1"),
             ("limit = 4", "waitlist_policy = \"luck\"", "neither strict nor skip"),
             ("limit = 4", "currency = \"euro\"", "three capital letters"),
         ] {

@@ -15,8 +15,14 @@ use doorbuster::record::rule;
 use doorbuster::ring::{Reader, Writer, ring};
 use doorbuster::sale::{Bounds, Form, Ident, ItemTerms, Name, Rule, Ruling, Seed, Shop, Terms};
 
-const BOUNDS: Bounds =
-    Bounds { orders_max: 40_000, buyers_max: 80_000, long_texts_max: 16, sales_max: 4 };
+const BOUNDS: Bounds = Bounds {
+    orders_max: 40_000,
+    buyers_max: 80_000,
+    long_texts_max: 16,
+    lines_max: 64,
+    waiters_max: 64,
+    sales_max: 4,
+};
 const ITEMS: u16 = 3;
 const BEGINNING: u64 = 1_795_809_720_000_000_000;
 const MS: u64 = 1_000_000;
@@ -83,6 +89,10 @@ fn terms() -> Terms {
         currency: *b"EUR",
         limit: 3,
         hold_ms: 900,
+        extend_ms: 0,
+        offer_ms: 0,
+        waitlist: 0,
+        is_strict: false,
         opens_at: 0,
         // Towards the end of the test.
         closes_at: BEGINNING + 50_000 * MS,

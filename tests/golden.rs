@@ -8,8 +8,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use doorbuster::sale::{
-    About, Bounds, Buy, Command, Form, Ident, ItemTerms, Name, Outcome, Party, Refusal, Rule,
-    Ruling, Seed, Shop, Terms, Text, condition,
+    About, Basket, BasketRefusal, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name,
+    OrderLine, Outcome, Party, Refusal, Rule, Ruling, Seed, Shop, State, Stock, Terms, Text,
+    condition,
 };
 
 const START: u64 = 1_000_000_000_000_000_000;
@@ -40,14 +41,31 @@ fn time(text: &str) -> u64 {
 
 impl Script {
     fn new() -> Script {
-        let bounds = Bounds { orders_max: 8, buyers_max: 12, long_texts_max: 4, sales_max: 3 };
+        let bounds = Bounds {
+            orders_max: 8,
+            buyers_max: 12,
+            long_texts_max: 4,
+            lines_max: 9,
+            waiters_max: 8,
+            sales_max: 3,
+        };
         Script { shop: Shop::new(bounds, Seed::new([1, 2, 3, 4])), now: START }
     }
 
     fn run(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         let (verb, rest) = words.split_first().expect("not an empty line");
-        match *verb {
+        let told = self.command(verb, rest);
+        let promoted = self.promoted();
+        if promoted.is_empty() {
+            told
+        } else {
+            format!("{told}; {}", promoted.trim_end_matches("; "))
+        }
+    }
+
+    fn command(&mut self, verb: &str, rest: &[&str]) -> String {
+        match verb {
             "sale" => self.sale(rest),
             "open" => self.rule(rest, Rule::Open),
             "pause" => self.rule(rest, Rule::Pause),
@@ -60,14 +78,16 @@ impl Script {
             "show" => self.show(rest),
             "at" => self.at(rest[0]),
             "buy" => self.buy(rest),
-            "confirm" | "release" => self.change(verb, rest),
+            "basket" => self.basket(rest),
+            "confirm" | "release" | "extend" | "cancel" => self.change(verb, rest),
             "stock" => self.stock(rest),
             "order" => self.order(rest),
             other => panic!("no such command: {other}"),
         }
     }
 
-    /// `sale NAME [hold_ms=] [limit=] [opens=] [closes=] item:stock:price[:limit] ...`
+    /// `sale NAME [hold_ms=] [extend_ms=] [waitlist=] [offer_ms=] [strict] [limit=] [opens=]
+    /// [closes=] item:stock:price[:limit] ...`
     fn sale(&mut self, words: &[&str]) -> String {
         let items = words[1..].iter().filter(|word| word.contains(':')).map(|word| {
             let parts: Vec<&str> = word.split(':').collect();
@@ -84,6 +104,10 @@ impl Script {
             currency: *b"EUR",
             limit: option(words, "limit").map_or(0, number),
             hold_ms: option(words, "hold_ms").map_or(1000, number),
+            extend_ms: option(words, "extend_ms").map_or(0, number),
+            offer_ms: option(words, "offer_ms").map_or(500, number),
+            waitlist: option(words, "waitlist").map_or(0, number),
+            is_strict: words.contains(&"strict"),
             opens_at: option(words, "opens").map_or(0, time),
             closes_at: option(words, "closes").map_or(0, time),
         };
@@ -122,42 +146,93 @@ impl Script {
         while let Some((_, given)) = self.shop.expire(self.now) {
             let _ = write!(out, "order {} expired, seq {}; ", given.order, given.seq);
         }
+        out += &self.promoted();
         if out.is_empty() { "nothing".to_owned() } else { out.trim_end_matches("; ").to_owned() }
     }
 
-    /// `buy SALE ITEM BUYER KEY [units=] [max=]`
+    /// What became of those who wait, now that units may have returned.
+    fn promoted(&mut self) -> String {
+        let mut out = String::new();
+        while let Some((_, given)) = self.shop.promote(self.now) {
+            let state = if given.state == State::Held { "offered" } else { "left" };
+            let _ = write!(out, "order {} {state}, seq {}; ", given.order, given.seq);
+        }
+        out
+    }
+
+    /// `buy SALE ITEM BUYER KEY [units=] [max=] [up_to] [wait]`
     fn buy(&mut self, words: &[&str]) -> String {
         let sale = self.number_of(words[0]);
         let (buyer, key) = (self.ident(words[2]), self.ident(words[3]));
         let max_price = option(words, "max").map_or(u64::MAX, number);
+        let units = option(words, "units").map_or(1, number);
+        let fill = if words.contains(&"up_to") { Fill::UpTo } else { Fill::All };
+        let waits = words.contains(&"wait");
         let buy = Buy {
             sale,
             item: self.item_of(sale, words[1]),
-            units: option(words, "units").map_or(1, number),
+            units,
             max_price,
-            condition: condition(max_price),
+            fill,
+            waits,
+            condition: condition(max_price, fill, units, waits),
             buyer: Party { ident: buyer.0, text: buyer.1.as_ref() },
             key: Party { ident: key.0, text: key.1.as_ref() },
         };
         told(self.apply(&Command::Buy(buy)))
     }
 
+    /// `basket SALE BUYER KEY ITEM UNITS [ITEM UNITS ...] [max=]`
+    fn basket(&mut self, words: &[&str]) -> String {
+        let sale = self.number_of(words[0]);
+        let (buyer, key) = (self.ident(words[1]), self.ident(words[2]));
+        let max_price = option(words, "max").map_or(u64::MAX, number);
+        let pairs = words[3..].chunks_exact(2);
+        let line = |pair: &[&str]| OrderLine::new(self.item_of(sale, pair[0]), number(pair[1]), 0);
+        let basket = Basket {
+            sale,
+            lines: &pairs.map(line).collect::<Vec<_>>(),
+            max_price,
+            condition: condition(max_price, Fill::All, 0, false),
+            buyer: Party { ident: buyer.0, text: buyer.1.as_ref() },
+            key: Party { ident: key.0, text: key.1.as_ref() },
+        };
+        let before = self.shop.state_hash();
+        let outcome = self.shop.basket(self.now, &basket);
+        let changes = matches!(&outcome, Ok(given) if !given.replayed);
+        assert_eq!(changes, before != self.shop.state_hash(), "a refusal leaves nothing behind");
+        match outcome {
+            Ok(given) => told(Ok(given)),
+            Err(BasketRefusal { why, line: None }) => word(why),
+            Err(BasketRefusal { why, line: Some(line) }) => {
+                format!("{}, line {line}", word(why))
+            }
+        }
+    }
+
     fn change(&mut self, verb: &str, words: &[&str]) -> String {
         let buyer = option(words, "buyer").map_or(Ident::NONE, |text| self.ident(text).0);
         let about = About { sale: self.number_of(words[0]), order: number(words[1]), buyer };
-        let command =
-            if verb == "confirm" { Command::Confirm(about) } else { Command::Release(about) };
-        told(self.apply(&command))
+        told(self.apply(&match verb {
+            "confirm" => Command::Confirm(about),
+            "release" => Command::Release(about),
+            "extend" => Command::Extend(about),
+            _ => Command::Cancel(about),
+        }))
     }
 
     fn stock(&mut self, words: &[&str]) -> String {
         let sale = self.number_of(words[0]);
         match self.shop.stock(sale, self.item_of(sale, words[1])) {
             Err(refusal) => word(refusal),
-            Ok(s) => format!(
-                "{} = {} free + {} held + {} confirmed",
-                s.stock, s.free, s.held, s.confirmed
-            ),
+            Ok(s) => {
+                let waiting = match s.waiting {
+                    0 => String::new(),
+                    units => format!(", {units} waited for"),
+                };
+                let Stock { stock, free, held, confirmed, .. } = s;
+                format!("{stock} = {free} free + {held} held + {confirmed} confirmed{waiting}")
+            }
         }
     }
 
@@ -166,7 +241,13 @@ impl Script {
         let about = About { sale: self.number_of(words[0]), order: number(words[1]), buyer };
         match self.shop.order(&about) {
             Err(refusal) => word(refusal),
-            Ok(view) => format!("{:?}, {} units", view.given.state, view.given.units),
+            Ok(view) => {
+                let line = |line: &OrderLine| {
+                    format!(", {} of item {} x {}", line.units, line.item, line.price)
+                };
+                let lines: String = view.lines.iter().map(line).collect();
+                format!("{:?}, {} units{lines}", view.given.state, view.given.units)
+            }
         }
     }
 
@@ -205,9 +286,13 @@ fn told(outcome: Outcome) -> String {
         Ok(given) => {
             let ends = given.expires_at.saturating_sub(START) as f64 / NS_PER_MS as f64;
             let ends = if given.expires_at == 0 { String::new() } else { format!(", ends {ends}") };
+            let place = match given.position {
+                0 => String::new(),
+                place => format!(", place {place}"),
+            };
             let again = if given.replayed { ", replayed" } else { "" };
             format!(
-                "{:?} order {}, seq {}, {} x {}{ends}{again}",
+                "{:?} order {}, seq {}, {} x {}{ends}{place}{again}",
                 given.state, given.order, given.seq, given.units, given.price
             )
         }

@@ -2,241 +2,16 @@
 //! random commands over every command and state; each answer must be the same, and at the end the
 //! stock, the proof and the image too. `DOORBUSTER_MODEL_COMMANDS` asks for a longer run.
 
-use std::collections::{BTreeMap, HashMap};
+#[path = "model/naive.rs"]
+mod naive;
+#[path = "model/rules.rs"]
+mod rules;
 
 use doorbuster::sale::{
-    About, Bounds, Buy, Command, Form, Given, Ident, ItemTerms, Name, Outcome, PRICE_MAX, Refusal,
-    Rule, Ruling, STOCK_MAX, Seed, Shop, State, Terms, condition,
+    About, Basket, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, OrderLine, PRICE_MAX,
+    Rule, Ruling, STOCK_MAX, Seed, Shop, Terms, condition,
 };
-
-const MS: u64 = 1_000_000;
-
-#[derive(Clone)]
-struct Order {
-    given: Given,
-    sale: u16,
-    item: u16,
-    buyer: Ident,
-    condition: u32,
-}
-
-/// A sale: its terms with the prices in force, and what the operator has said of it.
-#[derive(Clone)]
-struct Sale {
-    terms: Terms,
-    is_open: bool,
-    is_paused: bool,
-    is_closed: bool,
-    is_removed: bool,
-}
-
-impl Sale {
-    fn is_over(&self, now: u64) -> bool {
-        self.is_closed || self.terms.closes_at != 0 && now >= self.terms.closes_at
-    }
-
-    fn has_opened(&self, now: u64) -> bool {
-        self.is_open || self.terms.opens_at != 0 && now >= self.terms.opens_at
-    }
-}
-
-/// The law, written down once more without any cleverness.
-#[derive(Default)]
-struct Naive {
-    seq: u64,
-    sales: Vec<Sale>,
-    free: HashMap<(u16, u16), u64>,
-    orders: BTreeMap<u64, Order>,
-    keys: HashMap<(u16, u8, u128), u64>,
-}
-
-impl Naive {
-    fn create(&mut self, terms: &Terms) {
-        self.seq += 1;
-        let [is_open, is_paused, is_closed, is_removed] = [false; 4];
-        self.sales.push(Sale { terms: terms.clone(), is_open, is_paused, is_closed, is_removed });
-        let sale = self.sales.len() as u16;
-        for (number, item) in (1..).zip(&terms.items) {
-            self.free.insert((sale, number), item.stock);
-        }
-    }
-
-    fn sale(&self, sale: u16) -> Result<usize, Refusal> {
-        let index = usize::from(sale).wrapping_sub(1);
-        let found = self.sales.get(index).filter(|sale| !sale.is_removed);
-        found.map(|_| index).ok_or(Refusal::UnknownSale)
-    }
-
-    fn sum(&self, counts: impl Fn(&Order) -> bool) -> u64 {
-        let orders = self.orders.values().filter(|order| counts(order));
-        orders.map(|order| u64::from(order.given.units)).sum()
-    }
-
-    /// The seq of the change; 0 if there is none.
-    fn rule(&mut self, now: u64, ruling: &Ruling) -> Result<u64, Refusal> {
-        let (number, index) = (ruling.sale, self.sale(ruling.sale)?);
-        let (is_over, has_opened) =
-            (self.sales[index].is_over(now), self.sales[index].has_opened(now));
-        let held = self.sum(|order| order.sale == number && order.given.state == State::Held);
-        let is_item = matches!(ruling.rule, Rule::Add(_) | Rule::Withdraw(_) | Rule::Price(_));
-        if is_item && !self.free.contains_key(&(number, ruling.item)) {
-            return Err(Refusal::UnknownItem);
-        }
-        if is_over && !matches!(ruling.rule, Rule::Close | Rule::Remove) {
-            return Err(Refusal::Closed);
-        }
-        let sale = &mut self.sales[index];
-        let free = self.free.get_mut(&(number, ruling.item));
-        let changes = match ruling.rule {
-            Rule::Open => {
-                sale.is_open = true;
-                !has_opened
-            }
-            Rule::Pause => !std::mem::replace(&mut sale.is_paused, true),
-            Rule::Resume => std::mem::replace(&mut sale.is_paused, false),
-            Rule::Close => {
-                sale.is_closed |= !is_over;
-                !is_over
-            }
-            Rule::Remove if !is_over => return Err(Refusal::NotClosed),
-            Rule::Remove if held > 0 => return Err(Refusal::HoldsLive(held)),
-            Rule::Remove => {
-                sale.is_removed = true;
-                true
-            }
-            Rule::Add(units) => {
-                let taken = self.sum(|order| {
-                    (order.sale, order.item) == (number, ruling.item)
-                        && [State::Held, State::Confirmed].contains(&order.given.state)
-                });
-                let free_now = self.free[&(number, ruling.item)];
-                if free_now + taken + units > STOCK_MAX {
-                    return Err(Refusal::TooMuch(STOCK_MAX - free_now - taken));
-                }
-                self.free.insert((number, ruling.item), free_now + units);
-                units > 0
-            }
-            Rule::Withdraw(units) => {
-                let free = free.expect("an item of the sale");
-                if *free < units {
-                    return Err(Refusal::NotFree(*free));
-                }
-                *free -= units;
-                units > 0
-            }
-            Rule::Price(price) if price > PRICE_MAX => return Err(Refusal::TooMuch(PRICE_MAX)),
-            Rule::Price(price) => {
-                let item = &mut sale.terms.items[usize::from(ruling.item) - 1];
-                std::mem::replace(&mut item.price, price) != price
-            }
-        };
-        self.seq += u64::from(changes);
-        Ok(if changes { self.seq } else { 0 })
-    }
-
-    fn units(&self, sale: u16, item: Option<u16>, buyer: Ident) -> u64 {
-        self.sum(|order| {
-            order.sale == sale
-                && item.is_none_or(|item| order.item == item)
-                && order.buyer == buyer
-                && [State::Held, State::Confirmed].contains(&order.given.state)
-        })
-    }
-
-    fn buy(&mut self, now: u64, buy: &Buy) -> Outcome {
-        let (sale, item) = (buy.sale, buy.item);
-        let found = self.sales[self.sale(sale)?].clone();
-        let terms = &found.terms;
-        let thing = terms.items.get(usize::from(item).wrapping_sub(1));
-        let thing = *thing.ok_or(Refusal::UnknownItem)?;
-        let (key, buyer) = (buy.key.ident, buy.buyer.ident);
-        if let Some(id) = self.keys.get(&(sale, key.form as u8, key.bits)) {
-            let order = &self.orders[id];
-            let same = order.item == item
-                && order.given.units == buy.units
-                && order.buyer == buyer
-                && order.condition == buy.condition;
-            let again = Given { seq: *id, replayed: true, ..order.given };
-            return if same { Ok(again) } else { Err(Refusal::KeyReused) };
-        }
-        // What the operator has closed is neither to be opened nor to go on.
-        if !found.is_closed && !found.has_opened(now) {
-            return Err(Refusal::NotOpen);
-        }
-        if !found.is_closed && found.is_paused {
-            return Err(Refusal::Paused);
-        }
-        if found.is_over(now) {
-            return Err(Refusal::Closed);
-        }
-        if thing.price > buy.max_price {
-            return Err(Refusal::PriceChanged(thing.price));
-        }
-        let units = u64::from(buy.units);
-        let passes = |has: u64, limit: u32| limit != 0 && has + units > u64::from(limit);
-        if passes(self.units(sale, Some(item), buyer), thing.limit) {
-            return Err(Refusal::LimitReached(thing.limit));
-        }
-        if passes(self.units(sale, None, buyer), terms.limit) {
-            return Err(Refusal::LimitReached(terms.limit));
-        }
-        let free = self.free.get_mut(&(sale, item)).expect("an item of the sale");
-        if *free < units {
-            return Err(Refusal::SoldOut);
-        }
-        *free -= units;
-        self.seq += 1;
-        let held = terms.hold_ms > 0;
-        let given = Given {
-            item: buy.item,
-            order: self.seq,
-            seq: self.seq,
-            state: if held { State::Held } else { State::Confirmed },
-            units: buy.units,
-            price: thing.price,
-            expires_at: if held { now + u64::from(terms.hold_ms) * MS } else { 0 },
-            replayed: false,
-        };
-        let order = Order { given, sale, item, buyer, condition: buy.condition };
-        self.orders.insert(self.seq, order);
-        self.keys.insert((sale, key.form as u8, key.bits), self.seq);
-        Ok(given)
-    }
-
-    fn change(&mut self, about: &About, to: State) -> Outcome {
-        self.sale(about.sale)?;
-        let order = self.orders.get_mut(&about.order).filter(|order| order.sale == about.sale);
-        let order = order.ok_or(Refusal::UnknownOrder)?;
-        if about.buyer != Ident::NONE && about.buyer != order.buyer {
-            return Err(Refusal::NotYourOrder);
-        }
-        match order.given.state {
-            State::Held => {}
-            State::Expired => return Err(Refusal::HoldExpired),
-            State::Confirmed => return Err(Refusal::AlreadyConfirmed),
-            State::Released => return Err(Refusal::AlreadyReleased),
-        }
-        Ok(self.set(about.order, to))
-    }
-
-    fn set(&mut self, id: u64, to: State) -> Given {
-        self.seq += 1;
-        let order = self.orders.get_mut(&id).expect("it was found");
-        order.given.state = to;
-        if to != State::Confirmed {
-            let free = self.free.get_mut(&(order.sale, order.item)).expect("an item of the sale");
-            *free += u64::from(order.given.units);
-        }
-        Given { seq: self.seq, ..order.given }
-    }
-
-    fn expire(&mut self, now: u64) -> Option<Given> {
-        let held = self.orders.values().filter(|order| order.given.state == State::Held);
-        let due = held.filter(|order| order.given.expires_at <= now);
-        let id = due.map(|order| (order.given.expires_at, order.given.order)).min()?.1;
-        Some(self.set(id, State::Expired))
-    }
-}
+use naive::{MS, Naive};
 
 /// SplitMix64 (<https://prng.di.unimi.it/splitmix64.c>): small, seeded, the same everywhere.
 struct Random(u64);
@@ -268,6 +43,10 @@ fn terms(random: &mut Random, number: u64, start: u64) -> Terms {
         currency: *b"EUR",
         limit: random.below(3) as u32 * 3,
         hold_ms: [0, 5, 5, 20][random.below(4) as usize],
+        extend_ms: [0, 7, 30][random.below(3) as usize],
+        offer_ms: [4, 20][random.below(2) as usize],
+        waitlist: [0, 3, 200][random.below(3) as usize],
+        is_strict: random.below(2) == 0,
         opens_at: [0, 0, start + 3 * MS][random.below(3) as usize],
         closes_at: [0, 0, start + 400 * MS][random.below(3) as usize],
     }
@@ -295,7 +74,14 @@ fn ruling(random: &mut Random) -> Ruling {
 
 /// One life of a shop: returns how many sales were removed in it.
 fn live(seed: u64, commands: u64) -> usize {
-    let bounds = Bounds { orders_max: 4096, buyers_max: 4096, long_texts_max: 64, sales_max: 4 };
+    let bounds = Bounds {
+        orders_max: 4096,
+        buyers_max: 4096,
+        long_texts_max: 64,
+        lines_max: 4096,
+        waiters_max: 4096,
+        sales_max: 4,
+    };
     let mut random = Random(seed);
     let mut shop = Shop::new(bounds, Seed::new([seed, 2, 3, 4]));
     let mut naive = Naive::default();
@@ -318,7 +104,15 @@ fn live(seed: u64, commands: u64) -> usize {
                 break;
             }
         }
-        if step == 3 || random.below(16) == 0 {
+        // Offers go on while commands are decided, but not past an operator's.
+        let is_ruled = step == 3 || random.below(16) == 0;
+        let mut offers = if is_ruled { u64::MAX } else { random.below(4) };
+        while offers > 0 {
+            let (real, model) = (shop.promote(now).map(|(_, given)| given), naive.promote(now));
+            assert_eq!(real, model, "{context}: offer");
+            offers = if real.is_none() { 0 } else { offers - 1 };
+        }
+        if is_ruled {
             let ruling = if step == 3 {
                 Ruling { sale: opened, item: 0, rule: Rule::Open }
             } else {
@@ -342,25 +136,56 @@ fn live(seed: u64, commands: u64) -> usize {
             buyer: [Ident::NONE, ident(random.below(12))][random.below(2) as usize],
         };
         let max_price = [u64::MAX, 1000, 1001, 1002][random.below(4) as usize];
-        let (real, model) = match random.below(10) {
-            0..=5 => {
-                let buy = Buy {
-                    sale,
-                    item: random.below(5) as u16,
-                    units: 1 + random.below(3) as u32,
-                    max_price,
-                    condition: condition(max_price),
-                    buyer: ident(random.below(12)).into(),
-                    key: ident(random.below(commands)).into(),
-                };
-                (shop.apply(now, &Command::Buy(buy)), naive.buy(now, &buy))
+        let units = 1 + random.below(3) as u32;
+        let fill = [Fill::All, Fill::UpTo][random.below(2) as usize];
+        if random.below(4) == 0 {
+            // Three lines of three items: often two are of one.
+            let line = |random: &mut Random| {
+                OrderLine::new(random.below(4) as u16, 1 + random.below(2) as u32, 77)
+            };
+            let lines: Vec<OrderLine> =
+                (0..1 + random.below(3)).map(|_| line(&mut random)).collect();
+            let basket = Basket {
+                sale,
+                lines: &lines,
+                max_price,
+                condition: condition(max_price, Fill::All, 0, false),
+                buyer: ident(random.below(12)).into(),
+                key: ident(random.below(commands)).into(),
+            };
+            let (real, model) = (shop.basket(now, &basket), naive.basket(now, &basket));
+            assert_eq!(real, model, "{context}: {basket:?}");
+            if let Ok(given) = real {
+                let kept = shop.lines(given.order).iter();
+                let kept = kept.map(|line| (line.item, line.units.into(), line.price));
+                assert!(kept.eq(naive.orders[&given.order].lines.iter().copied()), "{context}");
             }
-            6 | 7 => {
-                (shop.apply(now, &Command::Confirm(about)), naive.change(&about, State::Confirmed))
-            }
-            _ => (shop.apply(now, &Command::Release(about)), naive.change(&about, State::Released)),
+            continue;
+        }
+        let waits = random.below(2) == 0;
+        let command = match random.below(13) {
+            0..=5 => Command::Buy(Buy {
+                sale,
+                item: random.below(5) as u16,
+                units,
+                max_price,
+                fill,
+                waits,
+                condition: condition(max_price, fill, units, waits),
+                buyer: ident(random.below(12)).into(),
+                key: ident(random.below(commands)).into(),
+            }),
+            6 | 7 => Command::Confirm(about),
+            8 | 9 => Command::Release(about),
+            10 => Command::Cancel(about),
+            _ => Command::Extend(about),
         };
-        assert_eq!(real, model, "{context}");
+        let real = shop.apply(now, &command);
+        let model = match &command {
+            Command::Buy(buy) => naive.buy(now, buy),
+            command => naive.change(command),
+        };
+        assert_eq!(real, model, "{context}: {command:?}");
         assert_eq!(shop.seq(), naive.seq, "{context}: seq");
     }
     compare(seed, &shop, &naive, bounds);
@@ -374,6 +199,8 @@ fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
         assert_eq!(stock.free, *free, "seed {seed}");
         let is_removed = naive.sales[usize::from(*sale) - 1].is_removed;
         assert_eq!(shop.stock(*sale, *item).is_err(), is_removed, "seed {seed}");
+        let waiting: u64 = naive.queue(*sale, *item).map(|order| order.lines[0].1).sum();
+        assert_eq!(stock.waiting, waiting, "seed {seed}");
         assert_eq!(kept.is_removed, is_removed, "seed {seed}");
         assert_eq!(stock.stock, stock.free + stock.held + stock.confirmed, "seed {seed}");
     }

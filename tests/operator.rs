@@ -57,6 +57,10 @@ fn terms(sale: &str, items: &[&str]) -> Terms {
         currency: *b"EUR",
         limit: 0,
         hold_ms: 60_000,
+        extend_ms: 0,
+        offer_ms: 0,
+        waitlist: 0,
+        is_strict: false,
         opens_at: 0,
         closes_at: 0,
     }

@@ -25,6 +25,8 @@ mod program;
 mod service;
 #[path = "sockets/sold_out.rs"]
 mod sold_out;
+#[path = "sockets/waiting.rs"]
+mod waiting;
 
 /// Ten tees, two for each buyer; one cap; four units in all for each buyer. Holds last.
 const DROP: &str = r#"

@@ -20,6 +20,8 @@ pub struct Shown {
     pub closes_at: Option<String>,
     /// How long a hold lasts.
     pub hold_ms: u32,
+    /// By how much it may be prolonged, once; 0 for not at all.
+    pub extend_ms: u32,
     /// Units that one buyer may have of the whole sale.
     pub limit: Option<u32>,
     /// Three capital letters.
@@ -107,6 +109,7 @@ impl From<&SaleView> for Shown {
             opens_at: time(view.opens_at),
             closes_at: time(view.closes_at),
             hold_ms: view.hold_ms,
+            extend_ms: view.extend_ms,
             limit: limit(view.limit),
             currency: currency.map(str::to_owned),
             items: view.items.iter().map(ShownItem::from).collect(),
@@ -187,6 +190,7 @@ mod tests {
             opens_at: 0,
             closes_at: 1_795_809_600_000_000_000,
             hold_ms: 1000,
+            extend_ms: 0,
             limit: 4,
             currency: *b"EUR",
             items: vec![item("tee"), item("cap")],

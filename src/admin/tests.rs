@@ -121,6 +121,7 @@ fn view(terms: &Terms, seq: u64) -> SaleView {
         opens_at: terms.opens_at,
         closes_at: terms.closes_at,
         hold_ms: terms.hold_ms,
+        extend_ms: terms.extend_ms,
         limit: terms.limit,
         currency: terms.currency,
         items: terms.items.iter().map(item).collect(),

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::path::Path;
 
 use doorbuster::journal::{self, Disk, JournalError, Reading, Report, is_served};
-use doorbuster::limits::SALES_MAX;
-use doorbuster::message::{Cell, kind, messages};
+use doorbuster::limits::{BASKET_LINES_MAX, SALES_MAX};
+use doorbuster::message::{Cell, kind, lines_in, messages};
 use doorbuster::pipeline::seed;
 use doorbuster::record::{RecordCounts, Replay};
 use doorbuster::sale::{Bounds, Form, Kept, Phase, Shop, Totals};
@@ -71,12 +71,16 @@ pub(super) fn prove(folder: &Path) -> Result<Proof, JournalError> {
 
 /// Counts what the tables must hold.
 fn bounds(disk: &Disk, reading: &Reading<'_>) -> Result<(Bounds, Report), JournalError> {
-    let (mut orders, mut long_texts) = (1, 2);
+    let (mut orders, mut waits, mut lines, mut long_texts) = (1, 0, 0, 2);
     let report = journal::read_while(disk, reading, |_, cells: &[Cell]| {
         for record in messages(cells) {
             let head = record[0].head();
-            if head.kind == kind::BUY {
+            if matches!(head.kind, kind::BUY | kind::WAIT | kind::BASKET) {
                 orders += 1;
+                waits += usize::from(head.kind == kind::WAIT);
+                if head.kind == kind::BASKET {
+                    lines += record[1..].iter().map(|cell| lines_in(cell).count()).sum::<usize>();
+                }
                 let is_long = |form: Option<Form>| usize::from(form == Some(Form::Long));
                 long_texts += is_long(head.buyer().map(|ident| ident.form));
                 long_texts += is_long(head.key().map(|ident| ident.form));
@@ -84,9 +88,17 @@ fn bounds(disk: &Disk, reading: &Reading<'_>) -> Result<(Bounds, Report), Journa
         }
         Ok(())
     })?;
-    let buyers_max = 2 * orders + 2;
-    let (orders_max, long_texts_max) = (orders, long_texts);
-    Ok((Bounds { orders_max, buyers_max, long_texts_max, sales_max: SALES_MAX }, report))
+    let bounds = Bounds {
+        orders_max: orders,
+        // A buyer may have an entry of its own for each line.
+        buyers_max: 2 * orders + lines + BASKET_LINES_MAX + 1,
+        long_texts_max: long_texts,
+        lines_max: lines,
+        // However few of them wait in one place.
+        waiters_max: 15 * waits,
+        sales_max: SALES_MAX,
+    };
+    Ok((bounds, report))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -122,13 +134,17 @@ fn as_text(proof: &Proof) -> String {
         count(counts.of(kind::SEAL))
     );
     text += &format!(
-        "orders    {} of {} buyers: {} confirmed, {} released, {} expired, {} held\n",
+        "orders    {} of {} buyers: {} confirmed, {} cancelled, {} released, {} expired, \
+         {} held, {} waiting, {} left\n",
         count(totals.orders),
         count(totals.buyers),
         count(totals.confirmed),
+        count(totals.cancelled),
         count(totals.released),
         count(totals.expired),
-        count(totals.held)
+        count(totals.held),
+        count(totals.waiting),
+        count(totals.left)
     );
     for kept in shop.kept() {
         text += &format!("\nsale {} ({})\n", kept.terms.name, state(&kept, shop));
@@ -186,8 +202,11 @@ fn as_json(proof: &Proof) -> String {
         "buyers": totals.buyers,
         "held": totals.held,
         "confirmed": totals.confirmed,
+        "cancelled": totals.cancelled,
         "released": totals.released,
         "expired": totals.expired,
+        "waiting": totals.waiting,
+        "left": totals.left,
         "sales": sales,
     });
     format!("{value}\n")

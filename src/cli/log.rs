@@ -4,9 +4,9 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use doorbuster::journal::{self, Disk, Reading, is_served};
-use doorbuster::message::{Cell, Head, decode_terms, join_text, kind, messages};
+use doorbuster::message::{Cell, Head, decode_terms, join_text, kind, lines_in, messages};
 use doorbuster::record::sealed_hash;
-use doorbuster::sale::{Form, Ident, TEXT_BYTES_MAX, Terms, text_len};
+use doorbuster::sale::{Form, Ident, OrderLine, TEXT_BYTES_MAX, Terms, text_len};
 use serde_json::{Value, json};
 
 use super::words::time;
@@ -104,20 +104,30 @@ impl<W: Write> Printer<W> {
             put("sale", json!(sale));
         }
         match head.kind {
-            kind::BUY => {
+            kind::BUY | kind::WAIT | kind::BASKET => {
                 let [buyer, key] = texts(head, &record[1..]);
                 let index = usize::from(head.item.to_native()).wrapping_sub(1);
                 let item = terms.and_then(|terms| terms.items.get(index));
                 let holds = terms.is_none_or(|terms| terms.hold_ms > 0);
-                put("kind", json!(if holds { "hold" } else { "buy" }));
-                put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
+                if head.kind != kind::WAIT {
+                    put("kind", json!(if holds { "hold" } else { "buy" }));
+                }
+                if head.kind == kind::BASKET {
+                    put("lines", lines(terms, &record[1..]));
+                } else {
+                    put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
+                }
                 put("order", json!(seq.to_string()));
                 put("units", json!(head.units.to_native()));
+                if head.is_up_to() {
+                    let asked = record.last().and_then(|cell| lines_in(cell).next());
+                    put("up_to", json!(asked.map_or(0, |line| line.units)));
+                }
                 put("price", json!(head.price.to_native()));
                 put("buyer", json!(buyer));
                 put("key", json!(key));
             }
-            kind::CONFIRM | kind::RELEASE | kind::EXPIRE => {
+            kind::CONFIRM..=kind::CANCEL | kind::EXPIRE | kind::OFFER | kind::LEAVE => {
                 put("order", json!(head.order().to_string()));
                 put("units", json!(head.units.to_native()));
                 put("price", json!(head.price.to_native()));
@@ -135,6 +145,8 @@ impl<W: Write> Printer<W> {
                 put("items", json!(items));
                 put("stock", json!(stock));
                 put("hold_ms", json!(terms.map_or(0, |terms| terms.hold_ms)));
+                put("extend_ms", json!(terms.map_or(0, |terms| terms.extend_ms)));
+                put("waitlist", json!(terms.map_or(0, |terms| terms.waitlist)));
             }
             kind::SEAL => {
                 let hash = sealed_hash(head);
@@ -147,12 +159,29 @@ impl<W: Write> Printer<W> {
     }
 }
 
+/// The lines of a basket among the cells behind its head.
+fn lines(terms: Option<&Terms>, tails: &[Cell]) -> Value {
+    let tails = tails.iter().filter(|cell| cell.kind() == kind::LINES);
+    let line = |line: OrderLine| {
+        let index = usize::from(line.item).wrapping_sub(1);
+        let item = terms.and_then(|terms| terms.items.get(index));
+        let sku = item.map_or(String::new(), |item| item.sku.to_string());
+        json!({"item": sku, "units": line.units, "price": line.price})
+    };
+    tails.flat_map(lines_in).map(line).collect()
+}
+
 fn word(kind: u8) -> String {
     match kind {
-        kind::BUY => "hold",
+        kind::BUY | kind::BASKET => "hold",
         kind::CONFIRM => "confirm",
         kind::RELEASE => "release",
+        kind::EXTEND => "extend",
+        kind::CANCEL => "cancel",
         kind::EXPIRE => "expire",
+        kind::WAIT => "wait",
+        kind::OFFER => "offer",
+        kind::LEAVE => "leave",
         kind::CREATE => "create",
         kind::OPEN => "open",
         kind::PAUSE => "pause",
@@ -197,14 +226,18 @@ fn sentence(value: &Value) -> String {
     let names = [
         "sale",
         "item",
+        "lines",
         "order",
         "units",
+        "up_to",
         "price",
         "buyer",
         "key",
         "items",
         "stock",
         "hold_ms",
+        "extend_ms",
+        "waitlist",
         "state_hash",
     ];
     for name in names {

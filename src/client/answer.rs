@@ -4,14 +4,14 @@
 //! [`Error::Protocol`], never a panic.
 
 use super::{Error, Item, Result};
-use crate::message::{Cell, Head, Reply, join_text, kind, outcome};
-use crate::sale::{Form, Ident, TEXT_BYTES_MAX, text_len};
+use crate::message::{Cell, Head, Reply, join_text, kind, lines_in, outcome};
+use crate::sale::{Form, Ident, OrderLine, TEXT_BYTES_MAX, text_len};
 
 /// What the server says to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Answer {
-    /// An order as it now stands: to `Buy`, `Confirm` and `Release`.
+    /// An order as it now stands: to `Buy` and to an order's commands.
     Order(OrderAnswer),
     /// An order with all that is known of it: to `Order`.
     Shown(ShownOrder),
@@ -21,6 +21,13 @@ pub enum Answer {
     Item(Item),
     /// Nothing was changed, and this is why.
     Refused(Refusal),
+    /// Nothing was changed, because of one line of a basket.
+    RefusedLine {
+        /// Why.
+        refusal: Refusal,
+        /// Which line, from 0.
+        line: usize,
+    },
     /// To `Ping`.
     Pong,
 }
@@ -37,6 +44,12 @@ pub enum State {
     Released,
     /// The hold ran out.
     Expired,
+    /// The purchase was given back.
+    Cancelled,
+    /// Units are waited for.
+    Waiting,
+    /// The buyer waits no more and was given nothing.
+    Left,
 }
 
 impl State {
@@ -46,6 +59,9 @@ impl State {
             outcome::CONFIRMED => State::Confirmed,
             outcome::RELEASED => State::Released,
             outcome::EXPIRED => State::Expired,
+            outcome::CANCELLED => State::Cancelled,
+            outcome::WAITING => State::Waiting,
+            outcome::LEFT => State::Left,
             _ => return None,
         })
     }
@@ -56,18 +72,20 @@ impl State {
 pub struct OrderAnswer {
     /// Where it stands.
     pub state: State,
-    /// Its id, for `Confirm`, `Release` and `Order`.
+    /// Its id, for the order's commands and `Order`.
     pub order: u64,
     /// Position in the journal of the change that this answers.
     pub seq: u64,
     /// Units of the order.
     pub units: u32,
-    /// Price of a unit, in minor units.
+    /// Price of a unit, of a basket in all, in minor units.
     pub price: u64,
     /// When the hold ends, in ns of Unix time; 0 if it does not.
     pub expires_at: u64,
     /// What was left of the hold at the decision, in ms.
     pub expires_in_ms: u32,
+    /// Its place among those who wait for the item, from 1; 0 if it does not wait.
+    pub position: u32,
     /// Whether this repeats the answer to a repeated key.
     pub replayed: bool,
 }
@@ -77,8 +95,10 @@ pub struct OrderAnswer {
 pub struct ShownOrder {
     /// As it stands.
     pub order: OrderAnswer,
-    /// What was bought.
+    /// What was bought; of a basket with the item's number 0.
     pub item: Item,
+    /// The lines of a basket; none of an order of one item.
+    pub lines: Vec<OrderLine>,
     /// By whom.
     pub buyer: String,
     /// Under which key.
@@ -136,8 +156,14 @@ pub enum Refusal {
     HoldExpired,
     /// The order is confirmed already.
     AlreadyConfirmed,
-    /// The order was released already.
+    /// The order was given back already.
     AlreadyReleased,
+    /// The hold was extended already, or the sale extends none.
+    ExtendRefused,
+    /// The order still waits: nothing is held for it.
+    NotHeld,
+    /// Only a purchase can be cancelled, and the order is none yet.
+    NotConfirmed,
     /// A table or queue of the server is full.
     Overloaded {
         /// After how long to try again, in ms.
@@ -177,6 +203,9 @@ impl Refusal {
             outcome::HOLD_EXPIRED => Refusal::HoldExpired,
             outcome::ALREADY_CONFIRMED => Refusal::AlreadyConfirmed,
             outcome::ALREADY_RELEASED => Refusal::AlreadyReleased,
+            outcome::EXTEND_REFUSED => Refusal::ExtendRefused,
+            outcome::NOT_HELD => Refusal::NotHeld,
+            outcome::NOT_CONFIRMED => Refusal::NotConfirmed,
             outcome::OVERLOADED => Refusal::Overloaded { retry_after_ms: value },
             outcome::MALFORMED => Refusal::Malformed,
             outcome::UNAUTHORIZED => Refusal::Unauthorized,
@@ -203,6 +232,9 @@ impl Refusal {
             Refusal::HoldExpired => outcome::HOLD_EXPIRED,
             Refusal::AlreadyConfirmed => outcome::ALREADY_CONFIRMED,
             Refusal::AlreadyReleased => outcome::ALREADY_RELEASED,
+            Refusal::ExtendRefused => outcome::EXTEND_REFUSED,
+            Refusal::NotHeld => outcome::NOT_HELD,
+            Refusal::NotConfirmed => outcome::NOT_CONFIRMED,
             Refusal::Overloaded { .. } => outcome::OVERLOADED,
             Refusal::Malformed => outcome::MALFORMED,
             Refusal::Unauthorized => outcome::UNAUTHORIZED,
@@ -255,7 +287,12 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
     }
     let reply = head.reply();
     if outcome::is_refusal(reply.outcome) {
-        return Ok(Answer::Refused(Refusal::from_reply(reply)));
+        let refusal = Refusal::from_reply(reply);
+        let line = (reply.units.to_native() as usize).checked_sub(1);
+        return Ok(match line {
+            Some(line) => Answer::RefusedLine { refusal, line },
+            None => Answer::Refused(refusal),
+        });
     }
     if reply.outcome == outcome::OK {
         let number = |wide: u64| {
@@ -265,6 +302,7 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
             Item { sale: number(reply.order.to_native())?, item: number(reply.seq.to_native())? };
         return Ok(if item.sale == 0 { Answer::Pong } else { Answer::Item(item) });
     }
+    let is_waiting = reply.outcome == outcome::WAITING;
     let order = OrderAnswer {
         state: State::from_outcome(reply.outcome)
             .ok_or(Error::Protocol("a state that this version does not know"))?,
@@ -273,7 +311,8 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
         units: reply.units.to_native(),
         price: reply.price.to_native(),
         expires_at: reply.expires_at.to_native(),
-        expires_in_ms: reply.expires_in_ms.to_native(),
+        expires_in_ms: if is_waiting { 0 } else { reply.expires_in_ms.to_native() },
+        position: if is_waiting { reply.expires_in_ms.to_native() } else { 0 },
         replayed: reply.replayed != 0,
     };
     match tails {
@@ -285,11 +324,18 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
 fn shown(order: OrderAnswer, record: &Head, mut texts: &[Cell]) -> Result<ShownOrder> {
     let buyer = text(record.buyer(), &mut texts)?;
     let key = text(record.key(), &mut texts)?;
+    let mut lines = Vec::new();
+    if record.kind == kind::BASKET {
+        while let Some((cell, rest)) = texts.split_first() {
+            lines.extend(lines_in(cell));
+            texts = rest;
+        }
+    }
     if !texts.is_empty() {
         return Err(Error::Protocol("cells that belong to nothing"));
     }
     let item = Item { sale: record.sale.to_native(), item: record.item.to_native() };
-    Ok(ShownOrder { order, item, buyer, key })
+    Ok(ShownOrder { order, item, lines, buyer, key })
 }
 
 fn text(ident: Option<Ident>, texts: &mut &[Cell]) -> Result<String> {

@@ -242,6 +242,20 @@ impl Client {
         self.call(&Request::Buy { item, buyer, key, units, max_price: None })
     }
 
+    /// Buys units of several items, given by their numbers, all or none.
+    ///
+    /// # Errors
+    /// Those of [`call`](Client::call); a refusal is an answer.
+    pub fn basket(
+        &mut self,
+        sale: u16,
+        buyer: &str,
+        key: &str,
+        lines: &[(u16, u32)],
+    ) -> Result<Answer> {
+        self.call(&Request::Basket { sale, lines, buyer, key, max_price: None })
+    }
+
     /// Makes a hold a purchase.
     ///
     /// # Errors
@@ -256,6 +270,22 @@ impl Client {
     /// Those of [`call`](Client::call); a refusal is an answer.
     pub fn release(&mut self, sale: u16, order: u64) -> Result<Answer> {
         self.call(&Request::Release { sale, order, buyer: None })
+    }
+
+    /// Has a hold last longer, once.
+    ///
+    /// # Errors
+    /// Those of [`call`](Client::call); a refusal is an answer.
+    pub fn extend(&mut self, sale: u16, order: u64) -> Result<Answer> {
+        self.call(&Request::Extend { sale, order, buyer: None })
+    }
+
+    /// Gives a purchase back.
+    ///
+    /// # Errors
+    /// Those of [`call`](Client::call); a refusal is an answer.
+    pub fn cancel(&mut self, sale: u16, order: u64) -> Result<Answer> {
+        self.call(&Request::Cancel { sale, order, buyer: None })
     }
 
     /// Shows an order.

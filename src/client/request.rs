@@ -3,8 +3,12 @@
 //! Encoding appends whole cells to a buffer or leaves it as it was; it never touches a socket.
 
 use super::{Error, Result};
-use crate::message::{Cell, Head, NO_MAX_PRICE, kind, split_ticket, text_tail, ticket_tail};
-use crate::sale::{Form, Ident, Name};
+use crate::limits::{BASKET_LINES_MAX, REQUEST_TAILS_MAX};
+use crate::message::{
+    Cell, Head, LINES_PER_CELL, NO_MAX_PRICE, UP_TO, WAITS, encode_lines, kind, split_ticket,
+    text_tail, ticket_tail,
+};
+use crate::sale::{Form, Ident, Name, OrderLine};
 
 /// A sale and one of its items, by the numbers the server gave their names. They stay the same for
 /// as long as the server's data folder lives, so they may be kept and shared.
@@ -31,6 +35,46 @@ pub enum Request<'a> {
         key: &'a str,
         /// How many, from 1.
         units: u32,
+        /// The highest price of a unit to accept, in minor units; `None` for any.
+        max_price: Option<u64>,
+    },
+    /// As `Buy`, content with fewer units: as many as are free and as the buyer's limits leave, one
+    /// at least. The answer says how many.
+    BuyUpTo {
+        /// What to buy.
+        item: Item,
+        /// For whom.
+        buyer: &'a str,
+        /// The caller's idempotency key, unique in the sale.
+        key: &'a str,
+        /// How many at most, from 1.
+        units: u32,
+        /// The highest price of a unit to accept, in minor units; `None` for any.
+        max_price: Option<u64>,
+    },
+    /// As `Buy`, and rather waits than be sold out, in a sale that has a waiting list.
+    BuyOrWait {
+        /// What to buy.
+        item: Item,
+        /// For whom.
+        buyer: &'a str,
+        /// The caller's idempotency key, unique in the sale.
+        key: &'a str,
+        /// How many, from 1.
+        units: u32,
+        /// The highest price of a unit to accept, in minor units; `None` for any.
+        max_price: Option<u64>,
+    },
+    /// Units of several items for a buyer, all or none.
+    Basket {
+        /// Number of the sale.
+        sale: u16,
+        /// 1 to 16 items of it by their numbers, with the units of each.
+        lines: &'a [(u16, u32)],
+        /// For whom.
+        buyer: &'a str,
+        /// The caller's idempotency key, unique in the sale.
+        key: &'a str,
         /// The highest price of a unit to accept, in minor units; `None` for any.
         max_price: Option<u64>,
     },
@@ -66,6 +110,24 @@ pub enum Request<'a> {
         /// If given: whose order it must be.
         buyer: Option<&'a str>,
     },
+    /// A hold lasts longer, once, by as much as the sale allows.
+    Extend {
+        /// Number of the sale.
+        sale: u16,
+        /// The order's id.
+        order: u64,
+        /// If given: whose order it must be.
+        buyer: Option<&'a str>,
+    },
+    /// A purchase is given back.
+    Cancel {
+        /// Number of the sale.
+        sale: u16,
+        /// The order's id.
+        order: u64,
+        /// If given: whose order it must be.
+        buyer: Option<&'a str>,
+    },
     /// Shows an order.
     Order {
         /// Number of the sale.
@@ -92,10 +154,25 @@ pub enum Request<'a> {
 impl Request<'_> {
     /// Appends the request's cells to `out`.
     pub(super) fn encode(&self, tag: u32, out: &mut Vec<u8>) -> Result<()> {
-        let mut tails = Tails { cells: [Cell::ZERO; 3], count: 0 };
+        let mut tails = Tails { cells: [Cell::ZERO; TAILS_MAX], count: 0 };
         let mut head = match *self {
             Request::Buy { item, buyer, key, units, max_price } => {
                 purchase(item, (buyer, key), (units, max_price), &mut tails)?
+            }
+            Request::BuyOrWait { item, buyer, key, units, max_price } => {
+                let head = purchase(item, (buyer, key), (units, max_price), &mut tails)?;
+                Head { options: head.options | WAITS, ..head }
+            }
+            Request::Basket { sale, lines, buyer, key, max_price } => {
+                let item = Item { sale, item: 0 };
+                let mut head = purchase(item, (buyer, key), (0, max_price), &mut tails)?;
+                head.kind = kind::BASKET;
+                tails.lines(lines)?;
+                head
+            }
+            Request::BuyUpTo { item, buyer, key, units, max_price } => {
+                let head = purchase(item, (buyer, key), (units, max_price), &mut tails)?;
+                Head { options: head.options | UP_TO, ..head }
             }
             Request::BuyWithTicket { item, ticket, key, units, max_price } => {
                 let reason = "is not <buyer>.<expiry>.<64 hex digits>";
@@ -111,6 +188,12 @@ impl Request<'_> {
             }
             Request::Release { sale, order, buyer } => {
                 command(kind::RELEASE, sale, order, buyer, &mut tails)?
+            }
+            Request::Extend { sale, order, buyer } => {
+                command(kind::EXTEND, sale, order, buyer, &mut tails)?
+            }
+            Request::Cancel { sale, order, buyer } => {
+                command(kind::CANCEL, sale, order, buyer, &mut tails)?
             }
             Request::Order { sale, order } => command(kind::ORDER, sale, order, None, &mut tails)?,
             Request::Stock { item } => {
@@ -168,9 +251,12 @@ fn command(
     Ok(head)
 }
 
-/// The cells behind a head: two long texts and a ticket at most.
+/// Two long texts, the lines of a basket, and a ticket.
+const TAILS_MAX: usize = REQUEST_TAILS_MAX + 1;
+
+/// The cells behind a head.
 struct Tails {
-    cells: [Cell; 3],
+    cells: [Cell; TAILS_MAX],
     count: u16,
 }
 
@@ -178,6 +264,21 @@ impl Tails {
     fn push(&mut self, cell: Cell) {
         self.cells[usize::from(self.count)] = cell;
         self.count += 1;
+    }
+
+    fn lines(&mut self, lines: &[(u16, u32)]) -> Result<()> {
+        if !(1..=BASKET_LINES_MAX).contains(&lines.len()) {
+            let reason = format!("are {}: a basket has 1 to {BASKET_LINES_MAX}", lines.len());
+            return Err(Error::BadText { field: "lines", reason });
+        }
+        for some in lines.chunks(LINES_PER_CELL) {
+            let mut cell = [OrderLine::default(); LINES_PER_CELL];
+            for (line, (item, units)) in cell.iter_mut().zip(some) {
+                *line = OrderLine::new(*item, *units, 0);
+            }
+            self.push(encode_lines(&cell[..some.len()]));
+        }
+        Ok(())
     }
 
     fn ident(&mut self, field: &'static str, text: &str) -> Result<Ident> {

@@ -64,10 +64,11 @@ fn answer(stream: &mut TcpStream, cell: &Cell) -> Vec<Cell> {
             reply.price = 2.into();
             vec![reply.into()]
         }
-        kind::BUY | kind::CONFIRM | kind::RELEASE | kind::ORDER => {
+        kind::BUY..=kind::CANCEL | kind::ORDER => {
             let state = match head.kind {
                 kind::CONFIRM => outcome::CONFIRMED,
                 kind::RELEASE => outcome::RELEASED,
+                kind::CANCEL => outcome::CANCELLED,
                 _ => outcome::HELD,
             };
             let mut reply = reply(state, head);
@@ -117,9 +118,12 @@ fn each_call_gets_its_answer() {
     assert!(order.replayed && order.expires_in_ms == 120_000);
     let refused = client.buy(tee, "17", "none", 1).expect("an answer");
     assert_eq!(refused, Answer::Refused(Refusal::LimitReached { limit: 2 }));
-    for (answer, state) in
-        [(client.confirm(3, 42), State::Confirmed), (client.release(3, 42), State::Released)]
-    {
+    for (answer, state) in [
+        (client.confirm(3, 42), State::Confirmed),
+        (client.release(3, 42), State::Released),
+        (client.extend(3, 42), State::Held),
+        (client.cancel(3, 42), State::Cancelled),
+    ] {
         assert!(matches!(answer, Ok(Answer::Order(order)) if order.state == state));
     }
     let Ok(Answer::Shown(shown)) = client.order(3, 42) else { panic!("no order shown") };
@@ -176,7 +180,7 @@ fn a_server_that_goes_or_babbles_is_an_error() {
     gone.send(&Request::Ping).expect("room");
     assert!(matches!(gone.receive(), Err(Error::Closed { in_flight: 1 } | Error::Io(_))));
 
-    for (first, second) in [(kind::BUY, 0), (kind::REPLY, 4), (200, 0), (kind::REPLY, 5)] {
+    for (first, second) in [(kind::BUY, 0), (kind::REPLY, 10), (200, 0), (kind::REPLY, 5)] {
         let mut babble = client(server(move |mut stream| {
             let mut cell = Cell::ZERO;
             (cell.0[0], cell.0[1], cell.0[2]) = (first, outcome::HELD, second);

@@ -5,7 +5,7 @@
 use super::Matcher;
 use crate::message::{Head, Reply, join_text, kind, outcome};
 use crate::record;
-use crate::sale::{About, Buy, Command, Form, Given, Refusal, Stamp, State, condition};
+use crate::sale::{About, Buy, Command, Fill, Form, Given, Refusal, Stamp, State, condition};
 
 const NS_PER_MS: u64 = 1_000_000;
 /// What a refused buyer is told to wait at least, when a table or the disk is full.
@@ -25,7 +25,8 @@ impl Matcher {
     pub(super) fn decide(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
         match head.kind {
             kind::BUY => self.buy(door, at, head, now),
-            kind::CONFIRM | kind::RELEASE => self.change(door, at, head, now),
+            kind::BASKET => self.basket(door, at, head, now),
+            kind::CONFIRM..=kind::CANCEL => self.change(door, at, head, now),
             kind::ORDER => self.show_order(door, at, head, now),
             kind::STOCK => self.show_stock(door, head),
             kind::ORDER_BY_KEY => self.show_order_of_key(door, at, head, now),
@@ -38,23 +39,23 @@ impl Matcher {
 
     #[inline(always)]
     fn buy(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
-        // Whoever waited so long has likely gone; deciding it would only make the next wait too.
-        if self.read_at.saturating_sub(head.time.to_native()) > self.shed_after_ns {
-            self.counters.shed.add(1);
+        if self.is_late(head) {
             return self.answer(door, head, &Err(Refusal::Overloaded), now);
         }
         let mut texts = [[0; 64]; 2];
         let requests = &self.doors[door].requests;
         let idents =
             record::idents(&self.shop, head, &mut texts, |index| requests.get(at + 1 + index));
-        let (buyer, key) = idents.expect("the wire lets only good idents through");
-        let max_price = head.price.to_native();
+        let (buyer, key, _) = idents.expect("the wire lets only good idents through");
+        let (max_price, fill) = (head.price.to_native(), record::fill(head));
         let buy = Buy {
             sale: head.sale.to_native(),
             item: head.item.to_native(),
             units: head.units.to_native(),
             max_price,
-            condition: condition(max_price),
+            fill,
+            waits: head.is_waiting(),
+            condition: condition(max_price, fill, head.units.to_native(), head.is_waiting()),
             buyer: record::party(buyer, &texts[0]),
             key: record::party(key, &texts[1]),
         };
@@ -62,11 +63,19 @@ impl Matcher {
         if let Ok(given) = &answer
             && !given.replayed
         {
-            self.records.push(record::buy(head, buy.condition, given, now).into());
-            for index in 0..usize::from(head.tails.to_native()) {
+            let tails = head.tails.to_native();
+            let mut record = record::buy(head, buy.condition, given, now);
+            record.tails = (tails + u16::from(fill == Fill::UpTo)).into();
+            self.records.push(record.into());
+            for index in 0..usize::from(tails) {
                 self.records.push(self.doors[door].requests.get(at + 1 + index));
             }
-            self.counters.given.add(1);
+            if fill == Fill::UpTo {
+                self.records.push(record::asked(buy.item, buy.units));
+            }
+            let is_waiting = given.state == State::Waiting;
+            let counters = &self.counters;
+            if is_waiting { &counters.waited } else { &counters.given }.add(1);
             self.note_now();
         }
         if let Err(Refusal::SoldOut) = answer {
@@ -75,16 +84,30 @@ impl Matcher {
         self.answer(door, head, &answer, now);
     }
 
+    /// Whoever waited so long has likely gone; deciding it would only make the next wait too.
+    #[inline(always)]
+    pub(super) fn is_late(&self, head: &Head) -> bool {
+        let is_late = self.read_at.saturating_sub(head.time.to_native()) > self.shed_after_ns;
+        if is_late {
+            self.counters.shed.add(1);
+        }
+        is_late
+    }
+
     fn change(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
         let about = self.about(door, at, head);
-        let is_confirm = head.kind == kind::CONFIRM;
-        let command = if is_confirm { Command::Confirm(about) } else { Command::Release(about) };
+        let command = record::command(head.kind, about).expect("only such kinds come here");
         let answer = self.shop.apply(now, &command);
         if let Ok(given) = &answer {
             self.records.push(record::change(head.kind, about.sale, given, now).into());
-            self.came_back(about.sale, given.item, given.state);
-            let counter =
-                if is_confirm { &self.counters.confirmed } else { &self.counters.released };
+            self.came_back(about.sale, given);
+            let counters = &self.counters;
+            let counter = match head.kind {
+                kind::CONFIRM => &counters.confirmed,
+                kind::RELEASE => &counters.released,
+                kind::EXTEND => &counters.extended,
+                _ => &counters.cancelled,
+            };
             counter.add(1);
         }
         self.answer(door, head, &answer, now);
@@ -100,7 +123,13 @@ impl Matcher {
     }
 
     #[inline(always)]
-    fn answer(&mut self, door: usize, head: &Head, answer: &Result<Given, Refusal>, now: Stamp) {
+    pub(super) fn answer(
+        &mut self,
+        door: usize,
+        head: &Head,
+        answer: &Result<Given, Refusal>,
+        now: Stamp,
+    ) {
         let reply = match answer {
             Ok(given) if head.is_full() => return self.show_given(door, head, given, now),
             Ok(given) => self.given(given, head, now),
@@ -131,7 +160,8 @@ impl Matcher {
             price: given.price.into(),
             expires_at: given.expires_at.into(),
             units: given.units.into(),
-            expires_in_ms: if is_held { left_ms as u32 } else { 0 }.into(),
+            // Of one who waits the place.
+            expires_in_ms: if is_held { left_ms as u32 } else { given.position }.into(),
             ..self.blank(head)
         }
     }
@@ -153,6 +183,9 @@ impl Matcher {
             Refusal::HoldExpired => (outcome::HOLD_EXPIRED, 0),
             Refusal::AlreadyConfirmed => (outcome::ALREADY_CONFIRMED, 0),
             Refusal::AlreadyReleased => (outcome::ALREADY_RELEASED, 0),
+            Refusal::ExtendRefused => (outcome::EXTEND_REFUSED, 0),
+            Refusal::NotHeld => (outcome::NOT_HELD, 0),
+            Refusal::NotConfirmed => (outcome::NOT_CONFIRMED, 0),
             Refusal::NotFree(free) => (outcome::SOLD_OUT, free),
             Refusal::NotClosed => (outcome::NOT_CLOSED, 0),
             Refusal::HoldsLive(units) => (outcome::HOLDS_LIVE, units),

@@ -7,6 +7,7 @@
 //! Invariant: at each moment all requests that it can see are decided oldest stamp first. A stamp
 //! older than one already decided is an inversion: it was on its way between a socket and the ring.
 
+mod basket;
 mod decide;
 mod notices;
 mod rule;
@@ -19,13 +20,13 @@ use crossbeam::utils::CachePadded;
 use crate::bell::Bell;
 use crate::board::BoardWriter;
 use crate::journal::Room;
-use crate::limits::{MATCHER_BATCH_MAX, TAILS_MAX};
+use crate::limits::{MATCHER_BATCH_MAX, OFFERS_AT_ONCE, TAILS_MAX};
 use crate::live::Follower;
 use crate::message::{CELL_BYTES, Cell, kind};
 use crate::metrics::{JournalCounters, MatcherCounters};
 use crate::record;
 use crate::ring::{Reader, Writer};
-use crate::sale::{Shop, Stamp};
+use crate::sale::{Shop, Stamp, State};
 
 /// Journal bytes kept for each held order: its last record, alone in a batch.
 const RESERVE_BYTES_PER_HOLD: u64 = 3 * 64;
@@ -132,6 +133,7 @@ impl Matcher {
         }
         let now = self.read_time();
         let expired = self.expire(now);
+        let promoted = self.promote(now);
         let mut done = expired;
         self.watch_room();
         let oldest = self.look_ahead();
@@ -141,13 +143,17 @@ impl Matcher {
             if self.shop.has_due(now) {
                 break;
             }
-            done += self.run(door, until, now, MATCHER_BATCH_MAX - done);
+            let count = self.run(door, until, now, MATCHER_BATCH_MAX - done);
+            if count == 0 {
+                break;
+            }
+            done += count;
         }
         self.pass_on();
-        if done > 0 {
+        if done + promoted > 0 {
             self.show(oldest, done - expired);
         }
-        done + self.note()
+        done + promoted + self.note()
     }
 
     /// Shows how much waits, and since when. Returns the oldest arrival stamp, 0 if none waits.
@@ -174,6 +180,7 @@ impl Matcher {
             self.counters.matched_time.record(waited, decided as u64);
         }
         self.counters.held.set(self.shop.held());
+        self.counters.waiting.set(self.shop.waiting());
         self.counters.orders.set(self.shop.orders_len() as u64);
         self.counters.buyers.set(self.shop.buyers_len() as u64);
     }
@@ -183,7 +190,10 @@ impl Matcher {
         self.records.free(TAILS_MAX + 1) > TAILS_MAX
             && (self.board_lags
                 || self.doors.iter_mut().any(|door| door.requests.available(1) > 0)
-                || self.shop.due() <= self.read_time())
+                || {
+                    let now = self.read_time();
+                    self.shop.due() <= now || self.shop.is_promoting(now)
+                })
     }
 
     /// Reads the time: it follows the wall clock forward, and while that stands or has stepped
@@ -235,10 +245,29 @@ impl Matcher {
         while self.records.free(1) > TAILS_MAX {
             let Some((sale, given)) = self.shop.expire(now) else { break };
             self.records.push(record::change(kind::EXPIRE, sale, &given, now).into());
-            self.came_back(sale, given.item, given.state);
+            self.came_back(sale, &given);
             count += 1;
         }
         self.counters.expired.add(count as u64);
+        count
+    }
+
+    /// Offers units to those who wait for them, and has those leave who wait in vain: a slice, so
+    /// that commands are decided between. What is free is theirs meanwhile.
+    fn promote(&mut self, now: Stamp) -> usize {
+        let mut count = 0;
+        while count < OFFERS_AT_ONCE
+            && self.shop.is_promoting(now)
+            && self.records.free(TAILS_MAX + 1) > TAILS_MAX
+            && !self.shop.has_due(now)
+        {
+            let Some((sale, given)) = self.shop.promote(now) else { break };
+            let is_offer = given.state == State::Held;
+            let kind = if is_offer { kind::OFFER } else { kind::LEAVE };
+            self.records.push(record::change(kind, sale, &given, now).into());
+            if is_offer { &self.counters.offered } else { &self.counters.left }.add(1);
+            count += 1;
+        }
         count
     }
 
@@ -246,7 +275,7 @@ impl Matcher {
     fn watch_room(&mut self) {
         let under_way = self.passed_on - self.journal_counters.cells.value();
         let reserve = RESERVE_BYTES
-            + RESERVE_BYTES_PER_HOLD * self.shop.held()
+            + RESERVE_BYTES_PER_HOLD * (self.shop.held() + 2 * self.shop.waiting())
             + CELL_BYTES as u64 * under_way;
         self.shop.admit(self.room.bytes_left() > reserve);
     }
@@ -277,8 +306,10 @@ impl Matcher {
         let (mut at, mut ahead, mut count) = (0, 0, 0);
         while at < available && count < count_max {
             while ahead < available && ahead < at + record::PREFETCH_AHEAD {
-                let later = self.doors[door].requests.get(ahead);
-                record::prefetch(&self.shop, later.head());
+                let requests = &self.doors[door].requests;
+                let later = requests.get(ahead);
+                let tail = |index| requests.get(ahead + 1 + index);
+                record::prefetch(&self.shop, later.head(), tail);
                 ahead += later.head().cells();
             }
             let cell = self.doors[door].requests.get(at);
@@ -287,6 +318,10 @@ impl Matcher {
             let cells = head.cells();
             assert!(at + cells <= available, "a message is published whole");
             if stamp > until || self.records.free(TAILS_MAX + 1) <= TAILS_MAX {
+                break;
+            }
+            // What is free belongs to those who wait before an operator can say anything of it.
+            if matches!(head.kind, kind::CREATE..=kind::PRICE) && self.shop.is_promoting(now) {
                 break;
             }
             self.arrived(stamp);

@@ -9,7 +9,7 @@
 
 use super::Matcher;
 use crate::board::Notice;
-use crate::sale::{Stamp, State};
+use crate::sale::{Given, Stamp, State};
 
 /// Orders noted in one round: about a tenth of a millisecond.
 const SLICE: usize = 2_048;
@@ -33,11 +33,17 @@ impl Matcher {
         });
     }
 
-    /// Units may have come back to an item.
+    /// Units of an order may have come back to their items.
     #[inline]
-    pub(super) fn came_back(&mut self, sale: u16, item: u16, to: State) {
-        if to != State::Confirmed {
-            self.board.take_down(sale, item);
+    pub(super) fn came_back(&mut self, sale: u16, given: &Given) {
+        if !matches!(given.state, State::Released | State::Expired | State::Cancelled) {
+            return;
+        }
+        if given.item != 0 {
+            return self.board.take_down(sale, given.item);
+        }
+        for line in self.shop.lines(given.order) {
+            self.board.take_down(sale, line.item);
         }
     }
 

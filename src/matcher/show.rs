@@ -6,7 +6,8 @@
 use super::Matcher;
 use crate::limits::REPLY_CELLS_MAX;
 use crate::message::{
-    Cell, Head, ItemReply, Reply, SaleReply, StockReply, join_text, kind, outcome, text_tail,
+    Cell, Head, ItemReply, LINES_PER_CELL, Reply, SaleReply, StockReply, encode_lines, join_text,
+    kind, outcome, text_tail,
 };
 use crate::sale::{About, Form, Given, Ident, OrderView, Refusal, Stamp, Stock, Text, text_len};
 
@@ -76,7 +77,7 @@ impl Matcher {
                 after: self.shop.seq().into(),
                 held: stock.held.into(),
                 confirmed: stock.confirmed.into(),
-                waiting: 0.into(),
+                waiting: stock.waiting.into(),
                 arrived: head.time,
             }
             .into(),
@@ -104,7 +105,8 @@ impl Matcher {
             limit: terms.limit.into(),
             state: phase as u8,
             currency: terms.currency,
-            zero: [0; 12],
+            extend_ms: terms.extend_ms.into(),
+            zero: [0; 8],
             arrived: head.time,
         };
         let replies = &mut self.doors[door].replies;
@@ -115,9 +117,9 @@ impl Matcher {
     }
 }
 
-/// An order as a record's head without its time, and its long texts. Returns how many cells.
+/// An order as a record's head without its time, its long texts and lines. Returns how many cells.
 fn order_cells(view: &OrderView<'_>, cells: &mut [Cell]) -> usize {
-    let mut order = Head::new(kind::BUY);
+    let mut order = Head::new(if view.lines.is_empty() { kind::BUY } else { kind::BASKET });
     (order.sale, order.item) = (view.sale.into(), view.item.into());
     (order.units, order.price) = (view.given.units.into(), view.given.price.into());
     let mut len = 1;
@@ -133,6 +135,10 @@ fn order_cells(view: &OrderView<'_>, cells: &mut [Cell]) -> usize {
     };
     order.set_buyer(spell(view.buyer.ident, view.buyer.text));
     order.set_key(spell(view.key.ident, view.key.text));
+    for lines in view.lines.chunks(LINES_PER_CELL) {
+        cells[len] = encode_lines(lines);
+        len += 1;
+    }
     order.tails = (len as u16 - 1).into();
     cells[0] = order.into();
     len
@@ -148,7 +154,7 @@ fn item_reply(item: u16, stock: &Stock) -> ItemReply {
         free: stock.free.into(),
         held: stock.held.into(),
         confirmed: stock.confirmed.into(),
-        waiting: 0.into(),
+        waiting: stock.waiting.into(),
         price: stock.price.into(),
         zeros: [0; 8],
     }

@@ -1,5 +1,5 @@
 //! What a message is; the first byte of its head. Numbers stay for ever; the gaps are for commands
-//! to come (4 extend, 5 cancel, 6 basket).
+//! to come.
 
 /// Units for a buyer. Request and record.
 pub const BUY: u8 = 1;
@@ -7,8 +7,20 @@ pub const BUY: u8 = 1;
 pub const CONFIRM: u8 = 2;
 /// A hold is given back. Request and record.
 pub const RELEASE: u8 = 3;
+/// A hold lasts longer. Request and record.
+pub const EXTEND: u8 = 4;
+/// A purchase is given back. Request and record.
+pub const CANCEL: u8 = 5;
+/// Units of several items for a buyer, all or none. Request and record.
+pub const BASKET: u8 = 6;
 /// A hold ran out. Record only.
 pub const EXPIRE: u8 = 7;
+/// A purchase that waits, as [`BUY`] otherwise. Record only.
+pub const WAIT: u8 = 8;
+/// Units are held for one who waited. Record only.
+pub const OFFER: u8 = 9;
+/// One who waited is given nothing, for the sale is over. Record only.
+pub const LEAVE: u8 = 10;
 /// A new sale. From the operator; record.
 pub const CREATE: u8 = 16;
 /// A sale opens now. From the operator, as all up to [`PRICE`]; record.
@@ -47,6 +59,8 @@ pub const TEXT: u8 = 128;
 pub const ITEM: u8 = 129;
 /// A tail: the buyer's ticket behind a purchase. Binary protocol only.
 pub const TICKET: u8 = 130;
+/// A tail: up to three lines of an order; see [`encode_lines`](super::encode_lines).
+pub const LINES: u8 = 131;
 /// An answer, read as [`Reply`](super::Reply).
 pub const REPLY: u8 = 192;
 /// An answer, read as [`StockReply`](super::StockReply).

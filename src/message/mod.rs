@@ -6,6 +6,7 @@
 //! field may *mean* is checked by `wire` for peers and by the matcher for everyone.
 
 pub mod kind;
+mod lines;
 pub mod outcome;
 mod shown;
 mod terms;
@@ -21,6 +22,7 @@ use rkyv::{
 };
 
 use crate::sale::{Form, Ident, Text};
+pub use lines::{LINES_PER_CELL, Lines, encode_lines, line_cells, lines_in};
 pub use shown::{ItemReply, SaleReply};
 pub use ticket::{TicketText, split_ticket, ticket_parts, ticket_tail};
 pub use walk::messages;
@@ -35,9 +37,15 @@ pub const CELL_BYTES: usize = 64;
 #[repr(C, align(64))]
 pub struct Cell(pub [u8; CELL_BYTES]);
 
-/// The bit of [`Head::options`] by which a purchase, confirm or release asks to be answered with
-/// the order in full, as [`kind::ORDER`] is. Rings only: never on the wire, never in a record.
-pub const FULL: u8 = 1 << 6;
+/// The tag of a purchase or an order's command that asks to be answered with the order in full, as
+/// [`kind::ORDER`] is. Rings only, where there is no other tag but 0; records keep none.
+pub const FULL: u32 = 1;
+
+/// The bit of [`Head::options`] by which a purchase is content with fewer units than it asks for.
+/// Its record has in its last tail, as a line, what it asked for.
+pub const UP_TO: u8 = 1 << 6;
+/// The bit by which one rather waits than be sold out.
+pub const WAITS: u8 = 1 << 7;
 
 /// `max_price` of a request that names none.
 pub const NO_MAX_PRICE: u64 = u64::MAX;
@@ -47,15 +55,15 @@ pub const NO_MAX_PRICE: u64 = u64::MAX;
 /// | offset | bytes | field | in a request | in a record |
 /// |---|---|---|---|---|
 /// | 0 | 1 | kind | [`kind`] | same |
-/// | 1 | 1 | options | bits 0-2 buyer's form, 3-5 key's form, 6 [`FULL`], 7 zero | 6 zero |
+/// | 1 | 1 | options | bits 0-2 buyer's form, 3-5 key's form, 6 [`UP_TO`], 7 [`WAITS`] | same |
 /// | 2 | 2 | tails | cells behind this one | same |
-/// | 4 | 4 | tag | the caller's, echoed | buy: digest of `max_price` |
+/// | 4 | 4 | tag | the caller's, echoed; ring: 0 or [`FULL`] | buy: digest of its conditions |
 /// | 8 | 2 | sale | its number, 0 unknown | same |
-/// | 10 | 2 | item | its number in the sale, 0 unknown | same |
-/// | 12 | 4 | units | wanted | given |
+/// | 10 | 2 | item | its number in the sale, 0 unknown or a basket | same |
+/// | 12 | 4 | units | wanted; 0 of a basket | given in all |
 /// | 16 | 16 | buyer | bits of the ident | same |
 /// | 32 | 16 | key | bits of the ident; for an order's commands its id in the first 8 | same |
-/// | 48 | 8 | price | highest acceptable, [`NO_MAX_PRICE`] if any | in force |
+/// | 48 | 8 | price | highest acceptable, [`NO_MAX_PRICE`] if any | in force; of a basket in all |
 /// | | | | a ruling's units or price | same |
 /// | 56 | 8 | time | ring: arrival stamp, monotonic ns; wire: zero | matcher's time, Unix ns |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
@@ -96,7 +104,7 @@ pub struct Reply {
     /// See [`outcome`].
     pub outcome: u8,
     /// Cells that follow: for `ORDER` the order's own head cell (read as a record [`Head`]
-    /// without its time) and its long texts.
+    /// without its time), its long texts and, of a basket, its lines.
     pub tails: u8,
     /// 1 if this is the repeated answer to a repeated key.
     pub replayed: u8,
@@ -108,13 +116,15 @@ pub struct Reply {
     pub seq: u64_le,
     /// The newest seq that this answer was decided from: it may be told once that is durable.
     pub after: u64_le,
-    /// Price of a unit; or what the refusal's meaning says.
+    /// Price of a unit, of a basket in all; or what the refusal's meaning says.
     pub price: u64_le,
     /// When the hold ends, Unix ns; 0 if it does not.
     pub expires_at: u64_le,
-    /// Units of the order.
+    /// Units of the order. In the refusal of a basket the line that it is about, from 1; 0 if it is
+    /// about all.
     pub units: u32_le,
-    /// What was left of the hold at the decision, ms.
+    /// What was left of the hold at the decision, ms. Of an order that waits its place among those
+    /// who wait, from 1. In the refusal of a basket the number of that line's item.
     pub expires_in_ms: u32_le,
     /// Arrival stamp of the request, monotonic ns (rings only; zero on the wire).
     pub arrived: u64_le,
@@ -269,10 +279,22 @@ impl Head {
         u64::from_le_bytes(bytes)
     }
 
+    /// Whether it is content with fewer units; see [`UP_TO`].
+    #[inline]
+    pub fn is_up_to(&self) -> bool {
+        self.options & UP_TO != 0
+    }
+
+    /// Whether it rather waits than be sold out; see [`WAITS`].
+    #[inline]
+    pub fn is_waiting(&self) -> bool {
+        self.options & WAITS != 0
+    }
+
     /// Whether it asks for the order in full; see [`FULL`].
     #[inline]
     pub fn is_full(&self) -> bool {
-        self.options & FULL != 0
+        self.tag.to_native() == FULL
     }
 
     /// Names the order of an order's command.

@@ -10,7 +10,12 @@ pub const CONFIRMED: u8 = 2;
 pub const RELEASED: u8 = 3;
 /// The hold ran out.
 pub const EXPIRED: u8 = 4;
-// 5 cancelled, 6 waiting, 7 left: later.
+/// The purchase was given back.
+pub const CANCELLED: u8 = 5;
+/// Units are waited for.
+pub const WAITING: u8 = 6;
+/// The buyer waits no more.
+pub const LEFT: u8 = 7;
 /// No such sale.
 pub const UNKNOWN_SALE: u8 = 32;
 /// No such item in the sale.
@@ -37,9 +42,14 @@ pub const NOT_YOUR_ORDER: u8 = 49;
 pub const HOLD_EXPIRED: u8 = 50;
 /// The order is confirmed already.
 pub const ALREADY_CONFIRMED: u8 = 51;
-/// The order was released already.
+/// The order was given back already.
 pub const ALREADY_RELEASED: u8 = 52;
-// 53 extend_refused: later.
+/// The hold was extended already, or the sale extends none.
+pub const EXTEND_REFUSED: u8 = 53;
+/// Only a purchase can be cancelled, and the order is none yet.
+pub const NOT_CONFIRMED: u8 = 54;
+/// The order still waits: nothing is held for it.
+pub const NOT_HELD: u8 = 55;
 /// To the operator: only a closed sale can be removed.
 pub const NOT_CLOSED: u8 = 56;
 /// To the operator: the sale still has units in holds; `price` tells how many.
@@ -66,6 +76,9 @@ pub fn word(number: u8) -> &'static str {
         CONFIRMED => "confirmed",
         RELEASED => "released",
         EXPIRED => "expired",
+        CANCELLED => "cancelled",
+        WAITING => "waiting",
+        LEFT => "left",
         UNKNOWN_SALE => "unknown_sale",
         UNKNOWN_ITEM => "unknown_item",
         KEY_REUSED => "key_reused",
@@ -80,6 +93,9 @@ pub fn word(number: u8) -> &'static str {
         HOLD_EXPIRED => "hold_expired",
         ALREADY_CONFIRMED => "already_confirmed",
         ALREADY_RELEASED => "already_released",
+        EXTEND_REFUSED => "extend_refused",
+        NOT_CONFIRMED => "not_confirmed",
+        NOT_HELD => "not_held",
         NOT_CLOSED => "not_closed",
         HOLDS_LIVE => "holds_live",
         TOO_MUCH => "too_much",

@@ -38,8 +38,10 @@ pub struct SaleReply {
     pub state: u8,
     /// Three capital letters, or zeros if none is named.
     pub currency: [u8; 3],
+    /// By how much a hold may be prolonged, once; 0 for not at all.
+    pub extend_ms: u32_le,
     /// Zero.
-    pub zero: [u8; 12],
+    pub zero: [u8; 8],
     /// As in [`Reply::arrived`](super::Reply::arrived).
     pub arrived: u64_le,
 }
@@ -89,7 +91,8 @@ mod tests {
         assert_eq!(cell.reply().after.to_native(), sale.after.to_native());
         assert_eq!((sale.opens_at.to_native() as u8, sale.closes_at.to_native() as u8), (8, 16));
         assert_eq!((sale.hold_ms.to_native() as u8, sale.limit.to_native() as u8), (32, 36));
-        assert_eq!((sale.state, sale.currency, sale.zero[0]), (40, [41, 42, 43], 44));
+        assert_eq!((sale.state, sale.currency, sale.zero[0]), (40, [41, 42, 43], 48));
+        assert_eq!(sale.extend_ms.to_native() as u8, 44);
         assert_eq!(sale.arrived.to_native() as u8, 56);
         assert_eq!(cell.item_reply().price.to_native() as u8, 48);
         cell.0[0] = kind::SALE_REPLY;

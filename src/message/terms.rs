@@ -2,7 +2,10 @@
 //! an item (its name, its numbers). The head's `sale` is the number given to it.
 
 use super::{Cell, Head, kind};
-use crate::limits::{HOLD_MS_MAX, ITEMS_PER_SALE_MAX, PRICE_MAX, STOCK_MAX};
+use crate::limits::{
+    EXTEND_MS_MAX, HOLD_MS_MAX, ITEMS_PER_SALE_MAX, OFFER_MS_MAX, PRICE_MAX, STOCK_MAX,
+    WAITLIST_MAX,
+};
 use crate::sale::{ItemTerms, Name, Terms, text_len};
 
 /// Cells before the items: head, name, numbers.
@@ -21,10 +24,14 @@ pub fn encode_terms(sale: u16, terms: &Terms, time: u64) -> Vec<Cell> {
     head.time = time.into();
     let mut numbers = Cell::ZERO;
     numbers.0[0..3].copy_from_slice(&terms.currency);
+    numbers.0[3] = u8::from(terms.is_strict);
     numbers.0[4..8].copy_from_slice(&terms.limit.to_le_bytes());
     numbers.0[8..12].copy_from_slice(&terms.hold_ms.to_le_bytes());
+    numbers.0[12..16].copy_from_slice(&terms.extend_ms.to_le_bytes());
     numbers.0[16..24].copy_from_slice(&terms.opens_at.to_le_bytes());
     numbers.0[24..32].copy_from_slice(&terms.closes_at.to_le_bytes());
+    numbers.0[32..36].copy_from_slice(&terms.offer_ms.to_le_bytes());
+    numbers.0[36..40].copy_from_slice(&terms.waitlist.to_le_bytes());
     let mut cells = vec![head.into(), Cell(*terms.name.as_bytes()), numbers];
     for item in &terms.items {
         let mut numbers = Cell::ZERO;
@@ -57,6 +64,10 @@ pub fn decode_terms(cells: &[Cell]) -> Result<Terms, String> {
         currency: cells[2].0[0..3].try_into().expect("three bytes"),
         limit: u32_at(&cells[2], 4),
         hold_ms: u32_at(&cells[2], 8),
+        extend_ms: u32_at(&cells[2], 12),
+        offer_ms: u32_at(&cells[2], 32),
+        waitlist: u32_at(&cells[2], 36),
+        is_strict: cells[2].0[3] != 0,
         opens_at: u64_at(&cells[2], 16),
         closes_at: u64_at(&cells[2], 24),
     };
@@ -83,6 +94,16 @@ pub fn check(terms: &Terms) -> Result<(), String> {
     }
     if terms.hold_ms > HOLD_MS_MAX {
         return Err(format!("hold_ms: {} is above {HOLD_MS_MAX} (30 days)", terms.hold_ms));
+    }
+    if terms.extend_ms > EXTEND_MS_MAX {
+        return Err(format!("extend_ms: {} is above {EXTEND_MS_MAX} (30 days)", terms.extend_ms));
+    }
+    if terms.waitlist > WAITLIST_MAX {
+        return Err(format!("waitlist: {} is above {WAITLIST_MAX}", terms.waitlist));
+    }
+    if terms.waitlist > 0 && !(1..=OFFER_MS_MAX).contains(&terms.offer_ms) {
+        let offer_ms = terms.offer_ms;
+        return Err(format!("offer_ms: {offer_ms} is not from 1 to {OFFER_MS_MAX} (30 days)"));
     }
     if terms.closes_at != 0 && terms.closes_at <= terms.opens_at {
         return Err("closes_at: must be after opens_at".to_owned());

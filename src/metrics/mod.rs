@@ -128,6 +128,18 @@ pub struct MatcherCounters {
     pub released: Counter,
     /// Holds that ran out.
     pub expired: Counter,
+    /// Holds extended.
+    pub extended: Counter,
+    /// Purchases given back.
+    pub cancelled: Counter,
+    /// Purchases that wait.
+    pub waited: Counter,
+    /// Of these that were offered units.
+    pub offered: Counter,
+    /// Of these that ended with their sale.
+    pub left: Counter,
+    /// Orders in state `waiting`.
+    pub waiting: Counter,
     /// Requests decided after one that arrived later.
     pub inversions: Counter,
     /// The largest such difference of arrival, ns.
@@ -158,6 +170,12 @@ impl Default for MatcherCounters {
             confirmed: Counter::default(),
             released: Counter::default(),
             expired: Counter::default(),
+            extended: Counter::default(),
+            cancelled: Counter::default(),
+            waited: Counter::default(),
+            offered: Counter::default(),
+            left: Counter::default(),
+            waiting: Counter::default(),
             inversions: Counter::default(),
             inversion_ns_max: Counter::default(),
             seq: Counter::default(),

@@ -141,6 +141,12 @@ impl Metrics {
         page.counter("orders_confirmed", "Holds confirmed", matcher.confirmed.value())?;
         page.counter("orders_released", "Holds released", matcher.released.value())?;
         page.counter("orders_expired", "Holds that ran out", matcher.expired.value())?;
+        page.counter("orders_extended", "Holds extended", matcher.extended.value())?;
+        page.counter("orders_cancelled", "Purchases given back", matcher.cancelled.value())?;
+        page.counter("orders_waited", "Purchases that waited", matcher.waited.value())?;
+        page.counter("orders_offered", "Of these offered units", matcher.offered.value())?;
+        page.counter("orders_left", "Of these ended by their sale", matcher.left.value())?;
+        page.gauge("waiters", "Orders waiting", matcher.waiting.value())?;
         let here = self.over_shards(|shard| &shard.sold_out_here);
         page.counter("refusals", "Requests refused", matcher.refused.value() + here)?;
         let help = "Of these purchases refused as sold out without asking the matcher";

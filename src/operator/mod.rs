@@ -266,6 +266,7 @@ impl Operator {
             opens_at: reply.opens_at.to_native(),
             closes_at: reply.closes_at.to_native(),
             hold_ms: reply.hold_ms.to_native(),
+            extend_ms: reply.extend_ms.to_native(),
             limit: reply.limit.to_native(),
             currency: reply.currency,
             items: names.items.iter().enumerate().map(item).collect(),

@@ -118,6 +118,8 @@ pub struct SaleView {
     pub closes_at: u64,
     /// How long a hold lasts; 0 if every order is a purchase at once.
     pub hold_ms: u32,
+    /// By how much a hold may be prolonged, once; 0 for not at all.
+    pub extend_ms: u32,
     /// Units that one buyer may have of all items together; 0 for no limit.
     pub limit: u32,
     /// Three capital letters, or zeros if none is named.

@@ -167,6 +167,8 @@ impl Options {
             orders_max: self.orders_max,
             buyers_max: self.buyers_max,
             long_texts_max: self.long_texts_max,
+            lines_max: self.orders_max,
+            waiters_max: self.orders_max,
             sales_max: SALES_MAX,
         }
     }

@@ -60,10 +60,10 @@ impl Buyers {
         size_of_val(&*self.entries) + self.index.bytes()
     }
 
-    /// Whether two more entries fit: what one order may need.
+    /// Whether so many more entries fit: one order may need one and another for each item.
     #[inline]
-    pub(super) fn has_room(&self) -> bool {
-        self.len + 2 <= self.entries.len()
+    pub(super) fn has_room(&self, count: usize) -> bool {
+        self.len + count <= self.entries.len()
     }
 
     /// Where to look for a buyer's entry in a sale (`further == 0`), or of a further item of it.
@@ -76,6 +76,12 @@ impl Buyers {
     #[inline(always)]
     pub(super) fn prefetch(&self, sale: u16, buyer: Ident) {
         self.index.prefetch(self.probe(sale, 0, buyer));
+    }
+
+    /// Asks the cache for where a further item of a buyer is looked up.
+    #[inline(always)]
+    pub(super) fn prefetch_further(&self, sale: u16, item: u16, buyer: Ident) {
+        self.index.prefetch(self.probe(sale, item, buyer));
     }
 
     #[inline(always)]

@@ -1,6 +1,7 @@
 //! What can be asked of a shop, and what it answers.
 
 use super::ident::{Ident, Text};
+use super::lines::OrderLine;
 use super::orders::State;
 
 /// Nanoseconds since the Unix epoch, as the matcher read them. The sale only ever sees stamps.
@@ -37,7 +38,11 @@ pub struct Buy<'a> {
     pub units: u32,
     /// The highest acceptable price, minor units each; `u64::MAX` for any.
     pub max_price: u64,
-    /// [`condition`] of the `max_price` in the request: part of what the key stands for.
+    /// Whether it is content with fewer units.
+    pub fill: Fill,
+    /// Whether it rather waits than be sold out.
+    pub waits: bool,
+    /// The [`condition`] of the request: part of what the key stands for.
     pub condition: u32,
     /// Who.
     pub buyer: Party<'a>,
@@ -45,14 +50,51 @@ pub struct Buy<'a> {
     pub key: Party<'a>,
 }
 
-/// What tells one `max_price` from another in 32 bits; 0 for none.
+/// A purchase of several items, all or none.
+#[derive(Clone, Copy, Debug)]
+pub struct Basket<'a> {
+    /// Number of the sale, 0 unknown.
+    pub sale: u16,
+    /// 1 to [`BASKET_LINES_MAX`](super::BASKET_LINES_MAX) lines of one unit at least, whose prices
+    /// are not looked at. Lines of one item count as one.
+    pub lines: &'a [OrderLine],
+    /// As in [`Buy`], for each line.
+    pub max_price: u64,
+    /// As in [`Buy`].
+    pub condition: u32,
+    /// Who.
+    pub buyer: Party<'a>,
+    /// The idempotency key.
+    pub key: Party<'a>,
+}
+
+/// What a purchase is content with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// All units that it asks for, or none.
+    All,
+    /// As many of them as are free and as its buyer's limits leave, one at least.
+    UpTo,
+}
+
+/// What tells one purchase from another beside item, units and buyer, in 32 bits; 0 for none of it.
+/// `units` are those asked for: an order that is content with fewer does not remember them.
 #[inline]
-pub fn condition(max_price: u64) -> u32 {
-    if max_price == u64::MAX {
+pub fn condition(max_price: u64, fill: Fill, units: u32, waits: bool) -> u32 {
+    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing
+    if max_price == u64::MAX && fill == Fill::All && !waits {
         return 0;
     }
-    const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing
-    ((max_price + 1).wrapping_mul(GOLDEN) >> 32) as u32 | 1
+    let mut digest = max_price.wrapping_add(1).wrapping_mul(GOLDEN);
+    if fill == Fill::UpTo {
+        digest = (digest ^ u64::from(units) ^ 1 << 63).wrapping_mul(GOLDEN);
+        digest = (digest ^ digest >> 29).wrapping_mul(GOLDEN);
+    }
+    if waits {
+        digest = (digest ^ 1 << 62).wrapping_mul(GOLDEN);
+        digest = (digest ^ digest >> 31).wrapping_mul(GOLDEN);
+    }
+    (digest >> 32) as u32 | 1
 }
 
 /// A command or question about one order.
@@ -75,6 +117,10 @@ pub enum Command<'a> {
     Confirm(About),
     /// Give a hold back.
     Release(About),
+    /// Have a hold last longer, once.
+    Extend(About),
+    /// Give a purchase back.
+    Cancel(About),
 }
 
 /// An order as an answer tells it.
@@ -84,16 +130,18 @@ pub struct Given {
     pub order: Seq,
     /// The change that this answers; for a repeated key the order's first.
     pub seq: Seq,
-    /// Number of its item in its sale.
+    /// Number of its item in its sale; 0 of a basket.
     pub item: u16,
     /// Where it stands now.
     pub state: State,
     /// Units in it.
     pub units: u32,
-    /// Minor units each, frozen when it was given.
+    /// Minor units each, of a basket in all; frozen when it was given.
     pub price: u64,
     /// When the hold ends; 0 if it was a purchase at once.
     pub expires_at: Stamp,
+    /// Its place among those who wait for the item, from 1; 0 if it does not wait.
+    pub position: u32,
     /// Whether this repeats an earlier answer.
     pub replayed: bool,
 }
@@ -127,8 +175,14 @@ pub enum Refusal {
     HoldExpired,
     /// The order is a purchase already.
     AlreadyConfirmed,
-    /// The order was released already.
+    /// The order was given back already.
     AlreadyReleased,
+    /// The hold was extended already, or the sale extends none.
+    ExtendRefused,
+    /// The order still waits: nothing is held for it.
+    NotHeld,
+    /// Only what was sold can be cancelled, and this is a hold.
+    NotConfirmed,
     /// Only so many units are free to be withdrawn.
     NotFree(u64),
     /// Only a closed sale can be removed.
@@ -141,6 +195,22 @@ pub enum Refusal {
     Overloaded,
 }
 
+/// Why a basket was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BasketRefusal {
+    /// Why.
+    pub why: Refusal,
+    /// Which of its lines is the first for which that holds, by its place from 0; `None` if it is
+    /// about all.
+    pub line: Option<u8>,
+}
+
+impl From<Refusal> for BasketRefusal {
+    fn from(why: Refusal) -> BasketRefusal {
+        BasketRefusal { why, line: None }
+    }
+}
+
 /// The answer to a command.
 pub type Outcome = Result<Given, Refusal>;
 
@@ -151,8 +221,10 @@ pub struct OrderView<'a> {
     pub given: Given,
     /// Number of the sale.
     pub sale: u16,
-    /// Number of the item.
+    /// Number of the item; 0 of a basket.
     pub item: u16,
+    /// The lines of a basket; empty of an order of one item.
+    pub lines: &'a [OrderLine],
     /// Whose it is.
     pub buyer: Party<'a>,
     /// Under which key.
@@ -170,6 +242,8 @@ pub struct Stock {
     pub held: u64,
     /// Units sold.
     pub confirmed: u64,
+    /// Units waited for.
+    pub waiting: u64,
     /// Minor units each.
     pub price: u64,
     /// Units that one buyer may have of it; 0 for no limit.

@@ -2,57 +2,118 @@
 //! the order in which they were given. Time never runs backwards, so a lane is sorted by its end
 //! without any work, and the next hold to end is at the head of some lane.
 //!
-//! A hold that was confirmed or released stays in its lane until it comes to the head.
+//! A hold that was confirmed or released stays in its lane until it comes to the head. One that was
+//! extended is moved from there to the end of a lane of extended holds: holds that come from one
+//! lane and were extended by the same time come there in the order of their ends, so such lanes are
+//! sorted too if each goes to the lane whose last end is the latest before its own.
 
 use super::Stamp;
 use super::orders::{NO_SLOT, Orders, State};
 
 /// Different hold times that may be in use at once.
 pub const LANES_MAX: usize = 64;
+/// Lanes of extended holds: one for each lane and time of extension, and one for those that an
+/// image brought.
+const EXTENDED_MAX: usize = LANES_MAX + 1;
 
 #[derive(Clone, Copy)]
 struct Lane {
+    /// 0 where holds were extended.
     hold_ms: u32,
     head: u32,
     tail: u32,
+    /// When the hold ends that was put in last; what was extended since ends later.
+    last_end: Stamp,
+}
+
+impl Lane {
+    fn new(hold_ms: u32) -> Lane {
+        Lane { hold_ms, head: NO_SLOT, tail: NO_SLOT, last_end: 0 }
+    }
+
+    #[inline(always)]
+    fn push(&mut self, orders: &mut Orders, slot: u32, end: Stamp) {
+        if self.tail == NO_SLOT {
+            self.head = slot;
+        } else {
+            assert!(self.last_end <= end, "a lane is sorted");
+            orders.at_mut(self.tail).next = slot;
+        }
+        (self.tail, self.last_end) = (slot, end);
+    }
+
+    fn pop(&mut self, orders: &Orders) {
+        self.head = orders.at(self.head).next;
+        if self.head == NO_SLOT {
+            (self.tail, self.last_end) = (NO_SLOT, 0);
+        }
+    }
 }
 
 /// All lanes.
 pub(super) struct Holds {
+    /// Those of holds as they were given.
     lanes: Vec<Lane>,
+    /// Those of extended holds.
+    extended: Vec<Lane>,
+    /// From which lane holds may be extended by how many ms.
+    extensions: Vec<(u8, u32)>,
     /// No hold ends before this. May lie before the first end, never after it.
     due: Stamp,
 }
 
 impl Holds {
     pub(super) fn new() -> Holds {
-        Holds { lanes: Vec::with_capacity(LANES_MAX), due: Stamp::MAX }
+        Holds {
+            lanes: Vec::with_capacity(LANES_MAX),
+            extended: Vec::with_capacity(EXTENDED_MAX),
+            extensions: Vec::with_capacity(LANES_MAX),
+            due: Stamp::MAX,
+        }
     }
 
-    /// The lane for a duration; `None` if there are too many different ones.
-    pub(super) fn lane(&mut self, hold_ms: u32) -> Option<u8> {
+    /// The lane for a duration whose holds may be extended by `extend_ms`, 0 for not at all;
+    /// `None` if there are too many different ones.
+    pub(super) fn lane(&mut self, hold_ms: u32, extend_ms: u32) -> Option<u8> {
         let found = self.lanes.iter().position(|lane| lane.hold_ms == hold_ms);
-        if found.is_none() && self.lanes.len() < LANES_MAX {
-            self.lanes.push(Lane { hold_ms, head: NO_SLOT, tail: NO_SLOT });
+        let index = found.unwrap_or(self.lanes.len());
+        let extension = (index as u8, extend_ms);
+        let is_new = extend_ms != 0 && !self.extensions.contains(&extension);
+        if index >= LANES_MAX || is_new && self.extensions.len() >= LANES_MAX {
+            return None;
         }
-        let index = found.unwrap_or(self.lanes.len() - 1);
-        (self.lanes[index].hold_ms == hold_ms).then_some(index as u8)
+        if found.is_none() {
+            self.lanes.push(Lane::new(hold_ms));
+        }
+        if is_new {
+            self.extensions.push(extension);
+        }
+        Some(index as u8)
     }
 
     /// Puts an order at the end of its lane.
     #[inline(always)]
     pub(super) fn add(&mut self, lane: u8, orders: &mut Orders, slot: u32) {
-        let lane = &mut self.lanes[usize::from(lane)];
-        let expires_at = orders.at(slot).expires_at;
-        if lane.tail == NO_SLOT {
-            lane.head = slot;
-            self.due = self.due.min(expires_at);
-        } else {
-            let last = orders.at_mut(lane.tail);
-            assert!(last.expires_at <= expires_at, "a lane is sorted");
-            last.next = slot;
+        let end = orders.at(slot).expires_at;
+        self.due = self.due.min(end);
+        self.lanes[usize::from(lane)].push(orders, slot, end);
+    }
+
+    /// Puts an order that was extended, and is in no lane, into one.
+    pub(super) fn add_extended(&mut self, orders: &mut Orders, slot: u32) {
+        let order = orders.at_mut(slot);
+        order.next = NO_SLOT;
+        let end = order.expires_at;
+        self.due = self.due.min(end);
+        let fitting = self.extended.iter_mut().filter(|lane| lane.last_end <= end);
+        match fitting.max_by_key(|lane| lane.last_end) {
+            Some(lane) => lane.push(orders, slot, end),
+            None => {
+                assert!(self.extended.len() < EXTENDED_MAX, "one for each extension is enough");
+                self.extended.push(Lane::new(0));
+                self.extended.last_mut().expect("just pushed").push(orders, slot, end);
+            }
         }
-        lane.tail = slot;
     }
 
     /// A time before which no hold ends.
@@ -63,14 +124,31 @@ impl Holds {
 
     /// The next hold that ends at or before `now`: the earliest by end, then by id. Lets go of
     /// holds at the heads of lanes that are held no more.
-    pub(super) fn find_due(&mut self, now: Stamp, orders: &Orders) -> Option<u32> {
+    pub(super) fn find_due(&mut self, now: Stamp, orders: &mut Orders) -> Option<u32> {
+        for index in 0..self.lanes.len() {
+            loop {
+                let lane = &mut self.lanes[index];
+                let slot = lane.head;
+                if slot == NO_SLOT {
+                    break;
+                }
+                let order = orders.at(slot);
+                let is_held = order.state() == State::Held;
+                if is_held && !order.is_extended() {
+                    break;
+                }
+                lane.pop(orders);
+                if is_held {
+                    self.add_extended(orders, slot);
+                }
+            }
+        }
         let mut next: Option<(Stamp, u64, u32)> = None;
-        for lane in &mut self.lanes {
+        for lane in self.lanes.iter_mut().chain(&mut self.extended) {
             while lane.head != NO_SLOT && orders.at(lane.head).state() != State::Held {
-                lane.head = orders.at(lane.head).next;
+                lane.pop(orders);
             }
             if lane.head == NO_SLOT {
-                lane.tail = NO_SLOT;
                 continue;
             }
             let order = orders.at(lane.head);
@@ -82,14 +160,11 @@ impl Holds {
     }
 
     /// Takes the next hold that ends at or before `now` out of its lane.
-    pub(super) fn take_due(&mut self, now: Stamp, orders: &Orders) -> Option<u32> {
+    pub(super) fn take_due(&mut self, now: Stamp, orders: &mut Orders) -> Option<u32> {
         let slot = self.find_due(now, orders)?;
-        let lane = self.lanes.iter_mut().find(|lane| lane.head == slot);
-        let lane = lane.expect("what is due is at the head of its lane");
-        lane.head = orders.at(slot).next;
-        if lane.head == NO_SLOT {
-            lane.tail = NO_SLOT;
-        }
+        let mut lanes = self.lanes.iter_mut().chain(&mut self.extended);
+        let lane = lanes.find(|lane| lane.head == slot);
+        lane.expect("what is due is at the head of its lane").pop(orders);
         Some(slot)
     }
 }

@@ -1,4 +1,4 @@
-//! The whole state as lines of 64 bytes, back again, its hash, and the proof that it keeps the law.
+//! The whole state as lines of 64 bytes, back again, and its hash.
 //!
 //! The image depends on the commands alone, never on the hash seed or the bounds: two shops that
 //! decided the same have the same image. It holds what cannot be worked out from the rest; limits
@@ -9,17 +9,21 @@
 //! - 1 line: magic 8 bytes, version u32, sales u32, orders u64, seq u64, stamp of the newest change
 //!   u64;
 //! - 2 lines a sale: its name; limit u32, hold_ms u32, opens_at u64, closes_at u64, items u16, bits
-//!   u8, currency 3 bytes;
+//!   u8, currency 3 bytes, extend_ms, offer_ms, waitlist u32, 1 if it is strict u8;
 //! - 2 lines an item: its name; stock, free, held, confirmed, price u64, limit u32, change of stock
 //!   and of price since the sale was created, u64 (wrapping);
-//! - 2 to 4 lines an order: id, price, expires_at u64, units, condition u32, sale, item u16, state,
-//!   buyer's form, key's form u8; buyer's bits, key's bits u128; each long text.
+//! - 2 to 8 lines an order: id, price, expires_at u64, units, condition u32, sale, item u16, state,
+//!   buyer's form, key's form, flags, lines u8; buyer's bits, key's bits u128; each long text;
+//!   the lines of a basket, which has no item and no price of its own, four to a line: price u64,
+//!   units u32, item u16, zero u16.
+//!
+//! What was added later lies where there were zeros, and zeros mean that it is not used: the hash
+//! of a state that old commands made stays what it was.
 
-use hashbrown::{HashMap, HashSet};
-
-use super::command::{Party, Stamp};
+use super::command::Party;
 use super::ident::{Form, Ident, Text, text_len};
-use super::orders::{Order, State};
+use super::lines::{BASKET_LINES_MAX, OrderLine};
+use super::orders::{OFFERED, Order, State};
 use super::shop::{Bounds, Shop};
 use super::terms::{ItemTerms, Name, Terms};
 use super::{Refusal, Seed, Seq};
@@ -33,23 +37,6 @@ pub type Line = [u8; 64];
 /// Why an image cannot be taken: a sentence.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BadImage(pub String);
-
-/// What the orders of a shop add up to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// Orders remembered.
-    pub orders: u64,
-    /// Of these held now.
-    pub held: u64,
-    /// Of these bought.
-    pub confirmed: u64,
-    /// Of these given back by their buyers.
-    pub released: u64,
-    /// Of these given back by the clock.
-    pub expired: u64,
-    /// Different buyers, counted once for each sale.
-    pub buyers: u64,
-}
 
 /// Writes integers one after another into a line.
 #[derive(Default)]
@@ -115,7 +102,10 @@ impl Shop {
             let line = line.put(&terms.hold_ms.to_le_bytes()).put(&terms.opens_at.to_le_bytes());
             let line = line.put(&terms.closes_at.to_le_bytes());
             let line = line.put(&(sale.items.len() as u16).to_le_bytes());
-            out(&line.put(&[sale.bits()]).put(&terms.currency).line());
+            let line = line.put(&[sale.bits()]).put(&terms.currency);
+            let line = line.put(&terms.extend_ms.to_le_bytes()).put(&terms.offer_ms.to_le_bytes());
+            let line = line.put(&terms.waitlist.to_le_bytes());
+            out(&line.put(&[u8::from(terms.is_strict)]).line());
             for (item, names) in sale.items.iter().zip(&terms.items) {
                 out(names.sku.as_bytes());
                 let units = [item.stock, item.free, item.held, item.confirmed, item.price];
@@ -133,17 +123,26 @@ impl Shop {
 
     fn image_order(&self, order: &Order, out: &mut impl FnMut(&Line)) {
         let view = self.view(order);
-        let line = Writer::default().put(&order.id.to_le_bytes()).put(&order.price.to_le_bytes());
+        let price = if order.lines == 0 { order.price } else { 0 };
+        let line = Writer::default().put(&order.id.to_le_bytes()).put(&price.to_le_bytes());
         let line = line.put(&order.expires_at.to_le_bytes()).put(&order.units.to_le_bytes());
         let line = line.put(&order.condition.to_le_bytes()).put(&order.sale.to_le_bytes());
         let line = line.put(&order.item.to_le_bytes()).put(&[order.state() as u8]);
-        out(&line.put(&[view.buyer.ident.form as u8, view.key.ident.form as u8]).line());
+        let forms = [view.buyer.ident.form as u8, view.key.ident.form as u8];
+        out(&line.put(&forms).put(&[order.flags, order.lines]).line());
         // The bits of a long ident are keyed by the seed, so they stay out of the image.
         let bits = |party: &Party| if party.text.is_some() { 0 } else { party.ident.bits };
         let line = Writer::default().put(&bits(&view.buyer).to_le_bytes());
         out(&line.put(&bits(&view.key).to_le_bytes()).line());
         for text in [view.buyer.text, view.key.text].into_iter().flatten() {
             out(text);
+        }
+        for four in view.lines.chunks(4) {
+            let line = four.iter().fold(Writer::default(), |line, one| {
+                let line = line.put(&one.price.to_le_bytes()).put(&one.units.to_le_bytes());
+                line.put(&one.item.to_le_bytes()).put(&[0; 2])
+            });
+            out(&line.line());
         }
     }
 
@@ -194,6 +193,7 @@ impl Shop {
         for _ in 0..orders {
             shop.restore_order(&mut lines)?;
         }
+        shop.restore_holds();
         (shop.seq, shop.now, shop.changed_at) = (seq, now, now);
         if lines.next().is_some() {
             return Err(BadImage("lines after the last order".to_owned()));
@@ -209,8 +209,19 @@ impl Shop {
         let (limit, hold_ms, opens_at, closes_at) =
             (line.u32(), line.u32(), line.u64(), line.u64());
         let (count, bits, currency) = (line.u16(), line.take::<1>()[0], line.take::<3>());
-        let mut terms =
-            Terms { name, items: Vec::new(), currency, limit, hold_ms, opens_at, closes_at };
+        let mut terms = Terms {
+            name,
+            items: Vec::new(),
+            currency,
+            limit,
+            hold_ms,
+            extend_ms: line.u32(),
+            offer_ms: line.u32(),
+            waitlist: line.u32(),
+            is_strict: line.take::<1>()[0] != 0,
+            opens_at,
+            closes_at,
+        };
         let mut stocks = Vec::new();
         for _ in 0..count {
             let sku = self::name(&next(lines)?)?;
@@ -257,136 +268,72 @@ impl Shop {
             }
         }
         let [buyer, key] = idents;
-        let limited = self.item_limit(sale, item).map_err(|_| bad("unknown sale or item"))?;
-        if !self.orders.has_room() || !self.buyers.has_room() {
-            return Err(bad("more orders or buyers than fit"));
+        let [flags, count] = line.take();
+        if usize::from(count) > BASKET_LINES_MAX {
+            return Err(bad("more lines than a basket may have"));
+        }
+        let mut basket = Vec::new();
+        for _ in 0..count.div_ceil(4) {
+            let four = next(lines)?;
+            let mut four = Reader(&four);
+            for _ in 0..(usize::from(count) - basket.len()).min(4) {
+                let (price, units, item, _) = (four.u64(), four.u32(), four.u16(), four.u16());
+                basket.push(OrderLine::new(item, units, price));
+            }
+        }
+        let lacks = !self.orders.has_room()
+            || !self.buyers.has_room(1 + basket.len().max(1))
+            || !self.lines.has_room(basket.len())
+            || !self.waiters.has_room();
+        if lacks {
+            return Err(bad("more orders, buyers or lines than fit"));
         }
         let mut order = Order::new(id, key, state);
+        (order.flags, order.lines) = (flags, count);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);
         (order.condition, order.expires_at) = (condition, expires_at);
-        let counts = matches!(state, State::Held | State::Confirmed);
-        let place = self.buyers.place(sale, buyer);
-        let counted = if counts { units } else { 0 };
-        order.buyer = self.buyers.give(place, sale, item, buyer, counted, limited);
+        let counts = matches!(state, State::Held | State::Confirmed | State::Waiting);
+        if !basket.is_empty() {
+            order.price = self.lines.add(&basket);
+        }
+        for index in 0..order.line_count() {
+            let line = self.lines.line(&order, index);
+            let limited = self.item_limit(sale, line.item);
+            let limited = limited.map_err(|_| bad("unknown sale or item"))?;
+            let place = self.buyers.place(sale, buyer);
+            let counted = if counts { line.units } else { 0 };
+            order.buyer = self.buyers.give(place, sale, line.item, buyer, counted, limited);
+        }
         let probe = self.orders.key_probe(sale, key);
         let slot = self.orders.add(probe, order);
-        if state == State::Held {
-            self.restore_hold(slot, sale);
+        if state == State::Waiting {
+            self.enqueue(slot);
         }
         Ok(())
     }
 
-    /// Counts a restored hold and puts it into its lane.
-    fn restore_hold(&mut self, slot: u32, sale: u16) {
-        self.held += 1;
-        let lane = self.sales[usize::from(sale) - 1].lane;
-        self.holds.add(lane, &mut self.orders, slot);
+    /// Counts the restored holds and puts them into their lanes, in the order of their ends.
+    fn restore_holds(&mut self) {
+        let is_held = |slot: &u32| self.orders.at(*slot).state() == State::Held;
+        let mut slots: Vec<u32> = (0..self.orders.len() as u32).filter(is_held).collect();
+        slots.sort_by_key(|slot| (self.orders.at(*slot).expires_at, *slot));
+        self.held = slots.len() as u64;
+        for slot in slots {
+            let order = self.orders.at(slot);
+            if order.is_extended() {
+                self.holds.add_extended(&mut self.orders, slot);
+            } else {
+                let sale = &self.sales[usize::from(order.sale) - 1];
+                let lane = if order.flags & OFFERED != 0 { sale.offer_lane } else { sale.lane };
+                self.holds.add(lane, &mut self.orders, slot);
+            }
+        }
     }
 
     fn item_limit(&self, sale: u16, item: u16) -> Result<bool, Refusal> {
         let sale = self.sales.get(usize::from(sale).wrapping_sub(1)).ok_or(Refusal::UnknownSale)?;
         let item = sale.items.get(usize::from(item).wrapping_sub(1)).ok_or(Refusal::UnknownItem)?;
         Ok(item.limit != 0)
-    }
-
-    /// Proves from the orders alone that the state keeps the law: units of each item add up, limits
-    /// are kept, ids increase, no key stands for two orders, no hold has outlived its end.
-    ///
-    /// # Errors
-    /// The first breach, as a sentence.
-    pub fn prove(&self) -> Result<Totals, String> {
-        let mut totals = Totals::default();
-        let mut units: HashMap<(u16, u16), (u64, u64)> = HashMap::new();
-        let mut of_buyer: HashMap<(u32, u16), u64> = HashMap::new();
-        let mut buyers: HashMap<u32, (u16, u64)> = HashMap::new();
-        let mut keys = HashSet::new();
-        let mut last_id = 0;
-        for order in self.orders.iter() {
-            let id = order.id;
-            if id <= last_id || id > self.seq {
-                return Err(format!("order {id} follows order {last_id}: ids must increase"));
-            }
-            last_id = id;
-            let key = order.key();
-            if !keys.insert((order.sale, key.form as u8, key.bits)) {
-                return Err(format!("order {id}: its key stands for an earlier order too"));
-            }
-            totals.orders += 1;
-            let sums = units.entry((order.sale, order.item)).or_default();
-            let buyer = buyers.entry(order.buyer).or_insert((order.sale, 0));
-            let counts = match order.state() {
-                State::Held => {
-                    self.prove_hold(order)?;
-                    sums.0 += u64::from(order.units);
-                    &mut totals.held
-                }
-                State::Confirmed => {
-                    sums.1 += u64::from(order.units);
-                    &mut totals.confirmed
-                }
-                State::Released => &mut totals.released,
-                State::Expired => &mut totals.expired,
-            };
-            *counts += 1;
-            if matches!(order.state(), State::Held | State::Confirmed) {
-                buyer.1 += u64::from(order.units);
-                *of_buyer.entry((order.buyer, order.item)).or_default() += u64::from(order.units);
-            }
-        }
-        totals.buyers = buyers.len() as u64;
-        self.prove_stock(&units)?;
-        self.prove_limits(&buyers, &of_buyer)?;
-        Ok(totals)
-    }
-
-    fn prove_hold(&self, order: &Order) -> Result<(), String> {
-        let ends: Stamp = order.expires_at;
-        if ends <= self.now {
-            return Err(format!("order {}: held past its end", order.id));
-        }
-        Ok(())
-    }
-
-    fn prove_stock(&self, units: &HashMap<(u16, u16), (u64, u64)>) -> Result<(), String> {
-        for (sale_index, sale) in self.sales.iter().enumerate() {
-            if sale.is_removed && (sale.held() > 0 || !sale.is_over(self.now)) {
-                return Err(format!("sale '{}': removed before it was over", sale.terms.name));
-            }
-            for (index, item) in sale.items.iter().enumerate() {
-                let numbers = (sale_index as u16 + 1, index as u16 + 1);
-                let (held, confirmed) = units.get(&numbers).copied().unwrap_or_default();
-                let sku = &sale.terms.items[index].sku;
-                let name = format!("sale '{}', item '{sku}'", sale.terms.name);
-                if (held, confirmed) != (item.held, item.confirmed) {
-                    return Err(format!("{name}: the orders do not add up to what is counted"));
-                }
-                if held + confirmed > item.stock || item.free != item.stock - held - confirmed {
-                    return Err(format!("{name}: oversold"));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn prove_limits(
-        &self,
-        buyers: &HashMap<u32, (u16, u64)>,
-        of_buyer: &HashMap<(u32, u16), u64>,
-    ) -> Result<(), String> {
-        let passes = |has: u64, limit: u32| limit != 0 && has > u64::from(limit);
-        for (slot, (sale, has)) in buyers {
-            if passes(*has, self.sales[usize::from(*sale) - 1].terms.limit) {
-                return Err(format!("buyer in slot {slot} of sale {sale} has {has} units"));
-            }
-        }
-        for ((slot, item), has) in of_buyer {
-            let sale = buyers[slot].0;
-            let limit = self.sales[usize::from(sale) - 1].items[usize::from(*item) - 1].limit;
-            if passes(*has, limit) {
-                return Err(format!("buyer in slot {slot} has {has} units of item {item}"));
-            }
-        }
-        Ok(())
     }
 }
 

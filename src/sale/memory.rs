@@ -20,6 +20,12 @@ pub(super) fn table<T: Zeroable + Copy>(len: usize) -> Box<[T]> {
     table
 }
 
+/// A table of `len` zeroed entries that take no memory before they are used: for what not every
+/// sale needs.
+pub(super) fn untouched_table<T: Zeroable + Copy>(len: usize) -> Box<[T]> {
+    bytemuck::zeroed_slice_box(len)
+}
+
 #[cfg(target_os = "linux")]
 fn advise_huge_pages(start: *mut core::ffi::c_void, bytes: usize) {
     const HUGE_PAGE_BYTES: usize = 2 << 20;

@@ -7,39 +7,52 @@
 //! | file | what |
 //! |---|---|
 //! | `command` | what can be asked and answered |
-//! | `shop` | the decision |
+//! | `shop` | the decision about a purchase |
+//! | `basket` | the decision about a basket |
+//! | `change` | what becomes of an order |
+//! | `waiting`, `waiters` | the waiting list |
 //! | `rule` | what an operator says of a sale |
 //! | `show` | what can be read |
 //! | `stock` | a sale's items and their units |
-//! | `orders`, `index`, `buyers`, `holds`, `texts` | its tables |
-//! | `image` | the whole state as bytes, its hash, and the proof that it keeps the law |
+//! | `orders`, `index`, `buyers`, `lines`, `holds`, `texts` | its tables |
+//! | `image` | the whole state as bytes, and its hash |
+//! | `proof` | that a state keeps the law |
 //! | `ident`, `terms` | the words |
 //! | `hash`, `memory` | what the tables stand on |
 
+mod basket;
 mod buyers;
+mod change;
 mod command;
 mod hash;
 mod holds;
 mod ident;
 mod image;
 mod index;
+mod lines;
 mod memory;
 mod orders;
+mod proof;
 mod rule;
 mod shop;
 mod show;
 mod stock;
 mod terms;
 mod texts;
+mod waiters;
+mod waiting;
 
 pub use command::{
-    About, Buy, Command, Given, OrderView, Outcome, Party, Refusal, Seq, Stamp, Stock, condition,
+    About, Basket, BasketRefusal, Buy, Command, Fill, Given, OrderView, Outcome, Party, Refusal,
+    Seq, Stamp, Stock, condition,
 };
 pub use hash::Seed;
 pub use holds::LANES_MAX;
 pub use ident::{BadIdent, Form, Ident, TEXT_BYTES_MAX, Text, text_len};
-pub use image::{BadImage, Line, Totals};
+pub use image::{BadImage, Line};
+pub use lines::{BASKET_LINES_MAX, OrderLine};
 pub use orders::State;
+pub use proof::Totals;
 pub use rule::{Rule, Ruling};
 pub use shop::{Bounds, Shop};
 pub use show::{Kept, SoldOut};

@@ -21,6 +21,12 @@ pub enum State {
     Released = 3,
     /// Given back by the clock.
     Expired = 4,
+    /// Given back after it was sold.
+    Cancelled = 5,
+    /// Units are waited for.
+    Waiting = 6,
+    /// The buyer waits no more and was given nothing.
+    Left = 7,
 }
 
 impl State {
@@ -31,6 +37,9 @@ impl State {
             2 => State::Confirmed,
             3 => State::Released,
             4 => State::Expired,
+            5 => State::Cancelled,
+            6 => State::Waiting,
+            7 => State::Left,
             _ => return None,
         })
     }
@@ -49,22 +58,35 @@ pub(super) const NO_SLOT: u32 = u32::MAX;
 pub(super) struct Order {
     pub(super) id: Seq,
     key: [u64; 2],
+    /// Minor units each; of a basket where its lines begin.
     pub(super) price: u64,
     /// When the hold ends; 0 if it was a purchase at once.
     pub(super) expires_at: Stamp,
     /// The buyer's slot.
     pub(super) buyer: u32,
-    /// The next order in the same lane of holds.
+    /// The next order in the same lane of holds; of a waiting order its chunk of the waiting list.
     pub(super) next: u32,
+    /// Of all its lines together.
     pub(super) units: u32,
     /// Digest of the `max_price` that the request named.
     pub(super) condition: u32,
     pub(super) sale: u16,
+    /// 0 of a basket.
     pub(super) item: u16,
     key_form: u8,
     state: u8,
-    zero: [u8; 2],
+    /// Bits: [`EXTENDED`], [`UP_TO`], [`OFFERED`].
+    pub(super) flags: u8,
+    /// How many lines it has in a table of their own; 0 for none.
+    pub(super) lines: u8,
 }
+
+/// The bit of [`Order::flags`] that says that its hold was extended.
+pub(super) const EXTENDED: u8 = 1;
+/// The one that says that it was content with fewer units than it asked for.
+pub(super) const UP_TO: u8 = 2;
+/// The one that says that it waited, and its hold was an offer.
+pub(super) const OFFERED: u8 = 4;
 
 const _: () = assert!(size_of::<Order>() == 64);
 
@@ -88,6 +110,17 @@ impl Order {
     #[inline]
     pub(super) fn set_state(&mut self, state: State) {
         self.state = state as u8;
+    }
+
+    #[inline]
+    pub(super) fn is_extended(&self) -> bool {
+        self.flags & EXTENDED != 0
+    }
+
+    /// Lines it has, here or there.
+    #[inline]
+    pub(super) fn line_count(&self) -> usize {
+        usize::from(self.lines).max(1)
     }
 
     pub(super) fn key(&self) -> Ident {

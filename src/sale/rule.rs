@@ -55,26 +55,38 @@ impl Shop {
         if self.sales.len() >= self.bounds.sales_max {
             return Err(format!("there are {} sales already: no more fit", self.sales.len()));
         }
-        let Some(lane) = self.holds.lane(terms.hold_ms) else {
+        let Some(lane) = self.holds.lane(terms.hold_ms, terms.extend_ms) else {
             return Err(format!(
-                "hold_ms: too many different ones in use to add {}",
-                terms.hold_ms
+                "hold_ms and extend_ms: too many different ones in use to add {} and {}",
+                terms.hold_ms, terms.extend_ms
             ));
         };
+        let mut offer_lane = lane;
+        if terms.waitlist > 0 {
+            let Some(lane) = self.holds.lane(terms.offer_ms, terms.extend_ms) else {
+                return Err(format!(
+                    "offer_ms and extend_ms: too many different ones in use to add {} and {}",
+                    terms.offer_ms, terms.extend_ms
+                ));
+            };
+            offer_lane = lane;
+        }
         // From here it succeeds.
         self.tick(now);
-        self.sales.push(Sale::new(terms, lane));
+        self.sales.push(Sale::new(terms, lane, offer_lane));
         Ok((number(self.sales.len() - 1), self.change()))
     }
 
     /// Decides an operator's command. Returns the seq; 0 if it changes nothing. All holds that end
-    /// by `now` must have been taken out by [`expire`](Self::expire).
+    /// by `now` must have been taken out by [`expire`](Self::expire), and nobody be left for
+    /// [`promote`](Self::promote).
     ///
     /// # Errors
     /// The first [`Refusal`] that applies; nothing changed then.
     pub fn rule(&mut self, now: Stamp, ruling: &Ruling) -> Result<Seq, Refusal> {
         self.tick(now);
         assert!(now < self.holds.due(), "a hold that has ended is still held");
+        assert!(!self.is_promoting(now), "units are ruled about that belong to those who wait");
         let index = self.index(ruling.sale)?;
         let changes = match ruling.rule {
             Rule::Add(_) | Rule::Withdraw(_) | Rule::Price(_) => {
@@ -82,6 +94,12 @@ impl Shop {
             }
             rule => self.sales[index].rule(now, rule)?,
         };
+        if changes && ruling.rule == Rule::Close && self.sales[index].waiting > 0 {
+            self.closing = now;
+        }
+        if changes && matches!(ruling.rule, Rule::Add(_)) {
+            self.returned(ruling.sale, ruling.item);
+        }
         Ok(if changes { self.change() } else { 0 })
     }
 
@@ -139,6 +157,7 @@ impl Sale {
             Rule::Open | Rule::Pause | Rule::Resume if is_over => return Err(Refusal::Closed),
             Rule::Remove if !is_over => return Err(Refusal::NotClosed),
             Rule::Remove if self.held() > 0 => return Err(Refusal::HoldsLive(self.held())),
+            Rule::Remove if self.waiting > 0 => return Err(Refusal::HoldsLive(0)),
             // From here it succeeds.
             Rule::Open if now < self.opens_at => self.open(),
             Rule::Close if !is_over => self.close(),

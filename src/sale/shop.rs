@@ -1,5 +1,6 @@
-//! All sales of a server, and the decision. `apply` is a ladder of refusals in the contract's order
-//! of precedence; what comes after the comment "From here it succeeds" cannot fail.
+//! All sales of a server, and the decision about a purchase: a ladder of refusals in the contract's
+//! order of precedence; what comes after the comment "From here it succeeds" cannot fail. What
+//! becomes of an order afterwards is decided next door in `change`.
 //!
 //! It never does I/O, reads a clock, draws a random number or allocates for an order: the same
 //! commands at the same stamps give the same answers for ever.
@@ -8,17 +9,22 @@
 //! never go backwards; no hold that has ended is still held when a command is decided.
 
 use super::buyers::Buyers;
-use super::command::{About, Buy, Command, Given, Outcome, Party, Refusal, Seq, Stamp};
+use super::command::{About, Buy, Command, Fill, Given, Outcome, Party, Refusal, Seq, Stamp};
 use super::hash::Seed;
 use super::holds::Holds;
 use super::ident::{Form, Ident, Text};
-use super::orders::{Order, Orders, State};
+use super::lines::Lines;
+use super::orders::{Order, Orders, State, UP_TO};
 use super::stock::{Item, Sale};
 use super::texts::Texts;
+use super::waiters::Waiters;
 
-const NS_PER_MS: u64 = 1_000_000;
+pub(super) const NS_PER_MS: u64 = 1_000_000;
+/// Items to be looked at for which there is room from the beginning.
+const PENDING_USUAL: usize = 1024;
 
-/// How much a shop can hold; all of it is allocated and touched when the shop is made.
+/// How much a shop can hold; all of it is allocated when the shop is made and, where nothing else
+/// is said, touched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Orders remembered, of all sales and states together; about 90 bytes each.
@@ -27,6 +33,10 @@ pub struct Bounds {
     pub buyers_max: usize,
     /// Buyers and keys of more than 16 characters that are neither numbers nor UUIDs.
     pub long_texts_max: usize,
+    /// Lines of baskets remembered, 16 bytes each; these are taken when they are first used.
+    pub lines_max: usize,
+    /// Orders that wait at once, of all sales together; about 17 bytes each, taken likewise.
+    pub waiters_max: usize,
     /// Sales that may ever be created.
     pub sales_max: usize,
 }
@@ -41,11 +51,17 @@ pub struct Shop {
     pub(super) sales: Vec<Sale>,
     pub(super) orders: Orders,
     pub(super) buyers: Buyers,
+    pub(super) lines: Lines,
+    pub(super) waiters: Waiters,
+    /// Items whose waiting lists are to be looked at, by numbers of sale and item, sorted.
+    pub(super) pending: Vec<(u16, u16)>,
+    /// No sale in which somebody waits ends before this.
+    pub(super) closing: Stamp,
     pub(super) holds: Holds,
     pub(super) texts: Texts,
     /// Orders in state `held`.
     pub(super) held: u64,
-    admits: bool,
+    pub(super) admits: bool,
     pub(super) bounds: Bounds,
 }
 
@@ -60,6 +76,10 @@ impl Shop {
             sales: Vec::with_capacity(bounds.sales_max.min(64)),
             orders: Orders::new(bounds.orders_max, seed),
             buyers: Buyers::new(bounds.buyers_max, seed),
+            lines: Lines::new(bounds.lines_max),
+            waiters: Waiters::new(bounds.waiters_max),
+            pending: Vec::with_capacity(PENDING_USUAL),
+            closing: Stamp::MAX,
             holds: Holds::new(),
             texts: Texts::new(bounds.long_texts_max),
             held: 0,
@@ -68,10 +88,10 @@ impl Shop {
         }
     }
 
-    /// A time before which no hold ends.
+    /// A time before which no hold ends, and no sale in which somebody waits.
     #[inline]
     pub fn due(&self) -> Stamp {
-        self.holds.due()
+        self.holds.due().min(self.closing)
     }
 
     /// The ident of a long text: bits that stand for all 64 bytes.
@@ -86,13 +106,26 @@ impl Shop {
         self.buyers.prefetch(sale, buyer);
     }
 
+    /// Asks the cache for what the lines of a basket will touch beside that. The first item of a
+    /// new buyer is counted where the buyer is, so it need not be among them.
+    #[inline(always)]
+    pub fn prefetch_lines(&self, sale: u16, items: impl Iterator<Item = u16>, buyer: Ident) {
+        let Ok(known) = self.sale(sale) else { return };
+        for item in items {
+            if known.items.get(usize::from(item).wrapping_sub(1)).is_some_and(|i| i.limit != 0) {
+                self.buyers.prefetch_further(sale, item, buyer);
+            }
+        }
+    }
+
     /// Asks the cache for what a command about an order will touch first.
     #[inline(always)]
     pub fn prefetch_order(&self, order: Seq) {
         self.orders.prefetch_id(order);
     }
 
-    /// Says whether new orders are taken; if not, they are refused as overloaded.
+    /// Says whether new orders are taken; if not, they are refused as overloaded, and so is what
+    /// need not be: that a hold lasts longer, or that a purchase is given back.
     #[inline]
     pub fn admit(&mut self, new_orders: bool) {
         self.admits = new_orders;
@@ -115,6 +148,8 @@ impl Shop {
             Command::Buy(buy) => self.buy(now, buy),
             Command::Confirm(about) => self.confirm(about),
             Command::Release(about) => self.release(about),
+            Command::Extend(about) => self.extend(about),
+            Command::Cancel(about) => self.cancel(about),
         }
     }
 
@@ -143,27 +178,22 @@ impl Shop {
             return Err(Refusal::PriceChanged(item.price));
         }
         let place = self.buyers.place(buy.sale, buy.buyer.ident);
-        // No limit is the largest that can be counted.
-        let passes = |has: u32, limit: u32| {
-            has.checked_add(buy.units).is_none_or(|sum| limit != 0 && sum > limit)
-        };
+        let mut units = buy.units;
         if item.limit != 0 {
-            let has = self.buyers.item_units(place, buy.item);
-            if passes(has, item.limit) {
-                return Err(Refusal::LimitReached(item.limit));
+            units = within(self.buyers.item_units(place, buy.item), units, item.limit, buy.fill)?;
+        }
+        units = within(self.buyers.sale_units(place), units, sale.terms.limit, buy.fill)?;
+        if item.free < u64::from(units) || item.queue.live > 0 {
+            // What is free while somebody waits is theirs.
+            if buy.fill == Fill::All || item.free == 0 || item.queue.live > 0 {
+                return self.wait(buy, units, place, probe);
             }
-        }
-        if passes(self.buyers.sale_units(place), sale.terms.limit) {
-            let limit = if sale.terms.limit == 0 { u32::MAX } else { sale.terms.limit };
-            return Err(Refusal::LimitReached(limit));
-        }
-        if item.free < u64::from(buy.units) {
-            return Err(Refusal::SoldOut);
+            units = item.free as u32;
         }
         if !self.admits
             || !self.orders.has_room()
-            || !self.buyers.has_room()
-            || !self.has_text_room(buy)
+            || !self.buyers.has_room(2)
+            || !self.has_text_room(buy.buyer, buy.key)
         {
             return Err(Refusal::Overloaded);
         }
@@ -172,12 +202,14 @@ impl Shop {
         let hold_ms = sale.terms.hold_ms;
         let state = if hold_ms == 0 { State::Confirmed } else { State::Held };
         let (lane, price, has_limit) = (sale.lane, item.price, item.limit != 0);
-        let Buy { sale, item, units, .. } = *buy;
+        assert!(units > 0 && units <= buy.units);
+        let Buy { sale, item, .. } = *buy;
         self.remember(buy.buyer);
         self.remember(buy.key);
         let mut order = Order::new(self.change(), key, state);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);
         order.condition = buy.condition;
+        order.flags = if buy.fill == Fill::UpTo { UP_TO } else { 0 };
         let buyer = buy.buyer.ident;
         order.buyer = self.buyers.give(place, sale, item, buyer, units, has_limit);
         let item = &mut self.sales[sale_index].items[item_index];
@@ -201,81 +233,13 @@ impl Shop {
     #[cold]
     fn again(&self, slot: u32, buy: &Buy) -> Outcome {
         let order = self.orders.at(slot);
-        let same = order.item == buy.item
-            && order.units == buy.units
+        let same = order.lines == 0
+            && order.item == buy.item
+            && (order.units == buy.units || buy.fill == Fill::UpTo)
+            && (order.flags & UP_TO != 0) == (buy.fill == Fill::UpTo)
             && order.condition == buy.condition
             && self.buyers.ident(order.buyer) == buy.buyer.ident;
-        if same { Ok(given(order, order.id, true)) } else { Err(Refusal::KeyReused) }
-    }
-
-    fn confirm(&mut self, about: &About) -> Outcome {
-        let slot = self.held_order(about)?;
-        // From here it succeeds.
-        self.change();
-        self.held -= 1;
-        let order = self.orders.at_mut(slot);
-        assert!(self.now < order.expires_at, "expired holds were taken out before");
-        order.set_state(State::Confirmed);
-        let units = u64::from(order.units);
-        let answer = given(order, self.seq, false);
-        let (sale, item) = (order.sale, order.item);
-        let item = self.item_mut(sale, item);
-        item.held -= units;
-        item.confirmed += units;
-        item.assert_balance();
-        Ok(answer)
-    }
-
-    fn release(&mut self, about: &About) -> Outcome {
-        let slot = self.held_order(about)?;
-        // From here it succeeds.
-        Ok(self.give_back(slot, State::Released))
-    }
-
-    /// Takes out the next hold that ends at or before `now`, in the order of (end, id): its units
-    /// are free again. Returns its sale and what became of it; `None` when no such hold is left.
-    #[inline]
-    pub fn expire(&mut self, now: Stamp) -> Option<(u16, Given)> {
-        if now < self.holds.due() {
-            return None;
-        }
-        let slot = self.holds.take_due(now, &self.orders)?;
-        self.tick(now);
-        assert!(self.orders.at(slot).expires_at <= now);
-        Some((self.orders.at(slot).sale, self.give_back(slot, State::Expired)))
-    }
-
-    /// Whether a hold ends at or before `now`.
-    #[inline]
-    pub fn has_due(&mut self, now: Stamp) -> bool {
-        now >= self.holds.due() && self.holds.find_due(now, &self.orders).is_some()
-    }
-
-    fn give_back(&mut self, slot: u32, state: State) -> Given {
-        self.change();
-        self.held -= 1;
-        let order = self.orders.at_mut(slot);
-        assert_eq!(order.state(), State::Held);
-        order.set_state(state);
-        let order = *order;
-        let item = self.item_mut(order.sale, order.item);
-        item.held -= u64::from(order.units);
-        item.free += u64::from(order.units);
-        item.assert_balance();
-        let has_limit = item.limit != 0;
-        self.buyers.take(order.buyer, order.item, order.units, has_limit);
-        given(&order, self.seq, false)
-    }
-
-    /// The ladder that all commands about an order share.
-    fn held_order(&self, about: &About) -> Result<u32, Refusal> {
-        let slot = self.find(about)?;
-        match self.orders.at(slot).state() {
-            State::Held => Ok(slot),
-            State::Expired => Err(Refusal::HoldExpired),
-            State::Confirmed => Err(Refusal::AlreadyConfirmed),
-            State::Released => Err(Refusal::AlreadyReleased),
-        }
+        if same { Ok(self.given(order, order.id, true)) } else { Err(Refusal::KeyReused) }
     }
 
     pub(super) fn find(&self, about: &About) -> Result<u32, Refusal> {
@@ -314,19 +278,32 @@ impl Shop {
         Ok(&self.sales[self.index(sale)?])
     }
 
-    fn item_mut(&mut self, sale: u16, item: u16) -> &mut Item {
+    pub(super) fn item_mut(&mut self, sale: u16, item: u16) -> &mut Item {
         &mut self.sales[usize::from(sale) - 1].items[usize::from(item) - 1]
     }
 
-    fn has_text_room(&self, buy: &Buy) -> bool {
-        let is_long = buy.buyer.text.is_some() || buy.key.text.is_some();
+    pub(super) fn has_text_room(&self, buyer: Party, key: Party) -> bool {
+        let is_long = buyer.text.is_some() || key.text.is_some();
         !is_long || self.texts.has_room()
     }
 
-    fn remember(&mut self, party: Party) {
+    pub(super) fn remember(&mut self, party: Party) {
         if let Some(text) = party.text {
             self.texts.remember(party.ident.bits, text);
         }
+    }
+}
+
+/// Units that a buyer may be given who has some and wants more; 0 for no limit, which is the
+/// largest that can be counted.
+#[inline(always)]
+pub(super) fn within(has: u32, wanted: u32, limit: u32, fill: Fill) -> Result<u32, Refusal> {
+    let limit = if limit == 0 { u32::MAX } else { limit };
+    let left = limit.saturating_sub(has);
+    match fill {
+        _ if wanted <= left => Ok(wanted),
+        Fill::UpTo if left > 0 => Ok(left),
+        _ => Err(Refusal::LimitReached(limit)),
     }
 }
 
@@ -344,6 +321,7 @@ pub(super) fn given(order: &Order, seq: Seq, replayed: bool) -> Given {
         units: order.units,
         price: order.price,
         expires_at: order.expires_at,
+        position: 0,
         replayed,
     }
 }

@@ -2,8 +2,9 @@
 
 use super::command::{About, OrderView, Party, Refusal, Seq, Stamp, Stock};
 use super::ident::{Form, Ident};
+use super::lines::OrderLine;
 use super::orders::Order;
-use super::shop::{Bounds, Shop, given, number};
+use super::shop::{Bounds, Shop, number};
 use super::stock::{Item, Phase, Sale};
 use super::terms::{Name, Terms};
 
@@ -48,6 +49,11 @@ impl Shop {
     #[inline]
     pub fn held(&self) -> u64 {
         self.held
+    }
+
+    /// Orders in state `waiting`.
+    pub fn waiting(&self) -> u64 {
+        self.sales.iter().map(|sale| u64::from(sale.waiting)).sum()
     }
 
     /// Orders remembered.
@@ -103,12 +109,19 @@ impl Shop {
 
     pub(super) fn view(&self, order: &Order) -> OrderView<'_> {
         OrderView {
-            given: given(order, order.id, false),
+            given: self.given(order, order.id, false),
             sale: order.sale,
             item: order.item,
+            lines: self.lines.of(order),
             buyer: self.party(self.buyers.ident(order.buyer)),
             key: self.party(order.key()),
         }
+    }
+
+    /// The lines of an order that is a basket; empty of any other.
+    pub fn lines(&self, order: Seq) -> &[OrderLine] {
+        let slot = self.orders.find_id(order);
+        slot.map_or(&[], |slot| self.lines.of(self.orders.at(slot)))
     }
 
     /// Units of an item as they now stand.

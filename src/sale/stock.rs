@@ -3,6 +3,7 @@
 use super::Stamp;
 use super::command::Stock;
 use super::terms::Terms;
+use super::waiters::Queue;
 
 /// Where a sale stands at some time. The numbers are those of the formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,12 +50,14 @@ pub(super) struct Item {
     pub(super) confirmed: u64,
     pub(super) price: u64,
     pub(super) limit: u32,
+    /// Who waits for it.
+    pub(super) queue: Queue,
 }
 
 impl Item {
     pub(super) fn shown(&self) -> Stock {
-        let Item { stock, free, held, confirmed, price, limit } = *self;
-        Stock { stock, free, held, confirmed, price, limit }
+        let Item { stock, free, held, confirmed, price, limit, queue } = *self;
+        Stock { stock, free, held, confirmed, waiting: queue.units, price, limit }
     }
 
     /// Every unit given into the sale is somewhere, and nowhere twice.
@@ -80,6 +83,10 @@ pub(super) struct Sale {
     pub(super) is_removed: bool,
     /// The lane of its holds.
     pub(super) lane: u8,
+    /// The lane of holds that were offered to those who waited.
+    pub(super) offer_lane: u8,
+    /// Orders that wait.
+    pub(super) waiting: u32,
     pub(super) items: Vec<Item>,
 }
 
@@ -92,7 +99,7 @@ const REMOVED: u8 = 16;
 
 impl Sale {
     /// A sale under these terms of which the operator has said nothing yet.
-    pub(super) fn new(terms: &Terms, lane: u8) -> Sale {
+    pub(super) fn new(terms: &Terms, lane: u8, offer_lane: u8) -> Sale {
         let or_never = |at: Stamp| if at == 0 { Stamp::MAX } else { at };
         let items = terms.items.iter().map(|item| Item {
             stock: item.stock,
@@ -101,6 +108,7 @@ impl Sale {
             confirmed: 0,
             price: item.price,
             limit: item.limit,
+            queue: Queue::EMPTY,
         });
         Sale {
             opens_at: or_never(terms.opens_at),
@@ -108,6 +116,8 @@ impl Sale {
             is_paused: false,
             is_removed: false,
             lane,
+            offer_lane,
+            waiting: 0,
             items: items.collect(),
             terms: terms.clone(),
         }

@@ -77,6 +77,15 @@ pub struct Terms {
     pub limit: u32,
     /// How long a hold lasts; 0 makes every order a purchase at once.
     pub hold_ms: u32,
+    /// By how much a hold may be prolonged, once; 0 for not at all.
+    pub extend_ms: u32,
+    /// How long units are held for one who waited for them; 0 without a waiting list.
+    pub offer_ms: u32,
+    /// Orders that may wait at once; 0 for no waiting list.
+    pub waitlist: u32,
+    /// Whether the first who waits for an item blocks those behind, or else the first that fits is
+    /// given what is free.
+    pub is_strict: bool,
     /// When it opens by itself; 0 if the operator opens it.
     pub opens_at: u64,
     /// When it ends by itself; 0 if it does not.

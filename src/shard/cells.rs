@@ -65,9 +65,9 @@ impl Intake {
                 binary::answer(told, tag, &mut connection.out);
                 return Ok(frame.bytes);
             }
-            self.requests.push(Head { time: stamp.into(), ..*head }.into());
-            for tail in &frame.tails[..tails] {
-                self.requests.push(*tail);
+            self.requests.push(Head { time: stamp.into(), tag: 0.into(), ..*head }.into());
+            for index in 0..tails {
+                self.requests.push(frame.tail(index, input));
             }
             let promised = self.names.promise(head, head.sale.to_native());
             self.take_off(connection, Flight { address, tag, form: Form::Binary, promised });

@@ -32,9 +32,10 @@ pub(super) fn resp(
     stamp: u64,
 ) -> Option<Refused> {
     let need = match command {
-        Command::Ask(ask) if ask.head.kind == kind::BUY => {
+        Command::Ask(ask) if is_purchase(ask.head.kind) => {
             let ticket = Shown::Text(commands::ticket(words));
-            let purchase = Purchase { sale: ask.sale, buyer: words.word(3), ticket, stamp };
+            let buyer = commands::buyer(words);
+            let purchase = Purchase { sale: ask.sale, buyer, ticket, stamp };
             return guard.buy(visitor, &purchase).err();
         }
         Command::Ask(ask) => need_of(ask.head.kind),
@@ -55,7 +56,7 @@ pub(super) fn binary(
 ) -> Option<Refused> {
     let head = frame.head.head();
     let need = match frame.what {
-        What::Ask if head.kind == kind::BUY => {
+        What::Ask if is_purchase(head.kind) => {
             let (buyer, len) = frame.buyer_text();
             let parts = frame.ticket(input);
             let ticket = match &parts {
@@ -94,7 +95,7 @@ pub(super) fn http(
         return Some(Refused::Denied(denied));
     }
     let Meaning::Ask(ask) = &request.meaning else { return None };
-    if ask.head.kind != kind::BUY {
+    if !is_purchase(ask.head.kind) {
         return None;
     }
     let mut text = [0; TEXT_BYTES_MAX];
@@ -107,6 +108,10 @@ pub(super) fn http(
     };
     let ticket = Shown::Text(request.ticket.unwrap_or_default());
     guard.buy(visitor, &Purchase { sale: ask.sale, buyer, ticket, stamp }).err()
+}
+
+fn is_purchase(kind: u8) -> bool {
+    matches!(kind, kind::BUY | kind::BASKET)
 }
 
 /// Requests change something, or they are reads; those have the higher numbers.

@@ -7,6 +7,7 @@
 //!
 //! Invariant: a request is answered here only when all the connection's requests before it are.
 
+use super::basket::{item_in_refusal, numbered, push_lines};
 use super::connection::Connection;
 use super::guarding;
 use super::intake::{self, Flight, Form, Intake, LOADING_RETRY_MS, Stop, push_ask};
@@ -14,7 +15,7 @@ use super::table::Address;
 use super::telling::shown;
 use crate::clock;
 use crate::limits::REPLY_CELLS_MAX;
-use crate::message::{Cell, kind};
+use crate::message::{Cell, kind, outcome};
 use crate::metrics::Protocol;
 use crate::ring::Reader;
 use crate::wire::http::answers::{CONTINUE, Teller};
@@ -27,7 +28,7 @@ const TIGHT_RETRY_MS: u64 = 1000;
 const SALE_SHIFT: u32 = 16;
 /// An answer of more cells is asked for only when nothing else of its connection is on its way:
 /// many of them for a short request each would fill the memory of a peer that does not read.
-const CELLS_AMONG_OTHERS_MAX: u16 = 8;
+const CELLS_AMONG_OTHERS_MAX: u16 = REPLY_CELLS_MAX as u16;
 
 /// What a shard keeps to speak HTTP.
 pub(super) struct Http {
@@ -110,7 +111,7 @@ impl Intake {
                 let (requests, head) = (&mut self.requests, &ask.head);
                 let told = self.refusing.sold_out(requests, http, in_flight, numbers, head, stamp);
                 if let Some(told) = told {
-                    teller.refusal(told.reply(), manner, out);
+                    teller.refusal(told.reply(), "", manner, out);
                     connection.told_to_continue = false;
                     return if manner.has(Manner::CLOSE) { Err(Stop::Close) } else { Ok(bytes) };
                 }
@@ -119,10 +120,22 @@ impl Intake {
                 if is_large && connection.in_flight > 0 {
                     return Err(Stop::Answers);
                 }
+                let is_basket = ask.head.kind == kind::BASKET;
+                let lines = is_basket.then(|| numbered(&mut self.names, &ask, numbers.0));
                 if is_large && read.is_tight {
                     teller.fault(&Fault::overfull(TIGHT_RETRY_MS), manner, out);
+                } else if let Some(Err(line)) = lines {
+                    if connection.in_flight > 0 {
+                        return Err(Stop::Answers);
+                    }
+                    let counters = &self.metrics.shards[self.refusing.index];
+                    counters.answers.count(Protocol::Http, outcome::UNKNOWN_ITEM);
+                    teller.unknown_line(line, ask.lines.line(line).0, manner, out);
                 } else {
                     push_ask(&mut self.requests, &ask, numbers, stamp);
+                    if let Some(Ok(lines)) = lines {
+                        push_lines(&mut self.requests, &lines);
+                    }
                     let tag = u32::from(numbers.0) << SALE_SHIFT | u32::from(manner.bits());
                     self.take_off(connection, Flight { address, tag, form: Form::Http, promised });
                 }
@@ -165,7 +178,10 @@ impl Intake {
             *cell = replies.get(at + 1 + tail);
         }
         match &cells[..tails] {
-            [] => teller.refusal(answer.reply(), manner, out),
+            [] => {
+                let item = item_in_refusal(page, (flight.tag >> SALE_SHIFT) as u16, answer.reply());
+                teller.refusal(answer.reply(), item, manner, out);
+            }
             tails => teller.order(&shown(page, answer.reply(), tails), manner, out),
         }
     }

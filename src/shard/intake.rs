@@ -14,6 +14,7 @@ use std::sync::{
     atomic::{AtomicBool, Ordering::Acquire},
 };
 
+use super::basket::push_basket;
 use super::connection::{Connection, Protocol};
 use super::guarding::{self, Porter};
 use super::http::Http;
@@ -25,7 +26,7 @@ use crate::limits::{
     CONNECTION_IN_FLIGHT_TIGHT, OUT_BYTES_HIGH, REPLY_RING_CELLS, REQUEST_TAILS_MAX,
     SALE_CELLS_MAX, SHARD_IN_FLIGHT_MAX,
 };
-use crate::message::{Cell, kind, text_tail};
+use crate::message::{Cell, kind, outcome, text_tail};
 use crate::metrics::{self, Metrics};
 use crate::ring::Writer;
 use crate::wire::answers;
@@ -59,6 +60,7 @@ pub(super) enum Stop {
 pub(super) enum Form {
     Binary,
     Buy,
+    Basket,
     Change,
     Order,
     Stock,
@@ -250,14 +252,31 @@ impl Intake {
                     return Ok(bytes);
                 }
                 let promised = self.names.promise(&ask.head, numbers.0);
-                push_ask(&mut self.requests, &ask, numbers, stamp);
+                let mut tag = 0;
+                if ask.head.kind == kind::BASKET {
+                    let rooms = (&mut self.requests, &mut self.names);
+                    if let Err(line) = push_basket(rooms, &ask, numbers, stamp) {
+                        if in_flight > 0 {
+                            return Err(Stop::Answers);
+                        }
+                        self.metrics.shards[self.refusing.index]
+                            .answers
+                            .count(resp, outcome::UNKNOWN_ITEM);
+                        answers::unknown_item(ask.lines.line(line).0, &mut connection.out);
+                        return Ok(bytes);
+                    }
+                    tag = u32::from(numbers.0);
+                } else {
+                    push_ask(&mut self.requests, &ask, numbers, stamp);
+                }
                 let form = match ask.head.kind {
                     kind::BUY => Form::Buy,
+                    kind::BASKET => Form::Basket,
                     kind::ORDER => Form::Order,
                     kind::STOCK => Form::Stock,
                     _ => Form::Change,
                 };
-                self.take_off(connection, Flight { address, tag: 0, form, promised });
+                self.take_off(connection, Flight { address, tag, form, promised });
             }
             _ if connection.in_flight > 0 => return Err(Stop::Answers),
             Command::Ask(_) => connection.out.extend_from_slice(answers::LOADING),

@@ -9,6 +9,7 @@
 //! flights says whose each is; on a connection every answer stands in the order of its requests.
 
 mod acceptor;
+mod basket;
 mod cells;
 mod connection;
 mod farewell;

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::directory::{Directory, Page};
-use crate::limits::REPLY_CELLS_MAX;
+use crate::limits::{ORDER_CELLS_MAX, REPLY_CELLS_MAX};
 use crate::message::{Head, kind};
 use crate::sale::{Name, TEXT_BYTES_MAX, Text};
 
@@ -88,8 +88,9 @@ impl Names {
     #[inline]
     pub(super) fn promise(&self, head: &Head, sale: u16) -> u16 {
         let cells = match head.kind {
-            kind::BUY | kind::CONFIRM | kind::RELEASE if !head.is_full() => 1,
+            kind::BUY..=kind::BASKET if !head.is_full() => 1,
             kind::STOCK => 1,
+            kind::BUY => ORDER_CELLS_MAX,
             kind::SALE => self.page().names(sale).map_or(1, |names| 1 + names.items.len()),
             _ => REPLY_CELLS_MAX,
         };

@@ -34,7 +34,7 @@ impl Refusing {
         head: &Head,
         stamp: u64,
     ) -> Option<Cell> {
-        if head.kind != kind::BUY || in_flight > 0 {
+        if head.kind != kind::BUY || in_flight > 0 || head.is_waiting() {
             return None;
         }
         let notice = self.board.sold_out(numbers, head, stamp)?;

@@ -6,6 +6,7 @@
 //! Invariant: a flight leaves the list exactly when its answer leaves the ring.
 
 use super::Shard;
+use super::basket::item_in_refusal;
 use super::connection::{Connection, Wait};
 use super::intake::{Flight, Form, Intake};
 use super::table::Address;
@@ -158,20 +159,21 @@ fn write_resp(
             answers::order(&shown, connection.session.resp3, out);
         }
         Form::Change => answers::change(reply, out),
+        Form::Basket => {
+            let item = item_in_refusal(intake.names.page(), flight.tag as u16, reply);
+            answers::basket(reply, item, out);
+        }
         _ => answers::buy(reply, out),
     }
 }
 
 /// An order with the names behind its numbers; `tails` begin with its own head.
 pub(super) fn shown<'a>(page: &'a Page, reply: &'a Reply, tails: &'a [Cell]) -> Shown<'a> {
-    let head = tails[0].head();
-    let item = usize::from(head.item.to_native());
-    let names = page.names(head.sale.to_native());
-    let item_name = names.and_then(|names| names.items.get(item.checked_sub(1)?));
+    let names = page.names(tails[0].head().sale.to_native());
     Shown {
         reply,
         tails,
         sale: names.map_or("", |names| names.name.as_str()),
-        item: item_name.map_or("", |name| name.as_str()),
+        items: names.map_or(&[], |names| &names.items),
     }
 }

@@ -8,15 +8,16 @@
 use super::scribe::Scribe;
 use super::{push_decimal, push_moment};
 use crate::access::{Denied, Refused};
-use crate::message::{Cell, Reply, StockReply, join_text, outcome};
-use crate::sale::{Form, Ident, TEXT_BYTES_MAX, text_len};
+use crate::message::{Cell, Reply, StockReply, join_text, kind, lines_in, outcome};
+use crate::sale::{Form, Ident, Name, OrderLine, TEXT_BYTES_MAX, text_len};
 
 /// While the journal is replayed.
 pub const LOADING: &[u8] = b"-LOADING doorbuster is replaying its journal\r\n";
 /// To a connection above the limit.
 pub const TOO_MANY_CLIENTS: &[u8] = b"-ERR max number of clients reached\r\n";
 
-/// Answers `BUY`: `[state, order, seq, units, price, expires_in_ms]` or a refusal.
+/// Answers `BUY`: `[state, order, seq, units, price, expires_in_ms]`, with the place behind if it
+/// waits, or a refusal.
 #[inline]
 pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
     let start: &[u8] = match reply.outcome {
@@ -24,6 +25,9 @@ pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
         outcome::CONFIRMED => b"*6\r\n$9\r\nconfirmed\r\n:",
         outcome::RELEASED => b"*6\r\n$8\r\nreleased\r\n:",
         outcome::EXPIRED => b"*6\r\n$7\r\nexpired\r\n:",
+        outcome::CANCELLED => b"*6\r\n$9\r\ncancelled\r\n:",
+        outcome::WAITING => b"*7\r\n$7\r\nwaiting\r\n:",
+        outcome::LEFT => b"*6\r\n$4\r\nleft\r\n:",
         _ => return refusal(reply, out),
     };
     let mut line: Scribe = Scribe::new();
@@ -31,11 +35,38 @@ pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
     line.text(b"\r\n:").decimal(reply.seq.to_native());
     line.text(b"\r\n:").decimal(u64::from(reply.units.to_native()));
     line.text(b"\r\n:").decimal(reply.price.to_native());
+    if reply.outcome == outcome::WAITING {
+        line.text(b"\r\n:0");
+    }
     line.text(b"\r\n:").decimal(u64::from(reply.expires_in_ms.to_native()));
     line.text(b"\r\n").append_to(out);
 }
 
-/// Answers `CONFIRM` and `RELEASE`: `[state, order, seq]` or a refusal.
+/// Answers `BASKET`: as [`buy`], units and price in all; a refusal has the name of the item that it
+/// is about behind what helps, if it is about one.
+pub fn basket(reply: &Reply, item: &str, out: &mut Vec<u8>) {
+    if item.is_empty() {
+        return buy(reply, out);
+    }
+    let word = outcome::word(reply.outcome).as_bytes();
+    let mut line: Scribe = Scribe::new();
+    match reply.outcome {
+        outcome::PRICE_CHANGED | outcome::LIMIT_REACHED => {
+            line.text(b"*3\r\n").bulk(word).integer(reply.price.to_native())
+        }
+        _ => line.text(b"*2\r\n").bulk(word),
+    };
+    line.bulk(item.as_bytes()).append_to(out);
+}
+
+/// Answers a `BASKET` that names an item which the sale does not have.
+pub fn unknown_item(item: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"*2\r\n");
+    push_bulk(outcome::word(outcome::UNKNOWN_ITEM).as_bytes(), out);
+    push_bulk(item, out);
+}
+
+/// Answers `CONFIRM`, `RELEASE`, `EXTEND` and `CANCEL`: `[state, order, seq]` or a refusal.
 pub fn change(reply: &Reply, out: &mut Vec<u8>) {
     if outcome::is_refusal(reply.outcome) {
         return refusal(reply, out);
@@ -92,32 +123,64 @@ pub fn stock(reply: &StockReply, out: &mut Vec<u8>) {
 pub struct Shown<'a> {
     /// The answer.
     pub reply: &'a Reply,
-    /// The order's own head and its long texts.
+    /// The order's own head, its long texts and its lines.
     pub tails: &'a [Cell],
     /// The sale's name.
     pub sale: &'a str,
-    /// The item's name.
-    pub item: &'a str,
+    /// The names of the sale's items, in the order of their numbers.
+    pub items: &'a [Name],
 }
 
-/// Answers `ORDER` with all that is known of it: a map in RESP3, a flat array in RESP2.
+impl Shown<'_> {
+    /// The name of an item.
+    pub fn item(&self, number: u16) -> &str {
+        let name = self.items.get(usize::from(number).wrapping_sub(1));
+        name.map_or("", |name| name.as_str())
+    }
+
+    /// What is left of its hold, ms, and its place among those who wait, 0 if it does not.
+    pub fn times(&self) -> (u64, u64) {
+        let number = u64::from(self.reply.expires_in_ms.to_native());
+        if self.reply.outcome == outcome::WAITING { (0, number) } else { (number, 0) }
+    }
+
+    /// The lines of a basket; none of an order of one item.
+    pub fn lines(&self) -> impl Iterator<Item = OrderLine> {
+        self.tails.iter().filter(|cell| cell.kind() == kind::LINES).flat_map(lines_in)
+    }
+}
+
+/// Answers `ORDER` with all that is known of it: a map in RESP3, a flat array in RESP2. A basket
+/// has `lines` of item, units and price where other orders have `item`; its price is that of all.
 pub fn order(shown: &Shown<'_>, resp3: bool, out: &mut Vec<u8>) {
-    let Shown { reply, tails, sale, item } = shown;
+    let Shown { reply, tails, sale, .. } = shown;
     let Some((head, texts)) = tails.split_first() else { return refusal(reply, out) };
     let head = head.head();
     let mut texts = texts.iter();
     let (buyer, key) = (head.buyer(), head.key());
-    out.extend_from_slice(if resp3 { b"%11\r\n" } else { b"*22\r\n" });
+    out.extend_from_slice(if resp3 { b"%12\r\n" } else { b"*24\r\n" });
     integer_field("order", reply.order.to_native(), out);
     integer_field("seq", reply.seq.to_native(), out);
     text_field("sale", sale.as_bytes(), out);
     text_field("state", outcome::word(reply.outcome).as_bytes(), out);
     ident_field("buyer", buyer, &mut texts, out);
     ident_field("key", key, &mut texts, out);
-    text_field("item", item.as_bytes(), out);
+    if head.kind == kind::BASKET {
+        push_bulk(b"lines", out);
+        array(shown.lines().count() as u64, out);
+        for line in shown.lines() {
+            array(3, out);
+            push_bulk(shown.item(line.item).as_bytes(), out);
+            push_integer(u64::from(line.units), out);
+            push_integer(line.price, out);
+        }
+    } else {
+        text_field("item", shown.item(head.item.to_native()).as_bytes(), out);
+    }
     integer_field("units", u64::from(head.units.to_native()), out);
     integer_field("price", head.price.to_native(), out);
-    integer_field("expires_in_ms", u64::from(reply.expires_in_ms.to_native()), out);
+    let (left_ms, position) = shown.times();
+    integer_field("expires_in_ms", left_ms, out);
     match reply.expires_at.to_native() {
         0 => {
             push_bulk(b"expires_at", out);
@@ -129,6 +192,13 @@ pub fn order(shown: &Shown<'_>, resp3: bool, out: &mut Vec<u8>) {
             push_moment(expires_at, out);
             out.extend_from_slice(b"\r\n");
         }
+    }
+    match position {
+        0 => {
+            push_bulk(b"position", out);
+            out.extend_from_slice(if resp3 { b"_\r\n" } else { b"$-1\r\n" });
+        }
+        position => integer_field("position", position, out),
     }
 }
 
@@ -157,6 +227,16 @@ fn text_field(name: &str, text: &[u8], out: &mut Vec<u8>) {
 
 fn integer_field(name: &str, value: u64, out: &mut Vec<u8>) {
     push_bulk(name.as_bytes(), out);
+    push_integer(value, out);
+}
+
+fn array(len: u64, out: &mut Vec<u8>) {
+    out.push(b'*');
+    push_decimal(len, out);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn push_integer(value: u64, out: &mut Vec<u8>) {
     out.push(b':');
     push_decimal(value, out);
     out.extend_from_slice(b"\r\n");
@@ -174,7 +254,7 @@ pub fn push_bulk(text: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Head, kind, text_tail};
+    use crate::message::{Head, encode_lines, text_tail};
     use bytemuck::Zeroable;
 
     fn shown(write: impl Fn(&mut Vec<u8>)) -> String {
@@ -202,7 +282,11 @@ mod tests {
             shown(|out| buy(&reply(outcome::HELD), out)),
             "*6 $4 held :42 :43 :1 :2500 :120000 "
         );
-        for state in [outcome::CONFIRMED, outcome::RELEASED, outcome::EXPIRED] {
+        assert_eq!(
+            shown(|out| buy(&reply(outcome::WAITING), out)),
+            "*7 $7 waiting :42 :43 :1 :2500 :0 :120000 "
+        );
+        for state in (outcome::CONFIRMED..=outcome::CANCELLED).chain([outcome::LEFT]) {
             let word = outcome::word(state);
             let start = format!("*6 ${} {word} :42 ", word.len());
             assert!(shown(|out| buy(&reply(state), out)).starts_with(&start));
@@ -213,6 +297,13 @@ mod tests {
             shown(|out| buy(&reply(outcome::PRICE_CHANGED), out)),
             "*2 $13 price_changed :2500 "
         );
+        assert_eq!(
+            shown(|out| basket(&reply(outcome::LIMIT_REACHED), "tee", out)),
+            "*3 $13 limit_reached :2500 $3 tee "
+        );
+        assert_eq!(shown(|out| basket(&reply(40), "", out)), "*1 $8 sold_out ");
+        assert_eq!(shown(|out| basket(&reply(40), "tee", out)), "*2 $8 sold_out $3 tee ");
+        assert_eq!(shown(|out| unknown_item(b"hat", out)), "*2 $12 unknown_item $3 hat ");
         assert_eq!(
             shown(|out| change(&reply(outcome::UNKNOWN_ORDER), out)),
             "*1 $13 unknown_order "
@@ -235,19 +326,30 @@ mod tests {
         head.price = 100.into();
         let mut reply = reply(outcome::HELD);
         reply.expires_at = 1_795_809_720_123_000_000.into();
+        head.item = 1.into();
+        let items = ["tee", "cap"].map(|name| Name::parse(name.as_bytes()).expect("a name"));
         let tails = [head.into(), text_tail(key)];
         let order_of = |reply: &Reply, resp3| {
-            let shown_order = Shown { reply, tails: &tails, sale: "drop", item: "tee" };
+            let shown_order = Shown { reply, tails: &tails, sale: "drop", items: &items };
             shown(|out| order(&shown_order, resp3, out))
         };
         assert_eq!(
             order_of(&reply, true),
-            "%11 $5 order :42 $3 seq :43 $4 sale $4 drop $5 state $4 held $5 buyer $2 77 $3 key \
+            "%12 $5 order :42 $3 seq :43 $4 sale $4 drop $5 state $4 held $5 buyer $2 77 $3 key \
              $33 a-key-that-is-longer-than-sixteen $4 item $3 tee $5 units :2 $5 price :100 \
-             $13 expires_in_ms :120000 $10 expires_at $24 2026-11-27T20:02:00.123Z "
+             $13 expires_in_ms :120000 $10 expires_at $24 2026-11-27T20:02:00.123Z $8 position _ "
+        );
+        let lines = [OrderLine::new(2, 1, 900), OrderLine::new(1, 2, 50)];
+        head.kind = kind::BASKET;
+        let tails = [head.into(), text_tail(key), encode_lines(&lines)];
+        let shown_order = Shown { reply: &reply, tails: &tails, sale: "drop", items: &items };
+        assert!(
+            shown(|out| order(&shown_order, true, out)).contains(
+                "$5 lines *2 *3 $3 cap :1 :900 *3 $3 tee :2 :50 $5 units :2 $5 price :100 "
+            )
         );
         reply.expires_at = 0.into();
-        assert!(order_of(&reply, false).starts_with("*22 $5 order"));
-        assert!(order_of(&reply, false).ends_with("$10 expires_at $-1 "));
+        assert!(order_of(&reply, false).starts_with("*24 $5 order"));
+        assert!(order_of(&reply, false).ends_with("$10 expires_at $-1 $8 position $-1 "));
     }
 }

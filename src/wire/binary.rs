@@ -9,10 +9,10 @@
 //!
 //! **Requests** are a head cell and `tails` cells behind it:
 //!
-//! | bytes | field | buy 1 | confirm 2, release 3, order 64 | stock 65 | resolve 96 | ping 97 |
+//! | bytes | field | buy 1 | of an order | stock 65 | resolve 96 | ping 97 |
 //! |---|---|---|---|---|---|---|
 //! | 0 | kind | | | | | |
-//! | 1 | forms | buyer's in bits 0-2, key's in 3-5 | buyer's (0: not checked) | 0 | 0 | 0 |
+//! | 1 | options | buyer's form in bits 0-2, key's in 3-5 | buyer's (0: not checked) | 0 | 0 | 0 |
 //! | 2..4 | tails | long texts, ticket | one if the buyer is long | 0 | 1 or 2 | 0 |
 //! | 4..8 | tag | echoed | echoed | echoed | echoed | echoed |
 //! | 8..10 | sale's number | yes | yes | yes | | |
@@ -23,6 +23,17 @@
 //! | 48..56 | highest price | or all ones for any | | | | |
 //! | 56..64 | zero | | | | | |
 //!
+//! A purchase whose options have bit 6 is content with fewer units, one at least; one with bit 7
+//! rather waits than be sold out, and is then answered 6 waiting, with its place in
+//! `expires_in_ms`.
+//!
+//! A *basket* 6 is as a purchase, but item and units are 0 and its 1 to 16 lines lie in cells
+//! behind the long texts, three to a cell and all cells but the last full: `[0] = 131`, `[1]` the
+//! lines in it, and from 16, 32 and 48 on for each line `[0..2]` the item's number, `[4..8]` its
+//! units, all else zero. Lines of one item count as one.
+//!
+//! Of an order are confirm 2, release 3, extend 4, cancel 5 and order 64.
+//!
 //! Forms: 1 a decimal integer below 2^128 without leading zeros (bits: its value); 2 other text of
 //! up to 16 bytes (bits: it, zero-padded); 3 and 4 a hyphenated UUID in lower and upper case (bits:
 //! its value); 5 any other text of 17 to 64 bytes: bits are its first 16, and a *tail* carries the
@@ -30,16 +41,18 @@
 //! key's. The tails of `resolve` are bare names, zero-padded: the sale's and, if there are two, the
 //! item's.
 //!
-//! A purchase may carry the buyer's signed *ticket* in a cell behind its other tails: `[0] = 130`,
-//! `[8..40]` the HMAC-SHA256, `[40..48]` the expiry in Unix seconds, all else zero.
+//! A purchase or basket may carry the buyer's signed *ticket* in a cell behind its other tails:
+//! `[0] = 130`, `[8..40]` the HMAC-SHA256, `[40..48]` the expiry in Unix seconds, all else zero.
 //!
 //! **Answers** come in the order of the requests, as [`Reply`] or, to `stock`, [`StockReply`]
 //! cells, with the tag of the request. `resolve` has the sale's number in `order` and the item's in
-//! `seq`. `order` has the order's own head in a tail, then its long texts. A head with values out
-//! of bounds is answered `malformed`; one whose length cannot be known (unknown kind, wrong tails)
-//! too, and then the connection is closed. One whose token has no role for it is answered 67
-//! forbidden; one whose token does not count any more 66 unauthorized, and then the connection is
-//! closed. Field by field the cells are described in [`message`](crate::message).
+//! `seq`. `order` has the order's own head in a tail, then its long texts and, of a basket, its
+//! lines with their prices. The refusal of a basket has in `units` the line that it is about, from
+//! 1, and in `expires_in_ms` that line's item. A head with values out of bounds is answered
+//! `malformed`; one whose length cannot be known (unknown kind, wrong tails) too, and then the
+//! connection is closed. One whose token has no role for it is answered 67 forbidden; one whose
+//! token does not count any more 66 unauthorized, and then the connection is closed. Field by field
+//! the cells are described in [`message`](crate::message).
 //!
 //! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt
 //! canonically.
@@ -47,22 +60,20 @@
 use bytemuck::Zeroable;
 
 pub use super::greeting::{Greeting, VERSION, hello, parse_hello, turned_away};
-use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, UNITS_MAX};
+use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, TEXT_TAILS_MAX, UNITS_MAX};
 use crate::message::{
-    CELL_BYTES, Cell, Head, NO_MAX_PRICE, Reply, SaleReply, StockReply, join_text, kind,
-    ticket_parts,
+    CELL_BYTES, Cell, Head, Lines, NO_MAX_PRICE, Reply, SaleReply, StockReply, UP_TO, WAITS,
+    join_text, kind, ticket_parts,
 };
-use crate::sale::{Form, Ident, Name, TEXT_BYTES_MAX, Text, text_len};
-
-const TAILS_AT_ONCE_MAX: usize = 2;
-const _: () = assert!(REQUEST_TAILS_MAX == TAILS_AT_ONCE_MAX);
+use crate::sale::{Form, Ident, Name, OrderLine, TEXT_BYTES_MAX, Text, text_len};
 
 /// One request and the cells behind it.
 pub struct Frame {
     /// Copied out, aligned.
     pub head: Cell,
-    /// Its tails; the first `tails` of them. A ticket is none of them and not counted.
-    pub tails: [Cell; REQUEST_TAILS_MAX],
+    /// The first of its tails, those that may be long texts or names. A ticket is none of them and
+    /// not counted.
+    pub tails: [Cell; TEXT_TAILS_MAX],
     /// Bytes that it took.
     pub bytes: usize,
     /// Whether its last cell is a ticket.
@@ -108,7 +119,8 @@ pub fn parse(input: &[u8]) -> Option<Frame> {
     };
     let expected = match reading.kind {
         kind::BUY if tails == longs + 1 => return ticketed(frame, input, longs),
-        kind::BUY | kind::CONFIRM | kind::RELEASE | kind::ORDER | kind::STOCK => longs..=longs,
+        kind::BASKET => return basket(frame, input, longs),
+        kind::BUY..=kind::CANCEL | kind::ORDER | kind::STOCK => longs..=longs,
         kind::RESOLVE => 1..=2,
         kind::PING => 0..=0,
         _ => return Some(frame),
@@ -145,7 +157,41 @@ fn ticketed(mut frame: Frame, input: &[u8], longs: usize) -> Option<Frame> {
     Some(frame)
 }
 
+/// A basket, whose lines lie behind its `longs` texts, with a ticket behind or without.
+fn basket(mut frame: Frame, input: &[u8], longs: usize) -> Option<Frame> {
+    let tails = usize::from(frame.head.head().tails.to_native());
+    if !(longs + 1..=REQUEST_TAILS_MAX + 1).contains(&tails) {
+        return Some(frame);
+    }
+    let last = cell_at(input.get(CELL_BYTES * tails..)?)?;
+    for (index, tail) in frame.tails[..longs].iter_mut().enumerate() {
+        *tail = cell_at(&input[CELL_BYTES * (index + 1)..])?;
+    }
+    frame.bytes += CELL_BYTES * tails;
+    frame.ticketed = last.kind() == kind::TICKET;
+    let tails = tails - usize::from(frame.ticketed);
+    frame.head = Head { tails: (tails as u16).into(), ..*frame.head.head() }.into();
+    let lines = Lines::read(tails - longs, |index| frame.tail(longs + index, input));
+    let good = lines.is_some_and(|lines| {
+        let is_good = |line: &OrderLine| (1..=UNITS_MAX).contains(&line.units) && line.price == 0;
+        lines.all().iter().all(is_good)
+    });
+    let good = good && (!frame.ticketed || ticket_parts(&last).is_some());
+    let good = good && makes_sense(frame.head.head(), &frame.tails[..longs]);
+    frame.what = if good { What::Ask } else { What::Malformed };
+    Some(frame)
+}
+
 impl Frame {
+    /// One of its tails, in the input that it was parsed from.
+    #[inline]
+    pub fn tail(&self, index: usize, input: &[u8]) -> Cell {
+        match self.tails.get(index) {
+            Some(tail) if self.head.kind() != kind::BASKET => *tail,
+            _ => cell_at(&input[CELL_BYTES * (index + 1)..]).expect("it was parsed whole"),
+        }
+    }
+
     /// Expiry and mac of its ticket, in the input that it was parsed from.
     pub fn ticket(&self, input: &[u8]) -> Option<(u64, [u8; 32])> {
         if !self.ticketed {
@@ -176,14 +222,17 @@ fn long(form: u8) -> usize {
 #[inline]
 fn makes_sense(head: &Head, tails: &[Cell]) -> bool {
     let (Some(buyer), Some(key)) = (head.buyer(), head.key()) else { return false };
-    if head.options >> 6 != 0 {
+    let known = if head.kind == kind::BUY { UP_TO | WAITS } else { 0 };
+    if head.options >> 6 << 6 & !known != 0 {
         return false;
     }
     let mut tails = tails.iter();
     match head.kind {
-        kind::BUY => {
-            let price = head.price.to_native();
-            (1..=UNITS_MAX).contains(&head.units.to_native())
+        kind::BUY | kind::BASKET => {
+            let (price, units) = (head.price.to_native(), head.units.to_native());
+            let is_basket = head.kind == kind::BASKET;
+            (if is_basket { units == 0 } else { (1..=UNITS_MAX).contains(&units) })
+                && (!is_basket || head.item.to_native() == 0)
                 && (price <= PRICE_MAX || price == NO_MAX_PRICE)
                 && buyer.form != Form::None
                 && key.form != Form::None
@@ -243,158 +292,4 @@ pub fn answer(mut reply: Cell, tag: u32, out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::message::text_tail;
-    use proptest::prelude::*;
-
-    fn buy(buyer: &str, key: &str) -> (Head, Vec<Cell>) {
-        let mut head = Head::new(kind::BUY);
-        let mut tails = Vec::new();
-        let idents = [buyer, key].map(|text| {
-            let ident = Ident::parse(text.as_bytes()).expect("a good ident");
-            if ident.form == Form::Long {
-                tails.push(text_tail(text.as_bytes()));
-            }
-            ident
-        });
-        head.set_buyer(idents[0]);
-        head.set_key(idents[1]);
-        head.units = 1.into();
-        head.price = NO_MAX_PRICE.into();
-        head.tails = (tails.len() as u16).into();
-        (head, tails)
-    }
-
-    fn bytes(head: Head, tails: &[Cell]) -> Vec<u8> {
-        let mut bytes = Cell::from(head).0.to_vec();
-        tails.iter().for_each(|tail| bytes.extend_from_slice(&tail.0));
-        bytes
-    }
-
-    fn what(head: Head, tails: &[Cell]) -> What {
-        parse(&bytes(head, tails)).expect("whole").what
-    }
-
-    #[test]
-    fn heads_out_of_bounds_are_malformed() {
-        let (good, _) = buy("u1", "k1");
-        assert_eq!(what(good, &[]), What::Ask);
-        let bad: [fn(&mut Head); 9] = [
-            |head| head.units = 0.into(),
-            |head| head.units = (UNITS_MAX + 1).into(),
-            |head| head.price = (PRICE_MAX + 1).into(),
-            |head| head.options |= 64,
-            |head| head.options = 6,
-            |head| head.set_buyer(Ident::NONE),
-            |head| head.set_key(Ident::NONE),
-            |head| head.buyer = *b"42\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-            |head| head.key = *b"a\0b\0\0\0\0\0\0\0\0\0\0\0\0\0",
-        ];
-        for (index, spoil) in bad.iter().enumerate() {
-            let mut head = good;
-            spoil(&mut head);
-            assert_eq!(what(head, &[]), What::Malformed, "{index}");
-        }
-        let mut confirm = Head::new(kind::CONFIRM);
-        confirm.set_order(u64::MAX);
-        assert_eq!(what(confirm, &[]), What::Ask);
-        confirm.set_buyer(Ident::parse(b"u1").expect("good"));
-        assert_eq!(what(confirm, &[]), What::Ask);
-        confirm.key[8] = 1;
-        assert_eq!(what(confirm, &[]), What::Malformed);
-        assert_eq!(what(Head::new(kind::STOCK), &[]), What::Ask);
-    }
-
-    #[test]
-    fn tails_must_be_what_the_forms_say() {
-        let text = "a-text-longer-than-sixteen";
-        let (head, tails) = buy(text, text);
-        assert_eq!(what(head, &tails), What::Ask);
-        assert!(parse(&bytes(head, &tails[..1])).is_none());
-        let mut short = head;
-        short.tails = 1.into();
-        assert_eq!(what(short, &tails), What::Lost);
-        assert_eq!(what(Head::new(99), &[]), What::Lost);
-        assert_eq!(what(Head::new(kind::RESOLVE), &[]), What::Lost);
-        for (at, byte) in [(0, 0), (1, 1), (57, b'x'), (20, b'x'), (8, b' '), (8, 0)] {
-            let mut spoilt = tails.clone();
-            spoilt[1].0[at] = byte;
-            assert_eq!(what(head, &spoilt), What::Malformed, "{at} {byte}");
-        }
-        // A UUID has a form of its own.
-        let uuid = "6f1e0c4a-0000-4000-8000-0123456789ab";
-        let mut head = head;
-        head.buyer.copy_from_slice(&uuid.as_bytes()[..16]);
-        assert_eq!(what(head, &[text_tail(uuid.as_bytes()), tails[1]]), What::Malformed);
-    }
-
-    #[test]
-    fn a_ticket_is_taken_off_a_purchase_and_nothing_else_may_carry_one() {
-        let ticket = crate::message::ticket_tail(77, &[9; 32]);
-        for (buyer, key) in [("u1", "k1"), ("a-buyer-longer-than-sixteen", "k1")] {
-            let (mut head, mut cells) = buy(buyer, key);
-            let longs = cells.len();
-            cells.push(ticket);
-            head.tails = (cells.len() as u16).into();
-            let whole = bytes(head, &cells);
-            assert!(parse(&whole[..whole.len() - 1]).is_none());
-            let frame = parse(&whole).expect("whole");
-            assert_eq!((frame.what, frame.bytes), (What::Ask, whole.len()));
-            assert_eq!(usize::from(frame.head.head().tails.to_native()), longs);
-            assert_eq!(frame.ticket(&whole), Some((77, [9; 32])));
-            let (text, len) = frame.buyer_text();
-            assert_eq!(&text[..len], buyer.as_bytes());
-            cells[longs].0[63] = 1;
-            assert_eq!(what(head, &cells), What::Malformed);
-            head.tails = (longs as u16 + 2).into();
-            cells.push(ticket);
-            assert_eq!(what(head, &cells), What::Lost);
-        }
-        let mut confirm = Head::new(kind::CONFIRM);
-        confirm.tails = 1.into();
-        assert_eq!(what(confirm, &[ticket]), What::Lost);
-    }
-
-    #[test]
-    fn answers_carry_the_tag_and_nothing_of_the_rings() {
-        let reply = Reply { order: 42.into(), arrived: 7.into(), ..Reply::zeroed() };
-        let mut out = Vec::new();
-        answer(reply.into(), 0xABCD, &mut out);
-        let told = cell_at(&out).expect("a cell");
-        assert_eq!((told.reply().tag.to_native(), told.reply().arrived.to_native()), (0xABCD, 0));
-        assert_eq!(told.reply().order.to_native(), 42);
-    }
-
-    proptest! {
-        #[test]
-        fn a_prefix_is_never_enough_and_the_whole_always_is(
-            buyer in "[!-~]{1,64}", key in "[!-~]{1,64}", cut in 0_usize..192,
-        ) {
-            let (head, tails) = buy(&buyer, &key);
-            let whole = bytes(head, &tails);
-            let frame = parse(&whole).expect("whole");
-            prop_assert_eq!((frame.what, frame.bytes), (What::Ask, whole.len()));
-            prop_assert_eq!(&frame.tails[..tails.len()], &tails[..]);
-            if cut < whole.len() {
-                prop_assert!(parse(&whole[..cut]).is_none());
-            }
-        }
-
-        #[test]
-        fn garbage_never_panics(
-            mut garbage in prop::collection::vec(any::<u8>(), 0..300),
-            kind in prop::sample::select(vec![1_u8, 2, 3, 64, 65, 96, 97, 0xDB]), tails in 0_u8..3,
-        ) {
-            if garbage.len() > 4 {
-                garbage[0] = kind;
-                garbage[2..4].copy_from_slice(&[tails, 0]);
-            }
-            if let Some(frame) = parse(&garbage) {
-                prop_assert!(frame.bytes <= garbage.len());
-                frame.tails.iter().for_each(|tail| { name(tail); });
-            }
-            parse_hello(&garbage);
-        }
-    }
-}
+mod tests;

@@ -6,13 +6,16 @@
 //!
 //! Invariant: an [`Ask`] holds units, prices and idents within the bounds of the house.
 
+use super::http::Sent;
 use super::resp::Words;
-use crate::limits::{PRICE_MAX, UNITS_MAX};
-use crate::message::{Head, NO_MAX_PRICE, kind};
+use crate::limits::{BASKET_LINES_MAX, PRICE_MAX, UNITS_MAX};
+use crate::message::{Head, NO_MAX_PRICE, UP_TO, WAITS, kind, line_cells};
 use crate::sale::{BadIdent, Form, Ident};
 
-/// Where the options of `BUY` begin: pairs of a word and its value.
+/// Where the options of `BUY` begin: a word and its value, or a word alone.
 const OPTIONS_AT: usize = 5;
+/// Where the lines of `BASKET` begin: pairs of an item and units.
+const LINES_AT: usize = 4;
 
 /// What a RESP request turned out to be.
 pub enum Command<'a> {
@@ -36,6 +39,51 @@ pub struct Ask<'a> {
     pub long_buyer: &'a [u8],
     /// The key if it is a long text, else empty.
     pub long_key: &'a [u8],
+    /// The lines of a basket.
+    pub lines: Lines<'a>,
+}
+
+/// The lines of a basket where they lie, as the peer spells them.
+#[derive(Clone, Copy)]
+pub enum Lines<'a> {
+    /// It is no basket.
+    None,
+    /// So many pairs of an item's name and units, in the words of a request.
+    Words(Words<'a>, usize),
+    /// In the body of a request.
+    Sent(Sent<'a>),
+}
+
+impl<'a> Lines<'a> {
+    /// How many.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Lines::None => 0,
+            Lines::Words(_, count) => *count,
+            Lines::Sent(sent) => sent.len(),
+        }
+    }
+
+    /// Whether it is no basket.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The name of a line's item, which may be anything, and its units.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn line(&self, index: usize) -> (&'a [u8], u32) {
+        match self {
+            Lines::None => panic!("no basket has no line"),
+            Lines::Words(words, _) => {
+                let at = LINES_AT + 2 * index;
+                (words.word(at), units(words.word(at + 1)).expect("the reader has seen to it"))
+            }
+            Lines::Sent(sent) => sent.line(index),
+        }
+    }
 }
 
 /// What is wrong with a request.
@@ -45,8 +93,12 @@ pub enum Fault {
     Arity(&'static str),
     /// A word that the command does not know.
     Syntax,
-    /// `UNITS` is no number within bounds.
+    /// `UNITS`, or the units of a line, is no number within bounds.
     Units,
+    /// A basket is to wait.
+    BasketWaits,
+    /// More lines than a basket may have, or none.
+    Lines,
     /// `MAXPRICE` is no number within bounds.
     MaxPrice,
     /// An order's id is no number.
@@ -64,6 +116,8 @@ impl Fault {
             Fault::Arity(name) => format!("wrong number of arguments for '{name}' command"),
             Fault::Syntax => "syntax error".into(),
             Fault::Units => format!("UNITS must be an integer from 1 to {UNITS_MAX}"),
+            Fault::BasketWaits => "WAIT goes with BUY: a basket is given at once or not".into(),
+            Fault::Lines => format!("a basket has 1 to {BASKET_LINES_MAX} lines of item and units"),
             Fault::MaxPrice => format!("MAXPRICE must be an integer from 0 to {PRICE_MAX}"),
             Fault::Order => "order must be an integer from 0 to 18446744073709551615".into(),
             Fault::Buyer(why) => format!("buyer {why}"),
@@ -83,6 +137,9 @@ pub fn read<'a>(words: &Words<'a>) -> Command<'a> {
         3 if name.eq_ignore_ascii_case(b"buy") => buy(words),
         5 if name.eq_ignore_ascii_case(b"stock") => stock(words),
         5 if name.eq_ignore_ascii_case(b"order") => of_order(words, kind::ORDER, "order"),
+        6 if name.eq_ignore_ascii_case(b"extend") => of_order(words, kind::EXTEND, "extend"),
+        6 if name.eq_ignore_ascii_case(b"cancel") => of_order(words, kind::CANCEL, "cancel"),
+        6 if name.eq_ignore_ascii_case(b"basket") => basket(words),
         7 if name.eq_ignore_ascii_case(b"confirm") => of_order(words, kind::CONFIRM, "confirm"),
         7 if name.eq_ignore_ascii_case(b"release") => of_order(words, kind::RELEASE, "release"),
         _ => return Command::Local,
@@ -104,23 +161,96 @@ fn buy<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     if words.len() > 5 {
         buy_options(words, &mut head)?;
     }
-    let buyer = Ident::parse(words.word(3)).map_err(Fault::Buyer)?;
-    let key = Ident::parse(words.word(4)).map_err(Fault::Key)?;
+    let mut ask = by_whom(head, words, 3)?;
+    ask.item = words.word(2);
+    Ok(ask)
+}
+
+/// A purchase whose buyer and key are words `at` and the one behind.
+#[inline]
+fn by_whom<'a>(mut head: Head, words: &Words<'a>, at: usize) -> Result<Ask<'a>, Fault> {
+    let buyer = Ident::parse(words.word(at)).map_err(Fault::Buyer)?;
+    let key = Ident::parse(words.word(at + 1)).map_err(Fault::Key)?;
     head.set_buyer(buyer);
     head.set_key(key);
     let long_of = |ident: Ident, text| if ident.form == Form::Long { text } else { &[][..] };
-    let long_buyer = long_of(buyer, words.word(3));
-    let long_key = long_of(key, words.word(4));
+    let long_buyer = long_of(buyer, words.word(at));
+    let long_key = long_of(key, words.word(at + 1));
     let tails = u16::from(!long_buyer.is_empty()) + u16::from(!long_key.is_empty());
     head.tails = tails.into();
-    Ok(Ask { head, sale: words.word(1), item: words.word(2), long_buyer, long_key })
+    let (sale, lines) = (words.word(1), Lines::None);
+    Ok(Ask { head, sale, item: &[], long_buyer, long_key, lines })
 }
 
-/// The buyer's ticket in a `BUY` that was read without a fault; empty if it has none.
+/// `BASKET sale buyer key item units [item units ...] [TICKET t]`. What stands where an item could
+/// is one if units stand behind it.
+fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
+    if words.len() < LINES_AT + 2 {
+        return Err(Fault::Arity("basket"));
+    }
+    let (mut count, mut ticket_seen, mut at) = (0, false, LINES_AT);
+    while at < words.len() {
+        let behind = (at + 1 < words.len()).then(|| words.word(at + 1));
+        let is_number = behind.is_some_and(|word| integer(word).is_some());
+        if !is_number && words.word(at).eq_ignore_ascii_case(b"ticket") {
+            // What it is worth is not for this room to say.
+            if behind.is_none() || std::mem::replace(&mut ticket_seen, true) {
+                return Err(Fault::Syntax);
+            }
+        } else if ticket_seen {
+            return Err(Fault::Syntax);
+        } else {
+            if !is_number && words.word(at).eq_ignore_ascii_case(b"wait") {
+                return Err(Fault::BasketWaits);
+            }
+            behind.and_then(units).ok_or(Fault::Units)?;
+            count += 1;
+        }
+        at += 2;
+    }
+    if !(1..=BASKET_LINES_MAX).contains(&count) {
+        return Err(Fault::Lines);
+    }
+    let head = Head { price: NO_MAX_PRICE.into(), ..Head::new(kind::BASKET) };
+    let mut ask = by_whom(head, words, 2)?;
+    ask.head.tails = (ask.head.tails.to_native() + line_cells(count) as u16).into();
+    ask.lines = Lines::Words(*words, count);
+    Ok(ask)
+}
+
+/// The buyer in a `BUY` or `BASKET` that was read without a fault.
+pub fn buyer<'a>(words: &Words<'a>) -> &'a [u8] {
+    words.word(if words.word(0).len() == "BUY".len() { 3 } else { 2 })
+}
+
+/// Units within bounds.
+fn units(text: &[u8]) -> Option<u32> {
+    let units = integer(text).and_then(|number| u32::try_from(number).ok());
+    units.filter(|units| (1..=UNITS_MAX).contains(units))
+}
+
+/// The buyer's ticket in a `BUY` or `BASKET` that was read without a fault; empty if it has none.
 pub fn ticket<'a>(words: &Words<'a>) -> &'a [u8] {
-    let mut options = (OPTIONS_AT..words.len().saturating_sub(1)).step_by(2);
-    let at = options.find(|at| words.word(*at).eq_ignore_ascii_case(b"ticket"));
-    at.map_or(&[], |at| words.word(at + 1))
+    if words.word(0).len() != "BUY".len() {
+        // It stands behind all lines, and no units stand behind it.
+        let at = words.len() - 2;
+        let is_ticket = words.word(at).eq_ignore_ascii_case(b"ticket");
+        return if is_ticket && integer(words.word(at + 1)).is_none() {
+            words.word(at + 1)
+        } else {
+            &[]
+        };
+    }
+    let mut at = OPTIONS_AT;
+    while at + 1 < words.len() {
+        let option = words.word(at);
+        if option.eq_ignore_ascii_case(b"ticket") {
+            return words.word(at + 1);
+        }
+        let is_alone = option.eq_ignore_ascii_case(b"upto") || option.eq_ignore_ascii_case(b"wait");
+        at += if is_alone { 1 } else { 2 };
+    }
+    &[]
 }
 
 fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
@@ -128,11 +258,19 @@ fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
     let mut at = OPTIONS_AT;
     while at < words.len() {
         let option = words.word(at);
-        let value = (at + 1 < words.len()).then(|| words.word(at + 1));
+        at += 1;
+        if option.eq_ignore_ascii_case(b"upto") && !head.is_up_to() {
+            head.options |= UP_TO;
+            continue;
+        }
+        if option.eq_ignore_ascii_case(b"wait") && !head.is_waiting() {
+            head.options |= WAITS;
+            continue;
+        }
+        let value = (at < words.len()).then(|| words.word(at));
+        at += 1;
         if option.eq_ignore_ascii_case(b"units") && !units_seen {
-            let units = integer(value.ok_or(Fault::Syntax)?).and_then(|n| u32::try_from(n).ok());
-            let units = units.filter(|units| (1..=UNITS_MAX).contains(units));
-            head.units = units.ok_or(Fault::Units)?.into();
+            head.units = units(value.ok_or(Fault::Syntax)?).ok_or(Fault::Units)?.into();
             units_seen = true;
         } else if option.eq_ignore_ascii_case(b"maxprice") && !price_seen {
             let price = integer(value.ok_or(Fault::Syntax)?).filter(|price| *price <= PRICE_MAX);
@@ -145,7 +283,6 @@ fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
         } else {
             return Err(Fault::Syntax);
         }
-        at += 2;
     }
     Ok(())
 }
@@ -156,7 +293,8 @@ fn of_order<'a>(words: &Words<'a>, kind: u8, name: &'static str) -> Result<Ask<'
     }
     let mut head = Head::new(kind);
     head.set_order(integer(words.word(2)).ok_or(Fault::Order)?);
-    Ok(Ask { head, sale: words.word(1), item: &[], long_buyer: &[], long_key: &[] })
+    let (sale, lines) = (words.word(1), Lines::None);
+    Ok(Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], lines })
 }
 
 fn stock<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
@@ -164,7 +302,8 @@ fn stock<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
         return Err(Fault::Arity("stock"));
     }
     let head = Head::new(kind::STOCK);
-    Ok(Ask { head, sale: words.word(1), item: words.word(2), long_buyer: &[], long_key: &[] })
+    let (sale, item, lines) = (words.word(1), words.word(2), Lines::None);
+    Ok(Ask { head, sale, item, long_buyer: &[], long_key: &[], lines })
 }
 
 /// A decimal number without sign or blanks.
@@ -180,109 +319,4 @@ fn integer(text: &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::resp::{Args, parse};
-
-    /// The head's fields of a request, or the error as the peer sees it.
-    fn shown(line: &str) -> String {
-        let words: Vec<&str> = line.split(' ').collect();
-        let mut request = format!("*{}\r\n", words.len());
-        for word in words {
-            request += &format!("${}\r\n{word}\r\n", word.len());
-        }
-        let mut args = Args::new();
-        parse(request.as_bytes(), &mut args).expect("well formed").expect("whole");
-        match read(&args.of(request.as_bytes())) {
-            Command::Ask(ask) => format!(
-                "{} {}/{} units {} price {} tails {} order {}",
-                ask.head.kind,
-                ask.sale.escape_ascii(),
-                ask.item.escape_ascii(),
-                ask.head.units,
-                ask.head.price,
-                ask.head.tails,
-                if ask.head.kind == kind::BUY { 0 } else { ask.head.order() },
-            ),
-            Command::Local => "local".into(),
-            Command::Fault(fault) => {
-                let mut out = Vec::new();
-                fault.write(&mut out);
-                String::from_utf8(out).expect("ASCII").trim_end().into()
-            }
-        }
-    }
-
-    #[test]
-    fn commands_become_heads() {
-        let any = u64::MAX;
-        assert_eq!(
-            shown("BUY drop tee u1 k1"),
-            format!("1 drop/tee units 1 price {any} tails 0 order 0")
-        );
-        assert_eq!(
-            shown("buy drop tee u1 k1 maxprice 0 Units 3"),
-            "1 drop/tee units 3 price 0 tails 0 order 0"
-        );
-        assert_eq!(
-            shown("BUY d t a-buyer-of-a-long-name a-key-of-a-long-name"),
-            format!("1 d/t units 1 price {any} tails 2 order 0")
-        );
-        assert_eq!(shown("CONFIRM drop 42"), "2 drop/ units 0 price 0 tails 0 order 42");
-        assert_eq!(shown("release drop 0"), "3 drop/ units 0 price 0 tails 0 order 0");
-        assert_eq!(
-            shown("ORDER d 18446744073709551615"),
-            format!("64 d/ units 0 price 0 tails 0 order {any}")
-        );
-        assert_eq!(shown("STOCK d t"), "65 d/t units 0 price 0 tails 0 order 0");
-        assert_eq!(shown("EXTEND d 1"), "local");
-        assert_eq!(
-            shown("BUY drop tee u1 k1 ticket u1.5.00 UNITS 3"),
-            format!("1 drop/tee units 3 price {any} tails 0 order 0")
-        );
-    }
-
-    #[test]
-    fn a_ticket_is_found_where_it_stands_and_nowhere_else() {
-        for (line, expected) in [
-            ("BUY drop tee u1 k1", ""),
-            ("BUY drop ticket ticket ticket", ""),
-            ("BUY drop tee u1 k1 UNITS 3", ""),
-            ("BUY drop tee u1 k1 Ticket u1.5.00 UNITS 3", "u1.5.00"),
-            ("BUY drop tee u1 k1 UNITS 3 TICKET u1.5.00", "u1.5.00"),
-        ] {
-            let words: Vec<&str> = line.split(' ').collect();
-            let mut request = format!("*{}\r\n", words.len());
-            for word in words {
-                request += &format!("${}\r\n{word}\r\n", word.len());
-            }
-            let mut args = Args::new();
-            parse(request.as_bytes(), &mut args).expect("well formed").expect("whole");
-            let found = ticket(&args.of(request.as_bytes()));
-            assert_eq!(found, expected.as_bytes(), "{line}");
-        }
-    }
-
-    #[test]
-    fn faults_are_told_as_redis_tells_them() {
-        let arity = |name| format!("-ERR wrong number of arguments for '{name}' command");
-        assert_eq!(shown("BUY drop tee u1"), arity("buy"));
-        assert_eq!(shown("CONFIRM drop"), arity("confirm"));
-        assert_eq!(shown("ORDER drop 1 2"), arity("order"));
-        assert_eq!(shown("STOCK drop"), arity("stock"));
-        let units = "-ERR UNITS must be an integer from 1 to 1000000";
-        for bad in ["0", "1000001", "-1", "1x", "99999999999999999999999", ""] {
-            assert_eq!(shown(&format!("BUY d t u k UNITS {bad}")), units);
-        }
-        let price = "-ERR MAXPRICE must be an integer from 0 to 9007199254740992";
-        assert_eq!(shown("BUY d t u k MAXPRICE 9007199254740993"), price);
-        for bad in
-            ["UPTO", "WAIT", "UNITS", "UNITS 1 UNITS 1", "UNITS 1 x", "TICKET", "TICKET a TICKET b"]
-        {
-            assert_eq!(shown(&format!("BUY d t u k {bad}")), "-ERR syntax error");
-        }
-        assert!(shown("CONFIRM d x").starts_with("-ERR order must be"));
-        assert!(shown("BUY d t  k").starts_with("-ERR buyer is empty"));
-        assert!(shown("BUY d t u \u{e9}").starts_with("-ERR key may hold"));
-    }
-}
+mod tests;

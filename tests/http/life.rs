@@ -71,7 +71,7 @@ fn an_order_is_made_repeated_found_confirmed_and_shown() {
         sale.json(),
         json!({
             "name": "drop", "state": "open", "opens_at": null, "closes_at": null,
-            "currency": "EUR", "limit": 4, "hold_ms": 3_600_000, "seq": seq,
+            "currency": "EUR", "limit": 4, "hold_ms": 3_600_000, "extend_ms": 0, "seq": seq,
             "items": [
                 {"sku": "tee", "stock": 10, "free": 8, "held": 0, "confirmed": 2, "waiting": 0,
                  "price": 2500, "limit": 2},
@@ -130,6 +130,50 @@ fn without_a_hold_an_order_never_expires_and_with_a_short_one_it_does() {
     }
     let late = shop.post(&format!("{path}/confirm"), "");
     assert_eq!((late.status, late.problem().as_str()), (409, "hold_expired"));
+}
+
+#[test]
+fn a_basket_has_its_lines_and_its_refusal_names_one() {
+    let sale = "name = \"many\"\nhold_ms = 3600000\nitems = [\
+        { sku = \"tee\", stock = 5, price = 2500, limit = 3 },\
+        { sku = \"cap\", stock = 1, price = 900 }]\n";
+    let house = House::new(&[sale]);
+    let server = house.serve();
+    let mut shop = Peer::of(&server);
+    let body = r#"{"lines":[{"item":"tee"},{"item":"cap"},{"item":"tee"}],"buyer":"u1"}"#;
+    let made = shop.order("many", "k1", body);
+    assert_eq!(made.status, 201, "{made:?}");
+    let order = made.json();
+    let lines = json!([
+        {"item": "tee", "units": 2, "price": 2500}, {"item": "cap", "units": 1, "price": 900}
+    ]);
+    assert_eq!((&order["lines"], &order["state"]), (&lines, &json!("held")));
+    let path = format!("/v1/sales/many/orders/{}", order["order"].as_str().expect("an id"));
+    assert_eq!(shop.get(&path).json()["lines"], lines);
+    assert_eq!(shop.order("many", "k1", body).status, 200);
+    let one = r#"{"lines":[{"item":"tee","units":2}],"buyer":"u1"}"#;
+    assert_eq!(shop.order("many", "k1", one).status, 422);
+    for (body, status, word, detail) in [
+        (body.replace("u1", "u2"), 409, "sold_out", "lines[1], cap: fewer units are free"),
+        (body.replace("cap", "hat"), 404, "unknown_item", "lines[1], hat: the sale has no item"),
+        (
+            r#"{"lines":[{"item":"cap"},{"item":"tee","units":2}],"buyer":"u1"}"#.to_owned(),
+            409,
+            "limit_reached",
+            "lines[1], tee: with what it has already",
+        ),
+    ] {
+        let refused = shop.order("many", "k2", &body);
+        assert_eq!((refused.status, refused.problem().as_str()), (status, word));
+        let told = refused.json();
+        assert!(told["detail"].as_str().expect("a text").starts_with(detail), "{told}");
+        assert_eq!(told["field"], "lines[1]");
+        assert!(detail.contains(told["item"].as_str().expect("a name")));
+    }
+    let paid = shop.post(&format!("{path}/confirm"), "").json();
+    assert_eq!((&paid["lines"], &paid["state"]), (&lines, &json!("confirmed")));
+    assert_eq!(shop.post(&format!("{path}/cancel"), "").json()["state"], "cancelled");
+    assert_eq!(shop.get("/v1/sales/many").json()["items"][1]["free"], 1);
 }
 
 #[test]

@@ -72,8 +72,11 @@ impl Street {
         );
         let brief = format!("name = \"brief\"\nhold_ms = 1\n{ITEM}");
         let empty = "name = \"empty\"\nitems = [{ sku = \"tee\", stock = 0, price = 2500 }]\n";
-        let many = "name = \"drop\"\nitems = [{ sku = \"tee\", stock = 100000, price = 2500 }]\n";
-        let first = House::new(&[many, &idle, &later, &over, &brief, empty]);
+        let many = "name = \"drop\"\nextend_ms = 1000\n\
+            items = [{ sku = \"tee\", stock = 100000, price = 2500 }]\n";
+        let line = "name = \"line\"\nwaitlist = 1000\n\
+            items = [{ sku = \"tee\", stock = 1, price = 2500 }]\n";
+        let first = House::new(&[line, many, &idle, &later, &over, &brief, empty]);
         let (second, third) = (House::new(&[DROP]), House::new(&[many]));
         let (tokens, secrets) = (second.path("tokens.toml"), second.path("secrets"));
         std::fs::write(&secrets, SECRET).expect("written");
@@ -89,6 +92,7 @@ impl Street {
         let open = first.serve();
         let pause = request("POST /v1/sales/idle/pause", "", "");
         assert_eq!(Peer::of_operator(&open).ask(pause).status, 200);
+        assert_eq!(Peer::of(&open).order("line", "the-only-one", TEE).status, 201);
         Street {
             open,
             guarded: guarded.option("TICKETS", "required").run(),
@@ -114,11 +118,21 @@ impl Street {
         (made.json()["order"].as_str().expect("an id").to_owned(), key)
     }
 
+    /// Confirms an order.
+    fn pay(&self, sale: &str, order: &str) {
+        let path = format!("/v1/sales/{sale}/orders/{order}/confirm");
+        assert_eq!(Peer::of(&self.open).post(&path, "").status, 200);
+    }
+
     /// A request that succeeds on the open server, unless its operation never does.
     fn good(&mut self, method: &str, path: &str) -> Draft {
         let (mut target, mut lines, mut body) = (path.replace("{sale}", "drop"), String::new(), "");
         if path.contains("{order}") {
-            target = target.replace("{order}", &self.order("drop").0);
+            let order = self.order("drop").0;
+            target = target.replace("{order}", &order);
+            if path.ends_with("/cancel") {
+                self.pay("drop", &order);
+            }
         }
         if path.ends_with("/orders") && method == "POST" {
             lines =
@@ -143,7 +157,11 @@ impl Street {
             (200, _) if method == "POST" && path.ends_with("/orders") => {
                 assert_eq!(Peer::of(&self.open).ask(draft.text()).status, 201);
             }
-            (200 | 201 | 501, _) => {}
+            (200 | 201, _) => {}
+            (202, _) => {
+                draft.target = draft.target.replace("drop", "line");
+                draft.body = waiting();
+            }
             (400, "bad_request") => draft.lines += "Transfer-Encoding: gzip\r\n",
             (400, "bad_field") => draft.asks_for("colour=red"),
             (400, "malformed_json") => draft.body = "{".to_owned(),
@@ -213,9 +231,19 @@ impl Street {
             "hold_expired" => ("brief", ""),
             "already_confirmed" => ("drop", "confirm"),
             "already_released" => ("drop", "release"),
+            "extend_refused" => ("drop", "extend"),
+            "not_confirmed" => ("drop", ""),
+            "not_held" => ("line", ""),
             other => panic!("nothing brings about {other}"),
         };
-        let order = self.order(sale).0;
+        let order = if sale == "line" {
+            let key = self.key();
+            let made = Peer::of(&self.open).order("line", &key, &waiting());
+            assert_eq!(made.status, 202, "{made:?}");
+            made.json()["order"].as_str().expect("an id").to_owned()
+        } else {
+            self.order(sale).0
+        };
         let mut peer = Peer::of(&self.open);
         if before.is_empty() {
             // Longer than the hold, however long the way is.
@@ -247,13 +275,17 @@ impl Street {
     }
 }
 
+fn waiting() -> String {
+    TEE.replace('}', r#","wait":true}"#)
+}
+
 /// The answer as the server would write it.
 fn written(word: &str) -> Answer {
     let (mut teller, mut out) = (Teller::new(1), Vec::new());
     let overloaded = Reply { kind: kind::REPLY, outcome: outcome::OVERLOADED, ..Reply::zeroed() };
     match word {
         "loading" => teller.fault(&Fault::loading(1000), Manner::default(), &mut out),
-        _ => teller.refusal(&overloaded, Manner::default(), &mut out),
+        _ => teller.refusal(&overloaded, "", Manner::default(), &mut out),
     }
     Answer::of(std::str::from_utf8(&out).expect("ASCII"))
 }

@@ -45,6 +45,13 @@ fn every_refusal_has_its_status_and_what_helps() {
     assert_eq!(shop.order("drop", "k", TEE).status, 201);
     let other = shop.order("drop", "k", r#"{"item":"tee","units":2,"buyer":"u1"}"#);
     expect(&other, 422, "key_reused");
+    // The limit leaves one of two.
+    let few = r#"{"item":"tee","units":2,"buyer":"u1","fill":"up_to"}"#;
+    let told = shop.order("drop", "few", few);
+    assert_eq!((told.status, of(&told, "lines")[0]["units"].clone()), (201, json!(1)));
+    assert_eq!(shop.order("drop", "few", few).status, 200);
+    expect(&shop.order("drop", "few", &few.replace("up_to", "all")), 422, "key_reused");
+    expect(&shop.order("drop", "fewer", few), 409, "limit_reached");
     let dear = shop.order("drop", "d", r#"{"item":"tee","buyer":"u2","max_price":2499}"#);
     expect(&dear, 409, "price_changed");
     assert_eq!(of(&dear, "price"), 2500);
@@ -98,10 +105,6 @@ fn a_request_that_makes_no_sense_is_told_why_and_the_connection_goes_on() {
     assert_eq!(method.header("allow"), Some("GET, HEAD, POST, OPTIONS"));
     let form = "Content-Type: application/x-www-form-urlencoded\r\nIdempotency-Key: k\r\n";
     expect(&shop.ask(request(&format!("POST {path}"), form, TEE)), 415, "unsupported_media_type");
-    for verb in ["extend", "cancel"] {
-        let answer = shop.post(&format!("{path}/1/{verb}"), "{}");
-        expect(&answer, 501, "not_implemented");
-    }
     let options = shop.ask(request("OPTIONS /v1/sales/drop", "", ""));
     assert_eq!((options.status, options.header("allow")), (204, Some("GET, HEAD, OPTIONS")));
     assert_eq!(shop.order("drop", "k", TEE).status, 201, "after all that");

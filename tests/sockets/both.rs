@@ -1,19 +1,20 @@
 //! The Rust client over the binary protocol, and the same orders over RESP, on one port at once.
 
 use doorbuster::client::{Answer, Client, Item, OrderAnswer, Refusal, Request, State};
+use serde_json::json;
 
 use crate::resp::{Resp, Value};
 use crate::server::{House, PATIENCE, Server};
 use crate::{CROWD, DROP};
 
-fn connect(server: &Server) -> Client {
+pub(crate) fn connect(server: &Server) -> Client {
     let mut client = Client::over(server.connect()).expect("a greeting");
     client.set_timeout(Some(PATIENCE)).expect("a timeout");
     client
 }
 
 #[track_caller]
-fn given(answer: Answer) -> OrderAnswer {
+pub(crate) fn given(answer: Answer) -> OrderAnswer {
     match answer {
         Answer::Order(order) => order,
         other => panic!("no order: {other:?}"),
@@ -21,7 +22,7 @@ fn given(answer: Answer) -> OrderAnswer {
 }
 
 #[track_caller]
-fn refused(answer: Answer) -> Refusal {
+pub(crate) fn refused(answer: Answer) -> Refusal {
     match answer {
         Answer::Refused(refusal) => refusal,
         other => panic!("no refusal: {other:?}"),
@@ -187,4 +188,164 @@ fn both_protocols_are_served_at_once_and_never_give_a_unit_twice() {
     assert_eq!((held.len(), unique.len()), (3 * EACH, 3 * EACH));
     server.stop().expect_code(0);
     assert_eq!(house.audit()["held"], 3 * EACH);
+}
+
+/// A sale whose holds may be prolonged.
+const LONGER: &str = "name = \"longer\"\nhold_ms = 60000\nextend_ms = 30000\n\
+    items = [{ sku = \"tee\", stock = 2, price = 2500, limit = 2 }]\n";
+
+#[test]
+fn a_hold_is_prolonged_once_and_a_purchase_given_back_over_both_protocols() {
+    let house = House::new(&[LONGER]);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let mut resp = Resp::over(server.connect());
+    let tee = client.resolve("longer", "tee").expect("it is sold");
+    let held = given(client.buy(tee, "u1", "k1", 1).expect("an answer"));
+    let longer = given(client.extend(tee.sale, held.order).expect("an answer"));
+    assert_eq!((longer.state, longer.order), (State::Held, held.order));
+    assert_eq!(longer.expires_at, held.expires_at + 30_000_000_000);
+    assert!(longer.expires_in_ms > 60_000 && longer.seq > held.seq);
+    let twice = client.extend(tee.sale, held.order).expect("an answer");
+    assert_eq!(refused(twice), Refusal::ExtendRefused);
+    let early = client.cancel(tee.sale, held.order).expect("an answer");
+    assert_eq!(refused(early), Refusal::NotConfirmed);
+
+    let order = resp.ask(&["BUY", "longer", "tee", "u1", "k2"]).number(1).to_string();
+    let longer = resp.ask(&["EXTEND", "longer", &order]);
+    assert_eq!((longer.word(), longer.number(1).to_string()), ("held", order.clone()));
+    assert_eq!(resp.ask(&["EXTEND", "longer", &order]).word(), "extend_refused");
+    assert_eq!(resp.ask(&["CANCEL", "longer", &order]).word(), "not_confirmed");
+    assert_eq!(resp.ask(&["BUY", "longer", "tee", "u2", "k3"]).word(), "sold_out");
+    assert_eq!(resp.ask(&["CONFIRM", "longer", &order]).word(), "confirmed");
+    assert_eq!(resp.ask(&["CANCEL", "longer", &order]).word(), "cancelled");
+    assert_eq!(resp.ask(&["CANCEL", "longer", &order]).word(), "already_released");
+
+    let given_back = client.buy(tee, "u1", "k4", 1).expect("the unit and its limit are back");
+    let paid = given(client.confirm(tee.sale, given(given_back).order).expect("an answer"));
+    let whose = Request::Cancel { sale: tee.sale, order: paid.order, buyer: Some("u2") };
+    assert_eq!(refused(client.call(&whose).expect("an answer")), Refusal::NotYourOrder);
+    let whose = Request::Cancel { sale: tee.sale, order: paid.order, buyer: Some("u1") };
+    let cancelled = given(client.call(&whose).expect("an answer"));
+    assert_eq!((cancelled.state, cancelled.order), (State::Cancelled, paid.order));
+    let Answer::Stock(stock) = client.stock(tee).expect("an answer") else { panic!("no stock") };
+    assert_eq!((stock.stock, stock.free, stock.held, stock.confirmed), (2, 1, 1, 0));
+
+    // From the journal it is the same.
+    server.stop().expect_code(0);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let Answer::Stock(again) = client.stock(tee).expect("an answer") else { panic!("no stock") };
+    assert_eq!(again, stock);
+    let extended = client.extend(tee.sale, held.order).expect("an answer");
+    assert_eq!(refused(extended), Refusal::ExtendRefused);
+}
+
+#[test]
+fn who_is_content_with_fewer_units_gets_what_is_there_over_both_protocols() {
+    let house = House::new(&["name = \"few\"\nhold_ms = 60000\n\
+        items = [{ sku = \"tee\", stock = 5, price = 2500, limit = 4 }]\n"]);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let mut resp = Resp::over(server.connect());
+    let tee = client.resolve("few", "tee").expect("it is sold");
+    let (buyer, key, max_price) = ("u1", "a-key-of-more-than-sixteen", Some(2500));
+    let upto = Request::BuyUpTo { item: tee, buyer, key, units: 9, max_price };
+    let four = given(client.call(&upto).expect("an answer"));
+    assert_eq!((four.state, four.units, four.replayed), (State::Held, 4, false));
+    let again = given(client.call(&upto).expect("an answer"));
+    assert_eq!((again.order, again.units, again.replayed), (four.order, 4, true));
+    let whole = Request::Buy { item: tee, buyer, key, units: 9, max_price };
+    assert_eq!(refused(client.call(&whole).expect("an answer")), Refusal::KeyReused);
+    let upto = Request::BuyUpTo { item: tee, buyer, key: "k2", units: 9, max_price };
+    let limit = refused(client.call(&upto).expect("an answer"));
+    assert_eq!(limit, Refusal::LimitReached { limit: 4 });
+
+    assert_eq!(resp.ask(&["BUY", "few", "tee", "u2", "k3", "UNITS", "2"]).word(), "sold_out");
+    let one = resp.ask(&["BUY", "few", "tee", "u2", "k3", "UPTO", "UNITS", "2"]);
+    assert_eq!((one.word(), one.number(3)), ("held", 1));
+    let none = resp.ask(&["BUY", "few", "tee", "u3", "k4", "UNITS", "2", "UPTO"]);
+    assert_eq!(none.word(), "sold_out");
+
+    server.stop().expect_code(0);
+    let server = house.serve();
+    let upto = Request::BuyUpTo { item: tee, buyer, key, units: 9, max_price };
+    let again = given(connect(&server).call(&upto).expect("an answer"));
+    assert_eq!((again.order, again.units, again.replayed), (four.order, 4, true));
+    server.stop().expect_code(0);
+    let asked: Vec<_> = house.records().into_iter().filter(|one| !one["up_to"].is_null()).collect();
+    assert_eq!(asked.len(), 2);
+    assert_eq!((&asked[0]["units"], &asked[0]["up_to"]), (&json!(4), &json!(9)));
+    assert_eq!(house.audit()["verdict"], "pass");
+}
+
+/// A sale of several items.
+const MANY: &str = "name = \"many\"\nhold_ms = 60000\nlimit = 20\nitems = [\
+    { sku = \"tee\", stock = 5, price = 2500, limit = 3 },\
+    { sku = \"cap\", stock = 2, price = 900 },\
+    { sku = \"mug\", stock = 9, price = 100 }, { sku = \"bag\", stock = 9, price = 10 }]\n";
+
+#[test]
+fn a_basket_is_given_whole_or_not_at_all_over_both_protocols() {
+    let house = House::new(&[MANY]);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let mut resp = Resp::over(server.connect());
+    let sale = client.resolve("many", "tee").expect("it is sold").sale;
+    let buyer = "a-buyer-of-more-than-sixteen";
+    let lines = [(1, 1), (3, 2), (1, 1), (4, 1), (2, 1)];
+    let held = given(client.basket(sale, buyer, "k1", &lines).expect("an answer"));
+    assert_eq!((held.state, held.units, held.price), (State::Held, 6, 2 * 2500 + 900 + 200 + 10));
+    let Answer::Shown(shown) = client.order(sale, held.order).expect("an answer") else {
+        panic!("no order")
+    };
+    let kept: Vec<_> = shown.lines.iter().map(|l| (l.item, l.units, l.price)).collect();
+    assert_eq!(kept, [(1, 2, 2500), (3, 2, 100), (4, 1, 10), (2, 1, 900)]);
+    assert_eq!((shown.buyer.as_str(), shown.item.item), (buyer, 0));
+    let again = given(client.basket(sale, buyer, "k1", &lines).expect("an answer"));
+    assert_eq!((again.order, again.replayed), (held.order, true));
+    let other = client.basket(sale, buyer, "k1", &lines[..4]).expect("an answer");
+    assert_eq!(refused(other), Refusal::KeyReused);
+    let much = client.basket(sale, buyer, "k2", &[(3, 1), (1, 1), (1, 1)]).expect("an answer");
+    let limit = Refusal::LimitReached { limit: 3 };
+    assert_eq!(much, Answer::RefusedLine { refusal: limit, line: 1 });
+    let none = client.basket(sale, "u2", "k3", &[(3, 1), (9, 1)]).expect("an answer");
+    assert_eq!(none, Answer::RefusedLine { refusal: Refusal::UnknownItem, line: 1 });
+    assert!(client.basket(sale, "u2", "k3", &[(1, 1); 17]).is_err());
+
+    let lacks = resp.ask(&["BASKET", "many", "u2", "k3", "tee", "1", "cap", "2"]);
+    assert_eq!(lacks, Value::List(vec![Value::Text("sold_out".into()), Value::Text("cap".into())]));
+    let lacks = resp.ask(&["BASKET", "many", "u2", "k3", "tee", "1", "hat", "2"]);
+    let texts = ["unknown_item", "hat"].map(|text| Value::Text(text.into()));
+    assert_eq!(lacks, Value::List(texts.to_vec()));
+    assert_eq!(resp.ask(&["BASKET", "none", "u2", "k3", "tee", "1"]).word(), "unknown_sale");
+    let much = resp.ask(&["BASKET", "many", "u2", "k3", "mug", "1", "tee", "4"]);
+    assert_eq!((much.word(), much.number(1)), ("limit_reached", 3));
+    let Value::List(parts) = much else { panic!("no array") };
+    assert_eq!(parts[2], Value::Text("tee".into()));
+    let held = resp.ask(&["BASKET", "many", "u2", "k3", "tee", "1", "cap", "1"]);
+    assert_eq!((held.word(), held.number(3), held.number(4)), ("held", 2, 3400));
+    let order = held.number(1).to_string();
+    let shown = resp.ask(&["ORDER", "many", &order]);
+    let line = |item: &str, units, price| {
+        let numbers = [Value::Number(units), Value::Number(price)];
+        Value::List([vec![Value::Text(item.into())], numbers.to_vec()].concat())
+    };
+    assert_eq!(shown.field("lines"), &Value::List(vec![line("tee", 1, 2500), line("cap", 1, 900)]));
+    assert_eq!(resp.ask(&["STOCK", "many", "cap"]).number(1), 0);
+    assert_eq!(resp.ask(&["RELEASE", "many", &order]).word(), "released");
+    assert_eq!(resp.ask(&["STOCK", "many", "cap"]).number(1), 1);
+    assert_eq!(given(client.confirm(sale, again.order).expect("paid")).units, 6);
+
+    // From the journal it is the same.
+    server.stop().expect_code(0);
+    let server = house.serve();
+    let mut client = connect(&server);
+    let again = given(client.basket(sale, buyer, "k1", &lines).expect("an answer"));
+    assert_eq!((again.state, again.replayed), (State::Confirmed, true));
+    server.stop().expect_code(0);
+    assert_eq!(house.audit()["verdict"], "pass");
+    let records = house.records();
+    let basket = records.iter().find(|one| !one["lines"].is_null()).expect("a basket");
+    assert_eq!(basket["lines"][1], json!({"item": "mug", "units": 2, "price": 100}));
 }

@@ -20,6 +20,9 @@ pub(super) fn sale(sale: &Shown) -> String {
             ms => format!("holds last {} s", f64::from(ms) / 1000.0),
         },
     ];
+    if sale.extend_ms > 0 {
+        facts.push(format!("may be prolonged by {} s", f64::from(sale.extend_ms) / 1000.0));
+    }
     facts.extend(sale.limit.map(|limit| format!("{} units a buyer", count(limit.into()))));
     facts.extend(sale.currency.clone());
     text += &format!("{}\n\n", facts.join(", "));

@@ -10,8 +10,8 @@ use super::Manner;
 use super::fault::Fault;
 use super::opening::{DATE_BYTES, date, status_line};
 use super::refusals::{self, Refused};
-use crate::message::{Cell, ItemReply, Reply, SaleReply, join_text, outcome};
-use crate::sale::{Form, Ident, Phase, TEXT_BYTES_MAX, text_len};
+use crate::message::{Cell, Reply, join_text, kind, outcome};
+use crate::sale::{Form, Ident, OrderLine, TEXT_BYTES_MAX, text_len};
 use crate::wire::answers::Shown;
 use crate::wire::scribe::Scribe;
 use crate::wire::{push_decimal, push_moment};
@@ -22,7 +22,7 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 const NS_PER_SECOND: u64 = 1_000_000_000;
 /// Room for the length of a body; most have so many digits.
 const LENGTH_ROOM: &[u8] = b"000";
-const JSON: &[u8] = b"Content-Type: application/json\r\n";
+pub(super) const JSON: &[u8] = b"Content-Type: application/json\r\n";
 const PROBLEM: &[u8] = b"Content-Type: application/problem+json\r\n";
 
 /// What writes the answers of one thread: it keeps the date as text for as long as it is right, and
@@ -35,7 +35,7 @@ pub struct Teller {
 }
 
 /// Where in the out buffer the length and the body of an answer in the making begin.
-struct Begun {
+pub(super) struct Begun {
     length_at: usize,
     body_at: usize,
 }
@@ -69,9 +69,9 @@ impl Teller {
 
     /// Answers with an order, or with the refusal that the reply is.
     pub fn order(&mut self, shown: &Shown<'_>, manner: Manner, out: &mut Vec<u8>) {
-        let Shown { reply, tails, sale, item } = shown;
+        let Shown { reply, tails, sale, .. } = shown;
         let Some((head, texts)) = tails.split_first() else {
-            return self.refusal(reply, manner, out);
+            return self.refusal(reply, "", manner, out);
         };
         const ANSWER_BYTES_USUAL: usize = 640;
         out.reserve(ANSWER_BYTES_USUAL);
@@ -79,7 +79,12 @@ impl Teller {
         let is_replayed = reply.replayed != 0;
         let is_new = manner.has(Manner::CREATE) && !is_replayed;
         let replayed: &[u8] = if is_replayed { b"Idempotent-Replayed: true\r\n" } else { b"" };
-        let begun = self.begin(if is_new { 201 } else { 200 }, manner, &[JSON, replayed], out);
+        let status = match reply.outcome {
+            _ if !is_new => 200,
+            outcome::WAITING => 202,
+            _ => 201,
+        };
+        let begun = self.begin(status, manner, &[JSON, replayed], out);
         let mut texts = texts.iter();
         push(out, b"{\"order\":\"");
         push_decimal(reply.order.to_native(), out);
@@ -93,68 +98,35 @@ impl Teller {
         push_ident(head.buyer(), &mut texts, out);
         push(out, b"\",\"key\":\"");
         push_ident(head.key(), &mut texts, out);
-        push(out, b"\",\"lines\":[{\"item\":\"");
-        push(out, item.as_bytes());
-        push(out, b"\",\"units\":");
-        push_decimal(u64::from(head.units.to_native()), out);
-        push(out, b",\"price\":");
-        push_decimal(head.price.to_native(), out);
-        push(out, b"}],\"expires_at\":");
+        push(out, b"\",\"lines\":[");
+        if head.kind == kind::BASKET {
+            for (index, line) in shown.lines().enumerate() {
+                push(out, if index > 0 { b"," } else { b"" });
+                push_line(&line, shown, out);
+            }
+        } else {
+            let (item, units) = (head.item.to_native(), head.units.to_native());
+            push_line(&OrderLine::new(item, units, head.price.to_native()), shown, out);
+        }
+        push(out, b"],\"expires_at\":");
         push_moment_or_null(reply.expires_at.to_native(), out);
         push(out, b",\"expires_in_ms\":");
-        push_decimal(u64::from(reply.expires_in_ms.to_native()), out);
-        push(out, b",\"position\":null,\"replayed\":");
+        let (left_ms, position) = shown.times();
+        push_decimal(left_ms, out);
+        push(out, b",\"position\":");
+        match position {
+            0 => push(out, b"null"),
+            position => push_decimal(position, out),
+        }
+        push(out, b",\"replayed\":");
         push(out, if is_replayed { b"true" } else { b"false" });
         push(out, b",\"receipt\":null}");
         end(&begun, manner, out);
     }
 
-    /// Answers with a sale, as the operator's port shows it too; `items` are its items with their
-    /// names, in the order of their numbers.
-    pub fn sale<'a>(
-        &mut self,
-        reply: &SaleReply,
-        name: &str,
-        items: impl Iterator<Item = (&'a str, Cell)>,
-        manner: Manner,
-        out: &mut Vec<u8>,
-    ) {
-        let begun = self.begin(200, manner, &[JSON], out);
-        push(out, b"{\"name\":\"");
-        push(out, name.as_bytes());
-        push(out, b"\",\"seq\":");
-        push_decimal(reply.after.to_native(), out);
-        push(out, b",\"state\":\"");
-        push(out, Phase::from_number(reply.state).map_or("unknown", Phase::word).as_bytes());
-        push(out, b"\",\"opens_at\":");
-        push_moment_or_null(reply.opens_at.to_native(), out);
-        push(out, b",\"closes_at\":");
-        push_moment_or_null(reply.closes_at.to_native(), out);
-        push(out, b",\"hold_ms\":");
-        push_decimal(u64::from(reply.hold_ms.to_native()), out);
-        push(out, b",\"limit\":");
-        push_limit(reply.limit.to_native(), out);
-        push(out, b",\"currency\":");
-        match &reply.currency {
-            [0, ..] => push(out, b"null"),
-            currency => {
-                push(out, b"\"");
-                push(out, currency);
-                push(out, b"\"");
-            }
-        }
-        push(out, b",\"items\":[");
-        for (index, (sku, cell)) in items.enumerate() {
-            push(out, if index > 0 { b",{\"sku\":\"" } else { b"{\"sku\":\"" });
-            push(out, sku.as_bytes());
-            push_item(cell.item_reply(), out);
-        }
-        push(out, b"]}");
-        end(&begun, manner, out);
-    }
-
-    /// Answers with a refusal.
-    pub fn refusal(&mut self, reply: &Reply, manner: Manner, out: &mut Vec<u8>) {
+    /// Answers with a refusal. In that of a basket `item` is the name of the item that it is about,
+    /// if it is about one.
+    pub fn refusal(&mut self, reply: &Reply, item: &str, manner: Manner, out: &mut Vec<u8>) {
         let word = outcome::word(reply.outcome);
         let value = reply.price.to_native();
         let Refused { status, detail, value_name, retry_ms } = refusals::of(word);
@@ -166,7 +138,11 @@ impl Teller {
             usual => self.spread(usual),
         };
         let begun = self.begin_problem(status, manner, retry_ms, "", out);
-        push_problem(word, status, detail, out);
+        let line = (reply.units.to_native() as usize).checked_sub(1);
+        match line {
+            Some(line) => push_problem_of_line(word, status, detail, (line, item), out),
+            None => push_problem(word, status, detail, out),
+        }
         if !value_name.is_empty() && !is_overloaded {
             push(out, b",\"");
             push(out, value_name.as_bytes());
@@ -174,6 +150,17 @@ impl Teller {
             push_decimal(value, out);
         }
         end_problem(&begun, manner, retry_ms, out);
+    }
+
+    /// Answers a basket of which a line, counted from 0, names an item that the sale does not have.
+    pub fn unknown_line(&mut self, line: usize, item: &[u8], manner: Manner, out: &mut Vec<u8>) {
+        let word = outcome::word(outcome::UNKNOWN_ITEM);
+        let Refused { status, detail, .. } = refusals::of(word);
+        let begun = self.begin_problem(status, manner, 0, "", out);
+        // A body with another item's name was turned away before.
+        let item = std::str::from_utf8(item).unwrap_or_default();
+        push_problem_of_line(word, status, detail, (line, item), out);
+        end_problem(&begun, manner, 0, out);
     }
 
     /// Answers a request that makes no sense.
@@ -215,7 +202,13 @@ impl Teller {
     }
 
     #[inline]
-    fn begin(&mut self, status: u16, manner: Manner, lines: &[&[u8]], out: &mut Vec<u8>) -> Begun {
+    pub(super) fn begin(
+        &mut self,
+        status: u16,
+        manner: Manner,
+        lines: &[&[u8]],
+        out: &mut Vec<u8>,
+    ) -> Begun {
         self.begin_head(status, manner, out);
         for line in lines {
             push(out, line);
@@ -252,7 +245,7 @@ impl Teller {
 
 /// Fills in the length, and takes the body back if it is not wanted.
 #[inline]
-fn end(begun: &Begun, manner: Manner, out: &mut Vec<u8>) {
+pub(super) fn end(begun: &Begun, manner: Manner, out: &mut Vec<u8>) {
     let mut line = Scribe::<20>::new();
     line.decimal((out.len() - begun.body_at) as u64);
     let digits = line.written();
@@ -294,26 +287,36 @@ fn push_problem(word: &str, status: u16, detail: &str, out: &mut Vec<u8>) {
     push(out, b"\"");
 }
 
-fn push_item(item: &ItemReply, out: &mut Vec<u8>) {
-    let numbers: [(&[u8], u64); 6] = [
-        (b"\",\"stock\":", item.stock.to_native()),
-        (b",\"free\":", item.free.to_native()),
-        (b",\"held\":", item.held.to_native()),
-        (b",\"confirmed\":", item.confirmed.to_native()),
-        (b",\"waiting\":", item.waiting.to_native()),
-        (b",\"price\":", item.price.to_native()),
-    ];
-    for (name, number) in numbers {
-        push(out, name);
-        push_decimal(number, out);
-    }
-    push(out, b",\"limit\":");
-    push_limit(item.limit.to_native(), out);
+/// The same of a line of a basket, by its place from 0 and its item.
+fn push_problem_of_line(
+    word: &str,
+    status: u16,
+    detail: &str,
+    (line, item): (usize, &str),
+    out: &mut Vec<u8>,
+) {
+    let field = format!("lines[{line}]");
+    push_problem(word, status, &format!("{field}, {item}: {detail}"), out);
+    push(out, b",\"field\":\"");
+    push(out, field.as_bytes());
+    push(out, b"\",\"item\":\"");
+    push_escaped(item.as_bytes(), out);
+    push(out, b"\"");
+}
+
+#[inline]
+fn push_line(line: &OrderLine, shown: &Shown<'_>, out: &mut Vec<u8>) {
+    push(out, b"{\"item\":\"");
+    push(out, shown.item(line.item).as_bytes());
+    push(out, b"\",\"units\":");
+    push_decimal(u64::from(line.units), out);
+    push(out, b",\"price\":");
+    push_decimal(line.price, out);
     push(out, b"}");
 }
 
 #[inline]
-fn push(out: &mut Vec<u8>, text: &[u8]) {
+pub(super) fn push(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
@@ -349,20 +352,13 @@ fn push_ident<'a>(
     push_escaped(&text[..len], out);
 }
 
-fn push_moment_or_null(unix_ns: u64, out: &mut Vec<u8>) {
+pub(super) fn push_moment_or_null(unix_ns: u64, out: &mut Vec<u8>) {
     if unix_ns == 0 {
         return push(out, b"null");
     }
     push(out, b"\"");
     push_moment(unix_ns, out);
     push(out, b"\"");
-}
-
-fn push_limit(limit: u32, out: &mut Vec<u8>) {
-    match limit {
-        0 => push(out, b"null"),
-        limit => push_decimal(u64::from(limit), out),
-    }
 }
 
 #[cfg(test)]

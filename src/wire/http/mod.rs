@@ -18,6 +18,7 @@ mod opening;
 mod order;
 mod refusals;
 mod routes;
+mod sale;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -29,7 +30,7 @@ use fault::Shown;
 pub use routes::OPENAPI;
 
 use super::commands::Ask;
-use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_LINE_BYTES_MAX};
+use crate::limits::{BASKET_LINES_MAX, HTTP_BODY_BYTES_MAX, HTTP_LINE_BYTES_MAX};
 
 /// How an answer is sent: a few bits of its request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +69,7 @@ impl Manner {
 }
 
 /// What one look at the bytes gave.
+#[expect(clippy::large_enum_variant, reason = "it is used up where it is made, and never kept")]
 pub enum Read<'a> {
     /// More has to come.
     Partial {
@@ -164,10 +166,43 @@ impl Text {
     }
 }
 
+/// A line of a basket: where its item's name lies, and its units.
+type SentLine = (Span, u32);
+
+/// The lines of a basket in the body of a request.
+#[derive(Clone, Copy)]
+pub struct Sent<'a> {
+    lines: &'a [SentLine],
+    body: &'a [u8],
+    text: &'a Text,
+}
+
+impl<'a> Sent<'a> {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The name of a line's item, and its units.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn line(&self, index: usize) -> (&'a [u8], u32) {
+        let (item, units) = self.lines[index];
+        (item.of(self.body, self.text), units)
+    }
+}
+
 /// Room for what has to be copied to be read. Made once, used again; it never grows.
 pub struct Scratch {
     body: Vec<u8>,
     text: Text,
+    lines: [SentLine; BASKET_LINES_MAX],
 }
 
 impl Scratch {
@@ -177,6 +212,7 @@ impl Scratch {
         Scratch {
             body: Vec::with_capacity(HTTP_BODY_BYTES_MAX),
             text: Text(Vec::with_capacity(HTTP_LINE_BYTES_MAX + HTTP_BODY_BYTES_MAX)),
+            lines: [(Span::default(), 0); BASKET_LINES_MAX],
         }
     }
 }
@@ -194,7 +230,7 @@ pub fn read<'a>(input: &'a [u8], scratch: &'a mut Scratch) -> Read<'a> {
         Err(fault) => return Read::Broken(fault),
     };
     let behind = &input[head.bytes..];
-    let Scratch { body: chunks, text } = scratch;
+    let Scratch { body: chunks, text, lines } = scratch;
     let (body, body_bytes) = match head.body {
         head::Body::Bytes(bytes) => match behind.get(..bytes) {
             Some(body) => (body, bytes),
@@ -209,7 +245,7 @@ pub fn read<'a>(input: &'a [u8], scratch: &'a mut Scratch) -> Read<'a> {
     text.0.clear();
     let meaning = match head.fault.take() {
         Some(fault) => Meaning::Fault(fault),
-        None => match routes::read(&mut head, body, text) {
+        None => match routes::read(&mut head, body, text, lines) {
             Ok(meaning) => meaning,
             Err(fault) => Meaning::Fault(fault),
         },

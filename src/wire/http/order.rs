@@ -7,7 +7,7 @@
 
 use super::fault::{Fault, Shown};
 use super::json::{Json, Kind, Number};
-use super::{Span, Text};
+use super::{SentLine, Span, Text};
 use crate::limits::{BASKET_LINES_MAX, PRICE_MAX, UNITS_MAX};
 use crate::message::NO_MAX_PRICE;
 use crate::sale::{Ident, TEXT_BYTES_MAX};
@@ -16,10 +16,16 @@ use crate::sale::{Ident, TEXT_BYTES_MAX};
 pub(super) struct Wanted {
     pub(super) item: Span,
     pub(super) units: u32,
+    /// Lines of a basket; then item and units say nothing. 0 for an order of one item.
+    pub(super) lines: usize,
     pub(super) buyer: Span,
     pub(super) buyer_ident: Ident,
     /// [`NO_MAX_PRICE`] if none is named.
     pub(super) max_price: u64,
+    /// Whether fewer units will do.
+    pub(super) is_up_to: bool,
+    /// Whether it rather waits than be sold out.
+    pub(super) waits: bool,
 }
 
 /// Fields as they come.
@@ -28,17 +34,22 @@ struct Fields {
     item: Option<Span>,
     units: Option<u32>,
     buyer: Option<(Span, Ident)>,
-    has_lines: bool,
+    /// How many.
+    lines: usize,
     max_price: Option<u64>,
-    has_fill: bool,
-    has_wait: bool,
+    is_up_to: Option<bool>,
+    waits: Option<bool>,
 }
 
-/// Reads the body of a new order.
+/// Reads the body of a new order; the lines of a basket go into `room`.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn wanted(body: &[u8], text: &mut Text) -> Result<Wanted, Fault> {
+pub(super) fn wanted(
+    body: &[u8],
+    text: &mut Text,
+    room: &mut [SentLine; BASKET_LINES_MAX],
+) -> Result<Wanted, Fault> {
     let mut json = begin(body, text)?;
     let mut fields = Fields::default();
     json.object(|json, name| match json.bytes(name) {
@@ -46,16 +57,29 @@ pub(super) fn wanted(body: &[u8], text: &mut Text) -> Result<Wanted, Fault> {
         b"units" => units(json, "units", &mut fields.units),
         b"buyer" => buyer(json, &mut fields.buyer),
         b"max_price" => max_price(json, &mut fields.max_price),
-        b"lines" => lines(json, &mut fields),
-        b"fill" => fill(json, &mut fields.has_fill),
-        b"wait" => wait(json, &mut fields.has_wait),
+        b"lines" => lines(json, &mut fields, room),
+        b"fill" => fill(json, &mut fields.is_up_to),
+        b"wait" => wait(json, &mut fields.waits),
         other => Err(unknown(other, "item, units, lines, buyer, max_price, fill and wait")),
     })?;
     json.end()?;
     let Some((buyer, buyer_ident)) = fields.buyer else { return Err(missing("buyer")) };
     let item = fields.item.ok_or_else(|| missing("item (or lines)"))?;
     let max_price = fields.max_price.unwrap_or(NO_MAX_PRICE);
-    Ok(Wanted { item, units: fields.units.unwrap_or(1), buyer, buyer_ident, max_price })
+    let units = fields.units.unwrap_or(1);
+    let is_up_to = fields.is_up_to.unwrap_or(false);
+    if is_up_to && fields.lines > 1 {
+        let detail = "fill must be \"all\" in an order of several lines, got 'up_to'";
+        return Err(Fault::bad_field(detail));
+    }
+    let waits = fields.waits.unwrap_or(false);
+    if waits && fields.lines > 1 {
+        let detail = "wait must be false in an order of several lines: a basket is given at once \
+                      or not, got true";
+        return Err(Fault::bad_field(detail));
+    }
+    let lines = if fields.lines > 1 { fields.lines } else { 0 };
+    Ok(Wanted { item, units, lines, buyer, buyer_ident, max_price, is_up_to, waits })
 }
 
 /// Reads the body of an order's command: nothing, or who sends it.
@@ -132,17 +156,20 @@ fn max_price(json: &mut Json<'_, '_>, place: &mut Option<u64>) -> Result<(), Fau
     once("max_price", place, price)
 }
 
-/// The lines of a basket, of which there can be one only for now; it fills `item` and `units`.
-fn lines(json: &mut Json<'_, '_>, fields: &mut Fields) -> Result<(), Fault> {
+/// The lines of a basket; a single one fills `item` and `units`.
+fn lines(
+    json: &mut Json<'_, '_>,
+    fields: &mut Fields,
+    lines: &mut [SentLine; BASKET_LINES_MAX],
+) -> Result<(), Fault> {
     let allowed = format!("an array of 1 to {BASKET_LINES_MAX} lines");
     match json.kind()? {
         Kind::Array => {}
         other => return Err(wrong("lines", &allowed, other)),
     }
-    if std::mem::replace(&mut fields.has_lines, true) {
+    if fields.lines > 0 {
         return Err(twice("lines"));
     }
-    let mut line = (None, None);
     let count = json.array(|json, index| {
         if index >= BASKET_LINES_MAX {
             let detail = format!("lines must be {allowed}, got more");
@@ -155,56 +182,51 @@ fn lines(json: &mut Json<'_, '_>, fields: &mut Fields) -> Result<(), Fault> {
                 return Err(wrong(&name, "an object with item and units", other));
             }
         }
-        line = (None, None);
+        let mut line = (None, None);
         json.object(|json, name| match json.bytes(name) {
             b"item" => item(json, &format!("lines[{index}].item"), &mut line.0),
             b"units" => units(json, &format!("lines[{index}].units"), &mut line.1),
             other => Err(unknown(other, "item and units in a line")),
         })?;
-        if line.0.is_none() { Err(missing(&format!("lines[{index}].item"))) } else { Ok(()) }
+        let Some(item) = line.0 else { return Err(missing(&format!("lines[{index}].item"))) };
+        lines[index] = (item, line.1.unwrap_or(1));
+        Ok(())
     })?;
-    match count {
-        0 => Err(Fault::bad_field(format!("lines must be {allowed}, got none"))),
-        1 if fields.item.is_some() || fields.units.is_some() => {
-            Err(Fault::bad_field("an order has either lines or item and units, got both"))
-        }
-        1 => {
-            (fields.item, fields.units) = (line.0, line.1.or(Some(1)));
-            Ok(())
-        }
-        more => Err(Fault::bad_field(format!(
-            "lines may have one line only: baskets are not possible yet, got {more} lines"
-        ))),
+    if count == 0 {
+        return Err(Fault::bad_field(format!("lines must be {allowed}, got none")));
     }
+    if fields.item.is_some() || fields.units.is_some() {
+        return Err(Fault::bad_field("an order has either lines or item and units, got both"));
+    }
+    (fields.lines, fields.item, fields.units) = (count, Some(lines[0].0), Some(lines[0].1));
+    Ok(())
 }
 
-fn fill(json: &mut Json<'_, '_>, seen: &mut bool) -> Result<(), Fault> {
-    const ALLOWED: &str = "\"all\" (\"up_to\" is not possible yet)";
+fn fill(json: &mut Json<'_, '_>, place: &mut Option<bool>) -> Result<(), Fault> {
+    const ALLOWED: &str = "\"all\" or \"up_to\"";
     match json.kind()? {
         Kind::Text => {}
         other => return Err(wrong("fill", ALLOWED, other)),
     }
     let span = json.string()?;
-    match json.bytes(span) {
-        b"all" => {}
+    let is_up_to = match json.bytes(span) {
+        b"all" => false,
+        b"up_to" => true,
         other => {
             let detail = format!("fill must be {ALLOWED}, got {}", Shown(other));
             return Err(Fault::bad_field(detail));
         }
-    }
-    if std::mem::replace(seen, true) { Err(twice("fill")) } else { Ok(()) }
+    };
+    once("fill", place, is_up_to)
 }
 
-fn wait(json: &mut Json<'_, '_>, seen: &mut bool) -> Result<(), Fault> {
+fn wait(json: &mut Json<'_, '_>, place: &mut Option<bool>) -> Result<(), Fault> {
     match json.kind()? {
         Kind::True | Kind::False => {}
         other => return Err(wrong("wait", "true or false", other)),
     }
-    if json.boolean()? {
-        let detail = "wait must be false: waiting lists are not possible yet, got true";
-        return Err(Fault::bad_field(detail));
-    }
-    if std::mem::replace(seen, true) { Err(twice("wait")) } else { Ok(()) }
+    let waits = json.boolean()?;
+    once("wait", place, waits)
 }
 
 #[inline]

@@ -27,8 +27,8 @@ pub(super) fn of(word: &str) -> Refused {
         "unknown_item" => (404, "the sale has no item of this name", "", 0),
         "key_reused" => (
             422,
-            "this key stands for another order: the same key is for the same item, units, buyer \
-             and max_price",
+            "this key stands for another order: the same key is for the same item, units, buyer, \
+             max_price, fill and wait",
             "",
             0,
         ),
@@ -39,8 +39,10 @@ pub(super) fn of(word: &str) -> Refused {
         "not_your_order" => (403, "the order is another buyer's", "", 0),
         "hold_expired" => (409, "the hold ran out; buy again under a new key", "", 0),
         "already_confirmed" => (409, "the order is confirmed already", "", 0),
-        "already_released" => (409, "the order was released; buy again under a new key", "", 0),
+        "already_released" => (409, "the order was given back; buy again under a new key", "", 0),
         "extend_refused" => (409, "the hold was extended already, or may not be", "", 0),
+        "not_held" => (409, "the order still waits; nothing is held for it yet", "", 0),
+        "not_confirmed" => (409, "only a confirmed order is cancelled; a hold is released", "", 0),
         "overloaded" => {
             (503, "too much is on its way; send the same again later", "retry_after_ms", RETRY_MS)
         }

@@ -10,10 +10,11 @@
 use super::fault::{Fault, Shown};
 use super::head::Head;
 use super::target::{self, Target};
-use super::{Manner, Meaning, Span, Text, order};
-use crate::message::{self, FULL, kind};
+use super::{Manner, Meaning, Sent, SentLine, Span, Text, order};
+use crate::limits::BASKET_LINES_MAX;
+use crate::message::{self, FULL, UP_TO, WAITS, kind, line_cells};
 use crate::sale::{Form, Ident};
-use crate::wire::commands::Ask;
+use crate::wire::commands::{Ask, Lines};
 
 /// The description of all routes, served at `/openapi.json`.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -23,14 +24,6 @@ const LOOK_AND_MAKE: &str = "GET, HEAD, POST, OPTIONS";
 const MAKE: &str = "POST, OPTIONS";
 const ALL: &str = "GET, HEAD, POST, OPTIONS";
 
-/// What is asked of an order.
-enum Verb {
-    Confirm,
-    Release,
-    /// Known, and not possible yet.
-    Later(&'static str),
-}
-
 /// Understands a whole request.
 ///
 /// # Errors
@@ -39,6 +32,7 @@ pub(super) fn read<'a>(
     head: &mut Head<'a>,
     body: &'a [u8],
     text: &'a mut Text,
+    lines: &'a mut [SentLine; BASKET_LINES_MAX],
 ) -> Result<Meaning<'a>, Fault> {
     let target = target::read(head.target, text)?;
     if target.is_server {
@@ -53,16 +47,16 @@ pub(super) fn read<'a>(
         *name = target.segment(index).of(sent, text);
     }
     match (target.count, names) {
-        (4, [b"v1", b"sales", _, b"orders", ..]) => orders(head, &target, body, text),
+        (4, [b"v1", b"sales", _, b"orders", ..]) => orders(head, &target, body, text, lines),
         (6, [b"v1", b"sales", _, b"orders", _, verb]) => {
-            let verb = match verb {
-                b"confirm" => Verb::Confirm,
-                b"release" => Verb::Release,
-                b"extend" => Verb::Later("extend"),
-                b"cancel" => Verb::Later("cancel"),
+            let kind = match verb {
+                b"confirm" => kind::CONFIRM,
+                b"release" => kind::RELEASE,
+                b"extend" => kind::EXTEND,
+                b"cancel" => kind::CANCEL,
                 _ => return Err(nothing_there(sent)),
             };
-            change(head, &target, &verb, body, text)
+            change(head, &target, kind, body, text)
         }
         (5, [b"v1", b"sales", _, b"orders", ..]) => look(head, &target, text, kind::ORDER),
         (3, [b"v1", b"sales", ..]) => look(head, &target, text, kind::SALE),
@@ -84,9 +78,10 @@ fn orders<'a>(
     target: &Target,
     body: &'a [u8],
     text: &'a mut Text,
+    lines: &'a mut [SentLine; BASKET_LINES_MAX],
 ) -> Result<Meaning<'a>, Fault> {
     match head.method {
-        b"POST" => make(head, target, body, text),
+        b"POST" => make(head, target, body, text, lines),
         b"GET" | b"HEAD" => order_of_key(head, target, text),
         b"OPTIONS" => Ok(Meaning::Options(LOOK_AND_MAKE)),
         other => Err(Fault::method(other, LOOK_AND_MAKE)),
@@ -98,6 +93,7 @@ fn make<'a>(
     target: &Target,
     body: &'a [u8],
     text: &'a mut Text,
+    lines: &'a mut [SentLine; BASKET_LINES_MAX],
 ) -> Result<Meaning<'a>, Fault> {
     no_parameters(head, target, text)?;
     let key = head.idempotency_key.ok_or_else(|| {
@@ -108,12 +104,20 @@ fn make<'a>(
     let key_ident = Ident::parse(key)
         .map_err(|why| Fault::bad_field(format!("Idempotency-Key {why}, got {}", Shown(key))))?;
     is_json(head, body)?;
-    let wanted = order::wanted(body, text)?;
+    let wanted = order::wanted(body, text, lines)?;
     let text: &'a Text = text;
-    let mut ask = ask(kind::BUY, target.segment(2).of(head.target, text));
-    ask.head.units = wanted.units.into();
+    let kind = if wanted.lines == 0 { kind::BUY } else { kind::BASKET };
+    let mut ask = ask(kind, target.segment(2).of(head.target, text));
     ask.head.price = wanted.max_price.into();
-    ask.item = wanted.item.of(body, text);
+    if wanted.lines == 0 {
+        ask.head.units = wanted.units.into();
+        ask.head.options |= if wanted.is_up_to { UP_TO } else { 0 };
+        ask.head.options |= if wanted.waits { WAITS } else { 0 };
+        ask.item = wanted.item.of(body, text);
+    } else {
+        ask.head.tails = (line_cells(wanted.lines) as u16).into();
+        ask.lines = Lines::Sent(Sent { lines: &lines[..wanted.lines], body, text });
+    }
     set_buyer(&mut ask, wanted.buyer_ident, wanted.buyer.of(body, text));
     set_key(&mut ask, key_ident, key);
     head.manner.set(Manner::CREATE, true);
@@ -166,7 +170,7 @@ fn look<'a>(
 fn change<'a>(
     head: &Head<'a>,
     target: &Target,
-    verb: &Verb,
+    kind: u8,
     body: &'a [u8],
     text: &'a mut Text,
 ) -> Result<Meaning<'a>, Fault> {
@@ -176,14 +180,6 @@ fn change<'a>(
         other => return Err(Fault::method(other, MAKE)),
     }
     no_parameters(head, target, text)?;
-    let kind = match verb {
-        Verb::Confirm => kind::CONFIRM,
-        Verb::Release => kind::RELEASE,
-        Verb::Later(word) => {
-            let detail = format!("{word} is not possible yet; confirm and release are");
-            return Err(Fault::new(501, "not_implemented", detail));
-        }
-    };
     let id = order_id(target.segment(4), head, text)?;
     is_json(head, body)?;
     let sender = order::sender(body, text)?;
@@ -250,10 +246,10 @@ fn order_id(span: Span, head: &Head<'_>, text: &Text) -> Result<u64, Fault> {
 #[inline]
 fn ask(kind: u8, sale: &[u8]) -> Ask<'_> {
     let mut head = message::Head::new(kind);
-    if matches!(kind, kind::BUY | kind::CONFIRM | kind::RELEASE) {
-        head.options = FULL;
+    if matches!(kind, kind::BUY..=kind::BASKET) {
+        head.tag = FULL.into();
     }
-    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[] }
+    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], lines: Lines::None }
 }
 
 #[inline]

@@ -3,7 +3,7 @@
 use bytemuck::Zeroable;
 
 use crate::message::{Head, Reply, kind, outcome, text_tail};
-use crate::sale::Ident;
+use crate::sale::{Ident, Name};
 use crate::wire::answers::Shown;
 use crate::wire::http::answers::Teller;
 use crate::wire::http::{Fault, Manner};
@@ -27,7 +27,7 @@ fn told(manner: Manner, write: impl FnOnce(&mut Teller, &mut Vec<u8>)) -> (Strin
 
 fn held() -> (Reply, Head) {
     let mut order = Head::new(kind::BUY);
-    (order.units, order.price) = (2.into(), 2500.into());
+    (order.units, order.price, order.item) = (2.into(), 2500.into(), 1.into());
     order.set_buyer(Ident::parse(b"a\"b\\c").expect("good"));
     order.set_key(Ident::parse(b"6f1e0c4a-93d1-4f3c-8a55-0123456789ab").expect("good"));
     let reply = Reply {
@@ -49,7 +49,8 @@ fn an_order_is_written_as_the_description_has_it() {
     let tails = [order.into()];
     let write = |manner| {
         told(manner, |teller, out| {
-            let shown = Shown { reply: &reply, tails: &tails, sale: "drop", item: "tee" };
+            let items = [Name::parse(b"tee").expect("a name")];
+            let shown = Shown { reply: &reply, tails: &tails, sale: "drop", items: &items };
             teller.order(&shown, manner, out);
         })
     };
@@ -84,7 +85,8 @@ fn long_texts_come_back_whole() {
     order.set_key(Ident::parse(key.as_bytes()).expect("good"));
     let tails = [order.into(), text_tail(buyer.as_bytes()), text_tail(key.as_bytes())];
     let (_, body) = told(Manner::CREATE, |teller, out| {
-        let shown = Shown { reply: &reply, tails: &tails, sale: "drop", item: "tee" };
+        let items = [Name::parse(b"tee").expect("a name")];
+        let shown = Shown { reply: &reply, tails: &tails, sale: "drop", items: &items };
         teller.order(&shown, Manner::CREATE, out);
     });
     let order: serde_json::Value = serde_json::from_str(&body).expect("JSON");
@@ -111,7 +113,7 @@ fn the_length_is_right_however_many_digits_it_has() {
 fn a_refusal_tells_what_helps() {
     let write = |outcome: u8, value: u64| {
         let reply = Reply { kind: kind::REPLY, outcome, price: value.into(), ..Reply::zeroed() };
-        told(Manner::KEEP, |teller, out| teller.refusal(&reply, Manner::KEEP, out))
+        told(Manner::KEEP, |teller, out| teller.refusal(&reply, "", Manner::KEEP, out))
     };
     let (head, body) = write(outcome::LIMIT_REACHED, 4);
     assert!(head.starts_with("HTTP/1.1 409 Conflict\r\n"), "{head}");

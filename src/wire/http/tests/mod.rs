@@ -7,7 +7,7 @@ mod routes;
 mod streams;
 
 use super::*;
-use crate::message::{NO_MAX_PRICE, kind};
+use crate::message::{NO_MAX_PRICE, kind, line_cells};
 use crate::sale::Ident;
 
 /// A whole request for a new order of the sale `drop` under the key `k`.
@@ -62,15 +62,19 @@ fn meant(meaning: &Meaning<'_>) -> String {
         kind::BUY => "BUY",
         kind::CONFIRM => "CONFIRM",
         kind::RELEASE => "RELEASE",
+        kind::BASKET => "BASKET",
+        kind::EXTEND => "EXTEND",
+        kind::CANCEL => "CANCEL",
         kind::ORDER => "ORDER",
         kind::ORDER_BY_KEY => "ORDER_BY_KEY",
         kind::SALE => "SALE",
         _ => "?",
     };
-    assert_eq!(head.is_full(), matches!(name, "BUY" | "CONFIRM" | "RELEASE"));
+    assert_eq!(head.is_full(), (kind::BUY..=kind::BASKET).contains(&head.kind));
     let texts = [ask.long_buyer, ask.long_key];
     let long = texts.iter().filter(|text| !text.is_empty()).count();
-    assert_eq!(usize::from(head.tails.to_native()), long, "tails are the long texts");
+    let tails = long + line_cells(ask.lines.len());
+    assert_eq!(usize::from(head.tails.to_native()), tails, "long texts, and the cells of lines");
     let mut line = format!("{name} {}", ask.sale.escape_ascii());
     let ident = |ident: Option<Ident>, long: &[u8]| {
         let mut text = [0; 64];
@@ -78,8 +82,17 @@ fn meant(meaning: &Meaning<'_>) -> String {
         let text = if long.is_empty() { &text[..len] } else { long };
         String::from_utf8(text.to_vec()).expect("ASCII")
     };
+    for index in 0..ask.lines.len() {
+        let (item, units) = ask.lines.line(index);
+        line += &format!("/{} x{units}", item.escape_ascii());
+    }
+    if head.kind == kind::BASKET && head.price.to_native() != NO_MAX_PRICE {
+        line += &format!(" at {}", head.price);
+    }
     if head.kind == kind::BUY {
         line += &format!("/{} x{}", ask.item.escape_ascii(), head.units);
+        line += if head.is_up_to() { " up to" } else { "" };
+        line += if head.is_waiting() { " or waits" } else { "" };
         if head.price.to_native() != NO_MAX_PRICE {
             line += &format!(" at {}", head.price);
         }
@@ -89,7 +102,7 @@ fn meant(meaning: &Meaning<'_>) -> String {
         line += &format!(" for {buyer}");
     }
     match head.kind {
-        kind::BUY | kind::ORDER_BY_KEY => {
+        kind::BUY | kind::BASKET | kind::ORDER_BY_KEY => {
             line += &format!(" key {}", ident(head.key(), ask.long_key))
         }
         kind::SALE => {}

@@ -19,7 +19,17 @@ fn an_order_says_what_it_wants() {
             r#"{"item":"t","buyer":"u","max_price":9007199254740992,"fill":"all","wait":false}"#,
             "BUY drop/t x1 at 9007199254740992 for u key k",
         ),
+        (r#"{"item":"t","fill":"up_to","units":3,"buyer":"u"}"#, "BUY drop/t x3 up to for u key k"),
+        (r#"{"item":"t","wait":true,"buyer":"u"}"#, "BUY drop/t x1 or waits for u key k"),
         (r#"{"lines":[{"item":"t","units":3}],"buyer":"u"}"#, "BUY drop/t x3 for u key k"),
+        (
+            r#"{"lines":[{"item":"t"},{"units":3,"item":"\u0061b"}],"buyer":"u","max_price":7}"#,
+            "BASKET drop/t x1/ab x3 at 7 for u key k",
+        ),
+        (
+            r#"{"buyer":"a-buyer-with-a-name-of-some-length","lines":[{"item":"t"},{"item":"t"}]}"#,
+            "BASKET drop/t x1/t x1 for a-buyer-with-a-name-of-some-length key k",
+        ),
         (r#"{"lines" : [ { "item" : "t" } ],"buyer":"u"}"#, "BUY drop/t x1 for u key k"),
         (r#"{"\u0069tem":"\u0074ee","buyer":"a\"\\\/b"}"#, r#"BUY drop/tee x1 for a"\/b key k"#),
         (
@@ -42,12 +52,13 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
     let item = "item must be a name of 1 to 64 characters of A-Z a-z 0-9 . _ -, got";
     let lines = "lines must be an array of 1 to 16 lines, got";
     let fields = "there are item, units, lines, buyer, max_price, fill and wait";
-    let fill = "fill must be \"all\" (\"up_to\" is not possible yet), got";
+    let fill = "fill must be \"all\" or \"up_to\", got";
     let buyer = "buyer may hold printable ASCII characters without spaces only, got";
     let twice = "is there more than once";
     let both = format!("{twice} (or in lines as well)");
-    let waits = "wait must be false: waiting lists are not possible yet, got true";
-    let baskets = "lines may have one line only: baskets are not possible yet, got 2 lines";
+    let waits = "wait must be false in an order of several lines: a basket is given at once or \
+                 not, got true";
+    let upto = "fill must be \"all\" in an order of several lines, got 'up_to'";
     let long = "x".repeat(65);
     let many = format!("{{\"lines\":[{}{{}}],\"buyer\":\"u\"}}", "{\"item\":\"t\"},".repeat(16));
     for (body, detail) in [
@@ -94,16 +105,16 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
         ),
         (r#"{"item":"t","buyer":"u","max_price":{}}"#, format!("{price} an object")),
         (r#"{"item":"t","buyer":"u","max_price":1,"max_price":1}"#, format!("max_price {twice}")),
-        (r#"{"item":"t","buyer":"u","fill":"up_to"}"#, format!("{fill} 'up_to'")),
+        (r#"{"item":"t","buyer":"u","fill":"upto"}"#, format!("{fill} 'upto'")),
         (r#"{"item":"t","buyer":"u","fill":false}"#, format!("{fill} false")),
         (r#"{"item":"t","buyer":"u","fill":"all","fill":"all"}"#, format!("fill {twice}")),
-        (r#"{"item":"t","buyer":"u","wait":true}"#, waits.into()),
+        (r#"{"lines":[{"item":"a"},{"item":"b"}],"buyer":"u","wait":true}"#, waits.into()),
         (r#"{"item":"t","buyer":"u","wait":0}"#, "wait must be true or false, got a number".into()),
         (r#"{"item":"t","buyer":"u","wait":false,"wait":false}"#, format!("wait {twice}")),
         (r#"{"lines":[],"buyer":"u"}"#, format!("{lines} none")),
         (r#"{"lines":{},"buyer":"u"}"#, format!("{lines} an object")),
         (&many, format!("{lines} more")),
-        (r#"{"lines":[{"item":"a"},{"item":"b"}],"buyer":"u"}"#, baskets.into()),
+        (r#"{"lines":[{"item":"a"},{"item":"b"}],"buyer":"u","fill":"up_to"}"#, upto.into()),
         (
             r#"{"lines":[1],"buyer":"u"}"#,
             "lines[0] must be an object with item and units, got a number".into(),

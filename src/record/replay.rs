@@ -1,0 +1,235 @@
+//! The replay of a journal: every record is decided again by the sale, and the answer must be the
+//! one recorded.
+//!
+//! It trusts nothing: a journal that was written by another law is refused, not bent.
+
+use super::{
+    PREFETCH_AHEAD, asked, command, fill, idents, party, prefetch, rule, ruling, sealed_hash,
+};
+use crate::message::{Cell, Head, Lines, NO_MAX_PRICE, decode_terms, kind, lines_in, messages};
+use crate::sale::{About, Basket, Buy, Command, Fill, Ident, Refusal, Seq, Shop, Stamp, State};
+
+fn prefetch_record(shop: &Shop, record: &[Cell]) {
+    let tail = |index: usize| record.get(1 + index).copied().unwrap_or(Cell::ZERO);
+    prefetch(shop, record[0].head(), tail);
+}
+
+/// Makes the changes of a journal again.
+pub struct Replay {
+    shop: Shop,
+    proves_each_seal: bool,
+    /// The last seal and the state hash in it.
+    seal: Option<(Seq, [u8; 32])>,
+    /// Records replayed, by kind.
+    counts: [u64; 256],
+    is_too_small: bool,
+}
+
+impl Replay {
+    /// Replays into an empty shop. `proves_each_seal` makes the state hash at every seal, not only
+    /// at a last one: an audit's thoroughness, in time the state's size for each seal.
+    pub fn new(shop: Shop, proves_each_seal: bool) -> Replay {
+        Replay { shop, proves_each_seal, seal: None, counts: [0; 256], is_too_small: false }
+    }
+
+    /// Replays the records in `cells`, the first of which is number `first`.
+    ///
+    /// # Errors
+    /// A sentence with the seq of the first record that the law does not allow.
+    pub fn apply(&mut self, first: Seq, cells: &[Cell]) -> Result<(), String> {
+        assert_eq!(first, self.shop.seq() + 1, "the journal gives records in order");
+        let mut ahead = messages(cells);
+        ahead.by_ref().take(PREFETCH_AHEAD).for_each(|record| prefetch_record(&self.shop, record));
+        for record in messages(cells) {
+            if let Some(later) = ahead.next() {
+                prefetch_record(&self.shop, later);
+            }
+            let head = record[0].head();
+            let seq = self.shop.seq() + 1;
+            if record.len() < head.cells() {
+                return Err(format!("seq {seq}: cut short"));
+            }
+            self.record(head, record).map_err(|what| format!("seq {seq}: {what}"))?;
+            if self.shop.seq() != seq {
+                return Err(format!("seq {seq}: it changes nothing"));
+            }
+            self.counts[usize::from(head.kind)] += 1;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, head: &Head, cells: &[Cell]) -> Result<(), String> {
+        let now = head.time.to_native();
+        if now < self.shop.now() {
+            return Err("time goes backwards".to_owned());
+        }
+        // A seal decides nothing, so it may stand before the return of a hold that has ended.
+        let decides = !matches!(head.kind, kind::EXPIRE | kind::SEAL);
+        if decides && self.shop.has_due(now) {
+            return Err("a hold that had ended was not returned before".to_owned());
+        }
+        match head.kind {
+            kind::BUY | kind::WAIT => self.buy(head, cells, now),
+            kind::BASKET => self.basket(head, cells, now),
+            kind::CONFIRM..=kind::CANCEL => {
+                let (sale, order) = (head.sale.to_native(), head.order());
+                let about = About { sale, order, buyer: Ident::NONE };
+                let command = command(head.kind, about).ok_or("no command of ours")?;
+                let given = self.shop.apply(now, &command).map_err(|why| self.refused(why))?;
+                same("units", given.units, head.units.to_native())
+            }
+            kind::EXPIRE => {
+                let (_, given) = self.shop.expire(now).ok_or("no hold ends by then")?;
+                same("order", given.order, head.order())
+            }
+            kind::OFFER | kind::LEAVE => {
+                let (sale, given) = self.shop.promote(now).ok_or("nobody waits for it")?;
+                let state = if head.kind == kind::OFFER { State::Held } else { State::Left };
+                if given.state != state {
+                    return Err(format!("replayed, the order is {:?}", given.state));
+                }
+                same("sale", sale, head.sale.to_native())?;
+                same("units", given.units, head.units.to_native())?;
+                same("order", given.order, head.order())
+            }
+            kind::CREATE => {
+                let terms = decode_terms(cells)?;
+                let (number, _) = self.shop.create(now, &terms)?;
+                same("number of the sale", number, head.sale.to_native())
+            }
+            kind::OPEN..=kind::PRICE => {
+                let ruling = ruling(head).ok_or("no ruling of ours")?;
+                if self.shop.promote(now).is_some() {
+                    return Err("who waits should have been given what is free before".to_owned());
+                }
+                if rule(&ruling, now) != *head {
+                    return Err("a ruling with something beside it".to_owned());
+                }
+                self.shop.rule(now, &ruling).map_err(|why| self.refused(why))?;
+                Ok(())
+            }
+            kind::SEAL => {
+                let hash = sealed_hash(head);
+                if self.proves_each_seal && self.shop.state_hash() != hash {
+                    return Err("the state is not the one that was sealed".to_owned());
+                }
+                self.seal = Some((self.shop.seal(now), hash));
+                Ok(())
+            }
+            other => Err(format!("no record is of kind {other}")),
+        }
+    }
+
+    fn buy(&mut self, head: &Head, cells: &[Cell], now: Stamp) -> Result<(), String> {
+        let mut units = head.units.to_native();
+        let mut texts = [[0; 64]; 2];
+        let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
+        let idents = idents(&self.shop, head, &mut texts, tail);
+        let (buyer, key, mut tails) = idents.ok_or("no buyer or key of ours")?;
+        let fill = fill(head);
+        if fill == Fill::UpTo {
+            let item = head.item.to_native();
+            units = lines_in(&tail(tails)).next().map_or(0, |line| line.units);
+            if tail(tails) != asked(item, units) {
+                return Err("what it asked for is not told".to_owned());
+            }
+            tails += 1;
+        }
+        same("tails", usize::from(head.tails.to_native()), tails)?;
+        if units == 0 {
+            return Err("an order of no units".to_owned());
+        }
+        let buy = Buy {
+            sale: head.sale.to_native(),
+            item: head.item.to_native(),
+            units,
+            max_price: NO_MAX_PRICE,
+            fill,
+            waits: head.is_waiting(),
+            condition: head.tag.to_native(),
+            buyer: party(buyer, &texts[0]),
+            key: party(key, &texts[1]),
+        };
+        let given = self.shop.apply(now, &Command::Buy(buy)).map_err(|why| self.refused(why))?;
+        if given.replayed {
+            return Err("its key stands for an earlier order".to_owned());
+        }
+        if (given.state == State::Waiting) != (head.kind == kind::WAIT) {
+            return Err(format!("replayed, the order is {:?}", given.state));
+        }
+        same("units", given.units, head.units.to_native())?;
+        same("price", given.price, head.price.to_native())
+    }
+
+    fn basket(&mut self, head: &Head, cells: &[Cell], now: Stamp) -> Result<(), String> {
+        let mut texts = [[0; 64]; 2];
+        let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
+        let idents = idents(&self.shop, head, &mut texts, tail);
+        let (buyer, key, tails) = idents.ok_or("no buyer or key of ours")?;
+        let lines = Lines::read(usize::from(head.tails.to_native()) - tails, |at| tail(tails + at));
+        let lines = lines.ok_or("no lines of ours")?;
+        let basket = Basket {
+            sale: head.sale.to_native(),
+            lines: lines.all(),
+            max_price: NO_MAX_PRICE,
+            condition: head.tag.to_native(),
+            buyer: party(buyer, &texts[0]),
+            key: party(key, &texts[1]),
+        };
+        let given = self.shop.basket(now, &basket).map_err(|why| self.refused(why.why))?;
+        if given.replayed {
+            return Err("its key stands for an earlier order".to_owned());
+        }
+        if self.shop.lines(given.order) != lines.all() {
+            return Err("its lines or their prices are others".to_owned());
+        }
+        same("item", 0, head.item.to_native())?;
+        same("units", given.units, head.units.to_native())?;
+        same("price", given.price, head.price.to_native())
+    }
+
+    /// Whether a record was refused because the shop's tables are too small for the journal.
+    pub fn is_too_small(&self) -> bool {
+        self.is_too_small
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> String {
+        if refusal == Refusal::Overloaded {
+            self.is_too_small = true;
+            return "orders_max, buyers_max or long_texts_max is too small for this journal"
+                .to_owned();
+        }
+        format!("the law refuses it: {refusal:?}")
+    }
+
+    /// The state that all records together make.
+    ///
+    /// # Errors
+    /// If the journal ends in a seal that is not of this state.
+    pub fn finish(self) -> Result<(Shop, RecordCounts), String> {
+        if let Some((seq, hash)) = self.seal
+            && seq == self.shop.seq()
+            && !self.proves_each_seal
+        {
+            // The hash was taken just before the seal was counted.
+            if self.shop.state_hash_before_seal() != hash {
+                return Err(format!("seq {seq}: the state is not the one that was sealed"));
+            }
+        }
+        Ok((self.shop, RecordCounts(self.counts)))
+    }
+}
+
+/// How many records of each kind were replayed.
+pub struct RecordCounts([u64; 256]);
+
+impl RecordCounts {
+    /// Those of one [`kind`].
+    pub fn of(&self, kind: u8) -> u64 {
+        self.0[usize::from(kind)]
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Display>(what: &str, now: T, then: T) -> Result<(), String> {
+    if now == then { Ok(()) } else { Err(format!("{what}: recorded {then}, replayed {now}")) }
+}

@@ -1,0 +1,158 @@
+//! The decision about a basket: the ladder of a purchase, each rung for all lines before the next,
+//! and all lines are given or none.
+//!
+//! Invariant: lines of one item are one line before anything is asked of them.
+
+use super::command::{Basket, BasketRefusal, Given, Refusal, Stamp};
+use super::lines::Joined;
+use super::orders::{Order, State};
+use super::shop::{NS_PER_MS, Shop, given, within};
+use super::{Fill, OrderLine};
+
+impl Shop {
+    /// Decides a basket; otherwise as [`apply`](Self::apply).
+    ///
+    /// # Errors
+    /// The first [`Refusal`] that applies, and to which line.
+    pub fn basket(&mut self, now: Stamp, basket: &Basket) -> Result<Given, BasketRefusal> {
+        self.tick(now);
+        assert!(now < self.holds.due(), "a hold that has ended is still held");
+        let sale_index = self.index(basket.sale)?;
+        let sale = &self.sales[sale_index];
+        let mut joined = Joined::new(basket.lines);
+        let (firsts, len) = (joined.first, joined.len);
+        let in_line = |index: usize, why| BasketRefusal { why, line: Some(firsts[index]) };
+        for (index, line) in joined.lines[..len].iter_mut().enumerate() {
+            assert!(line.units > 0);
+            let item = sale.items.get(usize::from(line.item).wrapping_sub(1));
+            let item = item.ok_or(in_line(index, Refusal::UnknownItem))?;
+            line.price = item.price;
+            if item.limit != 0 {
+                self.buyers.prefetch_further(basket.sale, line.item, basket.buyer.ident);
+            }
+        }
+        let (key, lines) = (basket.key.ident, joined.lines());
+        let probe = self.orders.key_probe(basket.sale, key);
+        if let Some(slot) = self.orders.find_key(probe, basket.sale, key) {
+            return self.basket_again(slot, basket, lines);
+        }
+        if now < sale.opens_at {
+            return Err(Refusal::NotOpen.into());
+        }
+        if sale.is_paused {
+            return Err(Refusal::Paused.into());
+        }
+        if sale.is_over(now) {
+            return Err(Refusal::Closed.into());
+        }
+        if let Some(index) = lines.iter().position(|line| line.price > basket.max_price) {
+            return Err(in_line(index, Refusal::PriceChanged(lines[index].price)));
+        }
+        let place = self.buyers.place(basket.sale, basket.buyer.ident);
+        let item_of = |line: &OrderLine| &sale.items[usize::from(line.item) - 1];
+        for (index, line) in lines.iter().enumerate() {
+            let limit = item_of(line).limit;
+            if limit != 0 {
+                let has = self.buyers.item_units(place, line.item);
+                within(has, line.units, limit, Fill::All).map_err(|why| in_line(index, why))?;
+            }
+        }
+        let units = lines.iter().fold(0_u32, |sum, line| sum.saturating_add(line.units));
+        within(self.buyers.sale_units(place), units, sale.terms.limit, Fill::All)?;
+        // What is free while somebody waits is theirs.
+        let is_short = |line: &OrderLine| {
+            let item = item_of(line);
+            item.free < u64::from(line.units) || item.queue.live > 0
+        };
+        if let Some(index) = lines.iter().position(is_short) {
+            return Err(in_line(index, Refusal::SoldOut));
+        }
+        if !self.admits
+            || !self.orders.has_room()
+            || !self.lines.has_room(lines.len())
+            || !self.buyers.has_room(1 + lines.len())
+            || !self.has_text_room(basket.buyer, basket.key)
+        {
+            return Err(Refusal::Overloaded.into());
+        }
+
+        // From here it succeeds.
+        let (hold_ms, lane) = (sale.terms.hold_ms, sale.lane);
+        let state = if hold_ms == 0 { State::Confirmed } else { State::Held };
+        self.remember(basket.buyer);
+        self.remember(basket.key);
+        let mut order = Order::new(self.change(), key, state);
+        (order.sale, order.units, order.condition) = (basket.sale, units, basket.condition);
+        order.buyer = self.give_lines(basket, lines, sale_index, state);
+        (order.price, order.lines) = (self.lines.add(lines), lines.len() as u8);
+        if state == State::Held {
+            order.expires_at = now + u64::from(hold_ms) * NS_PER_MS;
+            self.held += 1;
+        }
+        let slot = self.orders.add(probe, order);
+        if state == State::Held {
+            self.holds.add(lane, &mut self.orders, slot);
+        }
+        Ok(self.given(self.orders.at(slot), self.seq, false))
+    }
+
+    /// Takes the units of all lines and counts them for the buyer, whose slot it returns.
+    #[inline(always)]
+    fn give_lines(
+        &mut self,
+        basket: &Basket,
+        lines: &[OrderLine],
+        sale_index: usize,
+        state: State,
+    ) -> u32 {
+        let buyer = basket.buyer.ident;
+        let mut place = self.buyers.place(basket.sale, buyer);
+        for line in lines {
+            let item = &mut self.sales[sale_index].items[usize::from(line.item) - 1];
+            let units = u64::from(line.units);
+            item.free -= units;
+            *(if state == State::Held { &mut item.held } else { &mut item.confirmed }) += units;
+            item.assert_balance();
+            let is_limited = item.limit != 0;
+            let slot =
+                self.buyers.give(place, basket.sale, line.item, buyer, line.units, is_limited);
+            place = super::buyers::Place::Known(slot);
+        }
+        let super::buyers::Place::Known(slot) = place else { unreachable!("it has lines") };
+        slot
+    }
+
+    /// The answer to a key that was used before.
+    #[cold]
+    fn basket_again(
+        &self,
+        slot: u32,
+        basket: &Basket,
+        lines: &[OrderLine],
+    ) -> Result<Given, BasketRefusal> {
+        let order = self.orders.at(slot);
+        let known = self.lines.of(order);
+        let is_same = |(known, line): (&OrderLine, &OrderLine)| {
+            (known.item, known.units) == (line.item, line.units)
+        };
+        let same = known.len() == lines.len()
+            && known.iter().zip(lines).all(is_same)
+            && order.condition == basket.condition
+            && self.buyers.ident(order.buyer) == basket.buyer.ident;
+        if same { Ok(self.given(order, order.id, true)) } else { Err(Refusal::KeyReused.into()) }
+    }
+
+    /// What an answer tells of an order.
+    #[inline(always)]
+    pub(super) fn given(&self, order: &Order, seq: u64, replayed: bool) -> Given {
+        if order.lines == 0 {
+            let given = given(order, seq, replayed);
+            if order.state() != State::Waiting {
+                return given;
+            }
+            return Given { position: self.position(order), ..given };
+        }
+        let sum = self.lines.of(order).iter().fold(0_u64, |sum, l| sum.saturating_add(l.sum()));
+        Given { price: sum, ..given(order, seq, replayed) }
+    }
+}

@@ -1,0 +1,116 @@
+//! The lines of baskets: what an order of several items is made of, one after another, 16 bytes
+//! each. An order of one item has its line in itself and nothing here.
+//!
+//! Invariant: the lines of one order are of different items.
+
+use bytemuck::{Pod, Zeroable};
+
+use super::memory::untouched_table;
+use super::orders::Order;
+
+/// Lines that a basket may have.
+pub const BASKET_LINES_MAX: usize = 16;
+
+/// Units of one item in an order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct OrderLine {
+    /// Minor units each.
+    pub price: u64,
+    /// How many.
+    pub units: u32,
+    /// The item's number in the sale.
+    pub item: u16,
+    zero: u16,
+}
+
+impl OrderLine {
+    /// So many units of an item at a price each.
+    pub const fn new(item: u16, units: u32, price: u64) -> OrderLine {
+        OrderLine { price, units, item, zero: 0 }
+    }
+
+    /// What its units cost together.
+    pub fn sum(&self) -> u64 {
+        self.price.saturating_mul(u64::from(self.units))
+    }
+}
+
+/// The lines of a basket with those of one item joined.
+pub(super) struct Joined {
+    pub(super) lines: [OrderLine; BASKET_LINES_MAX],
+    /// Of each line, which of the basket's was the first of its item.
+    pub(super) first: [u8; BASKET_LINES_MAX],
+    pub(super) len: usize,
+}
+
+impl Joined {
+    #[inline(always)]
+    pub(super) fn new(wanted: &[OrderLine]) -> Joined {
+        assert!((1..=BASKET_LINES_MAX).contains(&wanted.len()));
+        let mut joined = Joined {
+            lines: [OrderLine::zeroed(); BASKET_LINES_MAX],
+            first: [0; BASKET_LINES_MAX],
+            len: 0,
+        };
+        for (index, line) in wanted.iter().enumerate() {
+            let known = &mut joined.lines[..joined.len];
+            match known.iter_mut().find(|known| known.item == line.item) {
+                Some(known) => known.units = known.units.saturating_add(line.units),
+                None => {
+                    joined.lines[joined.len] = OrderLine::new(line.item, line.units, 0);
+                    joined.first[joined.len] = index as u8;
+                    joined.len += 1;
+                }
+            }
+        }
+        joined
+    }
+
+    #[inline(always)]
+    pub(super) fn lines(&self) -> &[OrderLine] {
+        &self.lines[..self.len]
+    }
+}
+
+/// The table.
+pub(super) struct Lines {
+    table: Box<[OrderLine]>,
+    len: usize,
+}
+
+impl Lines {
+    pub(super) fn new(len_max: usize) -> Lines {
+        Lines { table: untouched_table(len_max), len: 0 }
+    }
+
+    pub(super) fn has_room(&self, count: usize) -> bool {
+        self.table.len() - self.len >= count
+    }
+
+    /// Adds the lines of an order; returns where they begin.
+    #[inline(always)]
+    pub(super) fn add(&mut self, lines: &[OrderLine]) -> u64 {
+        assert!(self.has_room(lines.len()));
+        let at = self.len;
+        self.table[at..at + lines.len()].copy_from_slice(lines);
+        self.len += lines.len();
+        at as u64
+    }
+
+    /// The lines of a basket; none of an order of one item.
+    #[inline]
+    pub(super) fn of(&self, order: &Order) -> &[OrderLine] {
+        let at = if order.lines == 0 { 0 } else { order.price as usize };
+        &self.table[at..at + usize::from(order.lines)]
+    }
+
+    /// Line `index` of an order, be it a basket or not.
+    #[inline(always)]
+    pub(super) fn line(&self, order: &Order, index: usize) -> OrderLine {
+        if order.lines == 0 {
+            return OrderLine::new(order.item, order.units, order.price);
+        }
+        self.of(order)[index]
+    }
+}
