@@ -92,6 +92,7 @@ impl Books {
         let (intended, sent) = (now - pending.intended, now - pending.sent);
         match class {
             Class::Given => self.slice.given += 1,
+            Class::Waiting => self.slice.waiting += 1,
             Class::Replayed => self.slice.replayed += 1,
             Class::Refused => self.slice.refused[usize::from(parsed.outcome)] += 1,
             Class::Followed => self.slice.followed += 1,
@@ -137,6 +138,11 @@ impl Books {
             self.tally.replayed[outcome] += count;
             return Class::Replayed;
         }
+        if parsed.outcome == outcome::WAITING {
+            self.tally.waiting[outcome] += count;
+            self.ledger.waits(parsed.units_of(&self.content.purchase(pending.number, self.stride)));
+            return Class::Waiting;
+        }
         self.tally.given[outcome] += count;
         if pending.measured {
             let Pending { number, intended, sent, .. } = *pending;
@@ -144,16 +150,16 @@ impl Books {
         }
         let purchase = self.content.purchase(pending.number, self.stride);
         let units = parsed.units_of(&purchase);
-        self.proof.found.wrong_units += u64::from(units != purchase.units);
+        self.proof.found.wrong_units += u64::from(units != purchase.units_in_all());
         if parsed.outcome == outcome::CONFIRMED {
-            self.ledger.given(&purchase, units, u64::MAX, now);
-            self.ledger.confirmed(&purchase, units, now, now);
+            self.ledger.given(&purchase, u64::MAX, now);
+            self.ledger.confirmed(&purchase, now, now);
         } else if parsed.outcome == outcome::HELD {
             let hold_ns = match parsed.expires_in_ms {
                 0 => u64::MAX,
                 ms => u64::from(ms) * 1_000_000,
             };
-            self.ledger.given(&purchase, units, hold_ns, now);
+            self.ledger.given(&purchase, hold_ns, now);
             let command = match self.content.fate(pending.number) {
                 Fate::Confirm => Command::Confirm,
                 Fate::Release => Command::Release,
@@ -174,7 +180,7 @@ impl Books {
     /// A release is about to be sent: its units may be anybody's from then on.
     pub(crate) fn asks_back(&mut self, number: u64, given: u64) {
         let purchase = self.content.purchase(number, self.stride);
-        self.ledger.asked_back(&purchase, purchase.units, given);
+        self.ledger.asked_back(&purchase, given);
     }
 
     fn followed(
@@ -195,8 +201,8 @@ impl Books {
         if right {
             let purchase = self.content.purchase(pending.number, self.stride);
             match command {
-                Command::Confirm => self.ledger.confirmed(&purchase, purchase.units, given, now),
-                Command::Release => self.ledger.released(purchase.units),
+                Command::Confirm => self.ledger.confirmed(&purchase, given, now),
+                Command::Release => self.ledger.released(purchase.units_in_all()),
             }
         } else if !outcome::is_refusal(parsed.outcome) {
             self.proof.found.wrong_order += 1;

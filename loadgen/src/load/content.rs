@@ -31,10 +31,27 @@ pub(crate) struct Purchase<'a> {
     /// Index of the item.
     pub(crate) item: usize,
     pub(crate) units: u32,
+    /// Lines of a basket, from `item` on, each of `units`; 0 if it is none.
+    pub(crate) lines: u8,
+    /// How many items there are.
+    pub(crate) items: usize,
     /// Whether to take a place on the waitlist where the item is sold out.
     pub(crate) wait: bool,
     /// Whether it repeats an earlier key.
     pub(crate) repeat: bool,
+}
+
+impl Purchase<'_> {
+    /// Its items with their units, one a line; an item may come more than once.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, u32)> {
+        let line = |index: u8| ((self.item + usize::from(index)) % self.items, self.units);
+        (0..self.lines.max(1)).map(line)
+    }
+
+    /// Units in all.
+    pub(crate) fn units_in_all(&self) -> u32 {
+        self.units * u32::from(self.lines.max(1))
+    }
 }
 
 /// What becomes of a hold.
@@ -59,6 +76,8 @@ pub(crate) struct Content {
     repeat: u64,
     click: u64,
     wait: u64,
+    /// Share, and lines of each.
+    baskets: (u64, u8),
     confirm: u64,
     release: u64,
     trace: Option<Arc<Trace>>,
@@ -80,6 +99,7 @@ impl Content {
             repeat: threshold(mix.duplicates),
             click: threshold(mix.clicks),
             wait: threshold(mix.wait),
+            baskets: (threshold(mix.baskets), mix.basket_lines),
             confirm: threshold(mix.confirm),
             release: threshold(mix.confirm + mix.release),
             trace,
@@ -118,7 +138,12 @@ impl Content {
             }
         };
         let wait = self.wait > 0 && draw(0x3A1) < self.wait;
-        Purchase { number: origin, buyer, item, units, wait, repeat: origin != number }
+        let basket = self.baskets.0 > 0 && draw(0xBA5) < self.baskets.0;
+        let lines = if basket { self.baskets.1 } else { 0 };
+        let (items, repeat) = (self.items.len(), origin != number);
+        // A basket does not wait.
+        let wait = wait && !basket;
+        Purchase { number: origin, buyer, item, units, lines, items, wait, repeat }
     }
 
     /// Whether any key is sent more than once.

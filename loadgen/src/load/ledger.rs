@@ -45,6 +45,7 @@ pub(crate) struct Ledger {
     pub(crate) given: u64,
     pub(crate) confirmed: u64,
     pub(crate) released: u64,
+    pub(crate) waited_for: u64,
     /// Buyers seen above their limit.
     pub(crate) over_limit: u64,
     /// Purchases of buyers past the bound of memory.
@@ -65,42 +66,54 @@ impl Ledger {
             given: 0,
             confirmed: 0,
             released: 0,
+            waited_for: 0,
             over_limit: 0,
             unwatched: 0,
         }
     }
 
     /// A purchase was given units at `now`; its hold runs out after `hold_ns`, if ever.
-    pub(crate) fn given(&mut self, purchase: &Purchase<'_>, units: u32, hold_ns: u64, now: u64) {
+    pub(crate) fn given(&mut self, purchase: &Purchase<'_>, hold_ns: u64, now: u64) {
         self.hold_ns = self.hold_ns.min(hold_ns);
         self.first_given = self.first_given.min(now);
-        self.given += u64::from(units);
-        self.bucket(purchase.item, now).given += u64::from(units);
         let safe = self.nothing_ran_out(now);
-        self.watch(purchase, |seen, limit| {
-            seen.net = seen.net.saturating_add(units);
-            safe && seen.net > limit
-        });
+        for (item, units) in purchase.lines() {
+            self.given += u64::from(units);
+            self.bucket(item, now).given += u64::from(units);
+            self.watch(purchase, item, |seen, limit| {
+                seen.net = seen.net.saturating_add(units);
+                safe && seen.net > limit
+            });
+        }
     }
 
     /// Units given at `given` are confirmed at `now`; at once, if the sale knows no holds.
-    pub(crate) fn confirmed(&mut self, purchase: &Purchase<'_>, units: u32, given: u64, now: u64) {
-        self.confirmed += u64::from(units);
-        self.bucket(purchase.item, given).decided += u64::from(units);
-        self.bucket(purchase.item, now).confirmed += u64::from(units);
-        self.watch(purchase, |seen, limit| {
-            seen.confirmed = seen.confirmed.saturating_add(units);
-            seen.confirmed > limit
-        });
+    pub(crate) fn confirmed(&mut self, purchase: &Purchase<'_>, given: u64, now: u64) {
+        for (item, units) in purchase.lines() {
+            self.confirmed += u64::from(units);
+            self.bucket(item, given).decided += u64::from(units);
+            self.bucket(item, now).confirmed += u64::from(units);
+            self.watch(purchase, item, |seen, limit| {
+                seen.confirmed = seen.confirmed.saturating_add(units);
+                seen.confirmed > limit
+            });
+        }
     }
 
     /// Units given at `given` are asked back: from now on they may be anybody's.
-    pub(crate) fn asked_back(&mut self, purchase: &Purchase<'_>, units: u32, given: u64) {
-        self.bucket(purchase.item, given).decided += u64::from(units);
-        self.watch(purchase, |seen, _| {
-            seen.net = seen.net.saturating_sub(units);
-            false
-        });
+    pub(crate) fn asked_back(&mut self, purchase: &Purchase<'_>, given: u64) {
+        for (item, units) in purchase.lines() {
+            self.bucket(item, given).decided += u64::from(units);
+            self.watch(purchase, item, |seen, _| {
+                seen.net = seen.net.saturating_sub(units);
+                false
+            });
+        }
+    }
+
+    /// Units are waited for: they may be given without a word to us.
+    pub(crate) fn waits(&mut self, units: u32) {
+        self.waited_for += u64::from(units);
     }
 
     /// The server said that they are back.
@@ -155,6 +168,7 @@ impl Ledger {
         self.given += other.given;
         self.confirmed += other.confirmed;
         self.released += other.released;
+        self.waited_for += other.waited_for;
         self.over_limit += other.over_limit;
         self.unwatched += other.unwatched;
         for (buyer, units) in other.buyers {
@@ -173,7 +187,12 @@ impl Ledger {
         &mut buckets[index]
     }
 
-    fn watch(&mut self, purchase: &Purchase<'_>, change: impl FnOnce(&mut Units, u32) -> bool) {
+    fn watch(
+        &mut self,
+        purchase: &Purchase<'_>,
+        item: usize,
+        change: impl FnOnce(&mut Units, u32) -> bool,
+    ) {
         let Some(limit) = self.limit else { return };
         let buyer = match purchase.buyer {
             // Buys once.
@@ -181,7 +200,7 @@ impl Ledger {
             Buyer::Number(number) => number,
             Buyer::Named(name) => name.bytes().fold(7, |hash, byte| mix(hash, byte.into())),
         };
-        let key = (buyer, purchase.item);
+        let key = (buyer, item);
         if self.buyers.len() >= BUYERS_MAX && !self.buyers.contains_key(&key) {
             self.unwatched += 1;
             return;
@@ -199,18 +218,27 @@ mod tests {
 
     fn purchase(buyer: u64) -> Purchase<'static> {
         let buyer = Buyer::Number(buyer);
-        Purchase { number: 0, buyer, item: 0, units: 1, wait: false, repeat: false }
+        Purchase {
+            number: 0,
+            buyer,
+            item: 0,
+            units: 1,
+            lines: 0,
+            items: 1,
+            wait: false,
+            repeat: false,
+        }
     }
 
     #[test]
     fn what_is_out_is_what_is_confirmed_and_what_nobody_decided() {
         let mut ledger = Ledger::new(1, 10 * SECOND, Some(2));
         for buyer in 0..10 {
-            ledger.given(&purchase(buyer), 1, 60 * SECOND, buyer * SECOND / 4);
+            ledger.given(&purchase(buyer), 60 * SECOND, buyer * SECOND / 4);
         }
         assert_eq!(ledger.most_out(0), 10);
-        ledger.asked_back(&purchase(3), 1, 3 * SECOND / 4);
-        ledger.confirmed(&purchase(4), 1, SECOND, 5 * SECOND);
+        ledger.asked_back(&purchase(3), 3 * SECOND / 4);
+        ledger.confirmed(&purchase(4), SECOND, 5 * SECOND);
         assert_eq!((ledger.most_out(0), ledger.over_limit), (9, 0));
         assert!(ledger.nothing_ran_out(59 * SECOND) && !ledger.nothing_ran_out(60 * SECOND));
     }
@@ -219,7 +247,7 @@ mod tests {
     fn holds_that_may_have_run_out_are_not_held_against_the_server() {
         let mut ledger = Ledger::new(1, 100 * SECOND, Some(2));
         for second in 0..100 {
-            ledger.given(&purchase(1), 1, 10 * SECOND, second * SECOND);
+            ledger.given(&purchase(1), 10 * SECOND, second * SECOND);
         }
         assert!((8..=10).contains(&ledger.most_out(0)), "{}", ledger.most_out(0));
         // Within the first ten seconds the buyer had more than two; after that it cannot be told.
@@ -230,13 +258,13 @@ mod tests {
     fn a_limit_is_passed_by_confirmed_units_whatever_ran_out() {
         let mut ledger = Ledger::new(1, SECOND, Some(2));
         for _ in 0..3 {
-            ledger.confirmed(&purchase(1), 1, 0, 0);
+            ledger.confirmed(&purchase(1), 0, 0);
         }
         assert_eq!(ledger.over_limit, 1);
         let mut other = Ledger::new(1, SECOND, Some(2));
-        other.confirmed(&purchase(2), 2, 0, 0);
+        (0..2).for_each(|_| other.confirmed(&purchase(2), 0, 0));
         let mut third = Ledger::new(1, SECOND, Some(2));
-        third.confirmed(&purchase(2), 1, 0, 0);
+        third.confirmed(&purchase(2), 0, 0);
         other.merge(third);
         assert_eq!(other.over_limit, 1);
     }

@@ -19,6 +19,7 @@ pub(crate) struct Slice {
     pub(crate) sent: u64,
     pub(crate) given: u64,
     pub(crate) replayed: u64,
+    pub(crate) waiting: u64,
     pub(crate) refused: ByOutcome,
     pub(crate) failed: u64,
     pub(crate) followed: u64,
@@ -36,6 +37,7 @@ impl Slice {
             sent: 0,
             given: 0,
             replayed: 0,
+            waiting: 0,
             refused: [0; 256],
             failed: 0,
             followed: 0,
@@ -58,6 +60,7 @@ impl Slice {
         self.sent += other.sent;
         self.given += other.given;
         self.replayed += other.replayed;
+        self.waiting += other.waiting;
         self.refused.iter_mut().zip(other.refused).for_each(|(own, other)| *own += other);
         self.failed += other.failed;
         self.followed += other.followed;

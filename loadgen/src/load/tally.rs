@@ -13,6 +13,8 @@ pub(crate) enum Class {
     Given,
     /// A repeated key, answered as before.
     Replayed,
+    /// A purchase that was given a place on the waiting list.
+    Waiting,
     /// A purchase that was refused.
     Refused,
     /// A confirm or release.
@@ -21,9 +23,10 @@ pub(crate) enum Class {
     Failed,
 }
 
-pub(crate) const CLASSES: [(Class, &str); 5] = [
+pub(crate) const CLASSES: [(Class, &str); 6] = [
     (Class::Given, "given"),
     (Class::Replayed, "replayed"),
+    (Class::Waiting, "waiting"),
     (Class::Refused, "refused"),
     (Class::Followed, "confirm_release"),
     (Class::Failed, "failed"),
@@ -111,6 +114,7 @@ pub(crate) struct Tally {
     latency: [Latency; CLASSES.len()],
     pub(crate) given: ByOutcome,
     pub(crate) replayed: ByOutcome,
+    pub(crate) waiting: ByOutcome,
     pub(crate) refused: ByOutcome,
     pub(crate) confirms: ByOutcome,
     pub(crate) releases: ByOutcome,
@@ -160,6 +164,7 @@ impl Tally {
             latency: CLASSES.map(|_| Latency::new()),
             given: [0; 256],
             replayed: [0; 256],
+            waiting: [0; 256],
             refused: [0; 256],
             confirms: [0; 256],
             releases: [0; 256],
@@ -207,6 +212,7 @@ impl Tally {
         for (own, other) in [
             (&mut self.given, &other.given),
             (&mut self.replayed, &other.replayed),
+            (&mut self.waiting, &other.waiting),
             (&mut self.refused, &other.refused),
             (&mut self.confirms, &other.confirms),
             (&mut self.releases, &other.releases),

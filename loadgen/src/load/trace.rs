@@ -131,6 +131,8 @@ impl Trace {
             buyer: Buyer::Named(&self.buyers[row.buyer as usize]),
             item: row.item.into(),
             units: row.units,
+            lines: 0,
+            items: self.items.len(),
             wait: false,
             repeat: false,
         }

@@ -150,6 +150,7 @@ impl Watch {
             sent: slice.sent,
             given: slice.given,
             replayed: slice.replayed,
+            waiting: slice.waiting,
             refused: refused.collect(),
             failed: slice.failed,
             followed: slice.followed,

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use clap::Args;
-use doorbuster::limits::UNITS_MAX;
+use doorbuster::limits::{BASKET_LINES_MAX, UNITS_MAX};
 
 use super::duration;
 
@@ -16,6 +16,12 @@ pub(crate) struct Mix {
     /// Units of a purchase: a number, or several with weights like 1:80,2:15,5:5
     #[arg(long, default_value = "1")]
     pub(crate) units: Units,
+    /// Share of purchases that are baskets: --basket-lines items from the drawn one on, all or none
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) baskets: f64,
+    /// Lines of a basket, each of as many units as drawn
+    #[arg(long, default_value_t = 3)]
+    pub(crate) basket_lines: u8,
     /// Buyers in the population, numbered from 1 [default: a new buyer for every purchase]
     #[arg(long)]
     pub(crate) buyers: Option<u64>,
@@ -94,8 +100,10 @@ impl Mix {
             Some("--buyers and --bot-buyers: 1 or more".to_owned())
         } else if !(0.0..=0.9).contains(&self.duplicates) {
             Some("--duplicates: a share from 0 to 0.9".to_owned())
-        } else if [self.bots, self.clicks, self.wait].into_iter().any(bad) {
-            Some("--bots, --clicks and --wait: shares from 0 to 1".to_owned())
+        } else if [self.bots, self.clicks, self.wait, self.baskets].into_iter().any(bad) {
+            Some("--bots, --clicks, --wait and --baskets: shares from 0 to 1".to_owned())
+        } else if !(1..=BASKET_LINES_MAX).contains(&usize::from(self.basket_lines)) {
+            Some(format!("--basket-lines: 1 to {BASKET_LINES_MAX}"))
         } else if [self.confirm, self.release, self.confirm + self.release].into_iter().any(bad) {
             Some("--confirm and --release: shares from 0 to 1, together too".to_owned())
         } else {
@@ -110,6 +118,8 @@ impl Mix {
         let decided = self.confirm + self.release > 0.0;
         [
             ("units", Some(self.units.to_string())),
+            ("baskets", share(self.baskets)),
+            ("basket_lines", (self.baskets > 0.0).then(|| self.basket_lines.to_string())),
             ("bots", share(self.bots)),
             ("bot_buyers", (self.bots > 0.0).then(|| self.bot_buyers.to_string())),
             ("duplicates", share(self.duplicates)),

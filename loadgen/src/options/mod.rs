@@ -41,6 +41,9 @@ impl Arguments {
             None if self.pace.threads > self.target.connections => {
                 Err(Failure::new(Failure::USAGE, "--threads: a connection for each"))
             }
+            None if self.target.protocol.is_rival() && self.mix.baskets + self.mix.wait > 0.0 => {
+                Err(Failure::new(Failure::USAGE, "--baskets and --wait: rivals have neither"))
+            }
             None if self.target.item.is_empty() && self.pace.trace.is_none() => {
                 Err(Failure::new(Failure::USAGE, "--item: which of the sale to buy"))
             }

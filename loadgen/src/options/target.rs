@@ -34,6 +34,11 @@ pub(crate) enum Spoken {
 }
 
 impl Spoken {
+    /// Whether it is not a doorbuster that speaks so.
+    pub(crate) fn is_rival(self) -> bool {
+        !matches!(self, Spoken::Binary | Spoken::Resp | Spoken::Http | Spoken::Https)
+    }
+
     /// As on the command line.
     pub(crate) fn word(self) -> String {
         self.to_possible_value().expect("no protocol is skipped").get_name().to_owned()

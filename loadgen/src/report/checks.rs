@@ -101,7 +101,9 @@ fn balance(stock: &Stock<'_>, counts: &Counts) -> Option<Check> {
         Some(i128::from(sum((*after)?)) - i128::from(sum(before)))
     };
     let (held, confirmed) = (grown(|item| item.held)?, grown(|item| item.confirmed)?);
-    let slack = i128::from(counts.timeouts + counts.lost + counts.errors);
+    // Nor are those who wait told when their units come.
+    let unheard = counts.timeouts + counts.lost + counts.errors + ledger.waited_for;
+    let slack = i128::from(unheard);
     let [given, told_confirmed, released] =
         [ledger.given, ledger.confirmed, ledger.released].map(i128::from);
     let ran_out = given - told_confirmed - released - held;
@@ -147,10 +149,19 @@ mod tests {
     fn ledger(hold: u64) -> Ledger {
         let mut ledger = Ledger::new(1, 100 * SECOND, None);
         let buyer = Buyer::New;
-        let one = Purchase { number: 0, buyer, item: 0, units: 1, wait: false, repeat: false };
-        (0..10).for_each(|_| ledger.given(&one, 1, hold, SECOND));
-        (0..4).for_each(|_| ledger.confirmed(&one, 1, SECOND, 2 * SECOND));
-        (0..2).for_each(|_| ledger.asked_back(&one, 1, SECOND));
+        let one = Purchase {
+            number: 0,
+            buyer,
+            item: 0,
+            units: 1,
+            lines: 0,
+            items: 1,
+            wait: false,
+            repeat: false,
+        };
+        (0..10).for_each(|_| ledger.given(&one, hold, SECOND));
+        (0..4).for_each(|_| ledger.confirmed(&one, SECOND, 2 * SECOND));
+        (0..2).for_each(|_| ledger.asked_back(&one, SECOND));
         ledger.released(2);
         ledger
     }

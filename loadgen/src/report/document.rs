@@ -106,6 +106,8 @@ pub(crate) struct Kept {
 pub(crate) struct Outcomes {
     pub(crate) given: BTreeMap<String, u64>,
     pub(crate) replayed: BTreeMap<String, u64>,
+    /// Purchases that were given a place on the waiting list.
+    pub(crate) waiting: BTreeMap<String, u64>,
     pub(crate) refused: BTreeMap<String, u64>,
     pub(crate) confirm: BTreeMap<String, u64>,
     pub(crate) release: BTreeMap<String, u64>,
@@ -223,6 +225,8 @@ pub(crate) struct Interval {
     pub(crate) sent: u64,
     pub(crate) given: u64,
     pub(crate) replayed: u64,
+    /// Purchases that were given a place on the waiting list.
+    pub(crate) waiting: u64,
     pub(crate) refused: BTreeMap<String, u64>,
     pub(crate) failed: u64,
     /// Confirms and releases answered.

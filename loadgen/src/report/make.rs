@@ -59,6 +59,7 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
         outcomes: Outcomes {
             given: by_word(&tally.given),
             replayed: by_word(&tally.replayed),
+            waiting: by_word(&tally.waiting),
             refused: by_word(&tally.refused),
             confirm: by_word(&tally.confirms),
             release: by_word(&tally.releases),

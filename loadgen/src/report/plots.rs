@@ -153,6 +153,9 @@ impl Timeline {
             ("a", "given".to_owned(), Box::new(|step| step.given)),
             ("soft", "replayed".to_owned(), Box::new(|step| step.replayed)),
         ];
+        if self.steps.iter().any(|step| step.waiting > 0) {
+            layers.push(("soft", "waiting".to_owned(), Box::new(|step| step.waiting)));
+        }
         let (own, others) = words.split_at(words.len().min(SHADES.len()));
         for (shade, word) in SHADES.into_iter().zip(own.iter().cloned()) {
             let name = word.clone();
@@ -254,7 +257,7 @@ fn length(step: &Interval) -> f64 {
 }
 
 fn answered(step: &Interval) -> u64 {
-    step.given + step.replayed + step.refused.values().sum::<u64>()
+    step.given + step.replayed + step.waiting + step.refused.values().sum::<u64>()
 }
 
 /// One step out of several seconds: counts are added; of latencies, which cannot be, it has those
@@ -268,6 +271,7 @@ fn put_together(seconds: &[Interval]) -> Interval {
         whole.sent += second.sent;
         whole.given += second.given;
         whole.replayed += second.replayed;
+        whole.waiting += second.waiting;
         whole.failed += second.failed;
         whole.followed += second.followed;
         for (word, count) in &second.refused {

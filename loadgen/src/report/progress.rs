@@ -77,7 +77,8 @@ impl Progress {
 /// Pace and latency of one interval. Columns stand still while figures change.
 fn pace(interval: &Interval) -> String {
     let per = |count: u64| rate(count as f64 / interval.seconds.max(1e-9));
-    let answered = interval.given + interval.replayed + interval.refused.values().sum::<u64>();
+    let refused: u64 = interval.refused.values().sum();
+    let answered = interval.given + interval.replayed + interval.waiting + refused;
     let due = interval.due.map_or(String::new(), |due| format!("due {:>7}  ", per(due)));
     let latency = match interval.intended.count {
         0 => "no answers".to_owned(),

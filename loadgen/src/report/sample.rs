@@ -102,6 +102,7 @@ pub(crate) fn flash() -> Document {
     run.outcomes = Outcomes {
         given: [("held".to_owned(), 5_000)].into(),
         replayed: [("held".to_owned(), 2)].into(),
+        waiting: BTreeMap::new(),
         refused: [("sold_out".to_owned(), 390_998), ("limit_reached".to_owned(), 4_000)].into(),
         confirm: [("confirmed".to_owned(), 3_000), ("hold_expired".to_owned(), 12)].into(),
         release: [("released".to_owned(), 988)].into(),
@@ -212,6 +213,7 @@ fn interval(second: u64) -> Interval {
         sent: 49_990 + second,
         given,
         replayed: 40,
+        waiting: 0,
         refused: [
             ("sold_out".to_owned(), 49_000 - given),
             ("limit_reached".to_owned(), 400),

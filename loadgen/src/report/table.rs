@@ -195,6 +195,7 @@ fn outcomes(report: &Document) -> String {
     for (what, words, of_itself) in [
         ("sold", &outcomes.given, false),
         ("again, same key", &outcomes.replayed, false),
+        ("on the list", &outcomes.waiting, false),
         ("refused", &outcomes.refused, false),
         ("confirms", &outcomes.confirm, true),
         ("releases", &outcomes.release, true),

@@ -1,16 +1,24 @@
 //! The binary protocol: cells from a template, patched in place.
 
 use doorbuster::client::Item;
-use doorbuster::message::{CELL_BYTES, Cell, Head, NO_MAX_PRICE, kind, text_tail};
-use doorbuster::sale::{Form, Ident};
+use doorbuster::limits::BASKET_LINES_MAX;
+use doorbuster::message::{
+    CELL_BYTES, Cell, Head, LINES_PER_CELL, NO_MAX_PRICE, WAITS, encode_lines, kind, line_cells,
+    text_tail,
+};
+use doorbuster::sale::{Form, Ident, OrderLine};
 
 use super::{Command, Parsed, Protocol};
 use crate::load::content::{Buyer, Purchase};
+
+const LINE_CELLS_MAX: usize = line_cells(BASKET_LINES_MAX);
 
 /// Cells ready to be patched.
 pub(crate) struct Binary {
     /// A purchase of each item.
     buy: Vec<Head>,
+    /// The items' numbers in the sale.
+    numbers: Vec<u16>,
     command: Head,
     /// In front of a request's number, in decimal.
     run: u128,
@@ -30,20 +38,37 @@ impl Binary {
         });
         let mut command = Head::new(kind::CONFIRM);
         command.sale = items[0].sale.into();
-        Binary { buy: buy.collect(), command, run }
+        let numbers = items.iter().map(|item| item.item).collect();
+        Binary { buy: buy.collect(), numbers, command, run }
     }
 }
 
-/// A purchase by name; a long name takes a cell of its own.
-fn named(mut head: Head, buyer: &str, out: &mut Vec<u8>) {
+/// The lines of a basket, as the cells behind its head, and how many cells they take.
+fn line_cells_of(purchase: &Purchase<'_>, numbers: &[u16]) -> ([Cell; LINE_CELLS_MAX], usize) {
+    let mut lines = [OrderLine::default(); BASKET_LINES_MAX];
+    for (line, (item, units)) in lines.iter_mut().zip(purchase.lines()) {
+        *line = OrderLine::new(numbers[item], units, 0);
+    }
+    let mut cells = [Cell::ZERO; LINE_CELLS_MAX];
+    let some = lines[..usize::from(purchase.lines)].chunks(LINES_PER_CELL);
+    let count = some.len();
+    for (cell, some) in cells.iter_mut().zip(some) {
+        *cell = encode_lines(some);
+    }
+    (cells, count)
+}
+
+/// A purchase by name, with more cells behind; a long name takes a cell of its own before them.
+fn named(mut head: Head, buyer: &str, behind: &[Cell], out: &mut Vec<u8>) {
     let ident = Ident::parse(buyer.as_bytes()).expect("names are checked before the run");
     head.set_buyer(ident);
     let long = ident.form == Form::Long;
-    head.tails = u16::from(long).into();
+    head.tails = (u16::from(long) + behind.len() as u16).into();
     out.extend_from_slice(&Cell::from(head).0);
     if long {
         out.extend_from_slice(&text_tail(buyer.as_bytes()).0);
     }
+    behind.iter().for_each(|cell| out.extend_from_slice(&cell.0));
 }
 
 impl Protocol for Binary {
@@ -51,18 +76,30 @@ impl Protocol for Binary {
     const SAYS_REPLAYED: bool = true;
 
     fn buy(&mut self, purchase: &Purchase<'_>, tag: u32, out: &mut Vec<u8>) {
-        let head = &mut self.buy[purchase.item];
         let key = self.run + u128::from(purchase.number);
+        let mut head = self.buy[purchase.item];
         head.tag = tag.into();
         head.key = key.to_le_bytes();
         head.units = purchase.units.into();
+        if purchase.wait {
+            head.options |= WAITS;
+        }
+        let (cells, count) = match purchase.lines {
+            0 => ([Cell::ZERO; LINE_CELLS_MAX], 0),
+            _ => {
+                (head.kind, head.item, head.units) = (kind::BASKET, 0.into(), 0.into());
+                line_cells_of(purchase, &self.numbers)
+            }
+        };
         let buyer = match purchase.buyer {
             Buyer::New => key,
             Buyer::Number(number) => number.into(),
-            Buyer::Named(text) => return named(*head, text, out),
+            Buyer::Named(text) => return named(head, text, &cells[..count], out),
         };
         head.buyer = buyer.to_le_bytes();
-        out.extend_from_slice(&Cell::from(*head).0);
+        head.tails = (count as u16).into();
+        out.extend_from_slice(&Cell::from(head).0);
+        cells[..count].iter().for_each(|cell| out.extend_from_slice(&cell.0));
     }
 
     fn command(&mut self, command: Command, order: u64, tag: u32, out: &mut Vec<u8>) {
@@ -118,6 +155,8 @@ mod tests {
                 buyer: Buyer::Named(name),
                 item: 0,
                 units: 2,
+                lines: 0,
+                items: 1,
                 wait: false,
                 repeat: false,
             };

@@ -101,6 +101,8 @@ pub(crate) struct Http {
     confirm: Vec<u8>,
     release: Vec<u8>,
     run: u128,
+    /// The body of a basket.
+    body: Vec<u8>,
     /// A buyer's name as it stands in JSON.
     escaped: Vec<u8>,
     fields: Fields,
@@ -118,6 +120,7 @@ struct Fields {
 
 const BEHIND_KEY: &[u8] = b"\r\nContent-Length: ";
 const BEHIND_UNITS: &[u8] = b",\"buyer\":\"";
+const BEHIND_LINES: &[u8] = b"}],\"buyer\":\"";
 const BEHIND_BUYER: &[u8] = b"\"}";
 const BEHIND_WAITER: &[u8] = b"\",\"wait\":true}";
 
@@ -137,6 +140,7 @@ impl Http {
             confirm: command("confirm").into_bytes(),
             release: command("release").into_bytes(),
             run,
+            body: Vec::new(),
             escaped: Vec::new(),
             fields: Fields {
                 state: Finder::new(b"\"state\":\""),
@@ -179,9 +183,22 @@ impl Protocol for Http {
                 &self.escaped
             }
         };
-        let item = &self.items[purchase.item];
         let end = if purchase.wait { BEHIND_WAITER } else { BEHIND_BUYER };
-        let body = [item, units.text(), BEHIND_UNITS, buyer, end];
+        let (begin, behind): (&[u8], &[u8]) = if purchase.lines == 0 {
+            (&self.items[purchase.item], BEHIND_UNITS)
+        } else {
+            self.body.clear();
+            self.body.extend_from_slice(b"{\"lines\":[");
+            for (index, (item, _)) in purchase.lines().enumerate() {
+                let between: &[u8] = if index == 0 { b"" } else { b"}," };
+                let units: &[u8] = if index == 0 { b"" } else { units.text() };
+                self.body.extend_from_slice(units);
+                self.body.extend_from_slice(between);
+                self.body.extend_from_slice(&self.items[item]);
+            }
+            (&self.body, BEHIND_LINES)
+        };
+        let body = [begin, units.text(), behind, buyer, end];
         let length = body.iter().map(|part| part.len()).sum::<usize>();
         let length = Decimal::new(length as u128);
         let head = [&self.buy, key.text(), BEHIND_KEY, length.text(), b"\r\n\r\n"];
@@ -248,7 +265,11 @@ impl Fields {
         };
         let Some(order) = decimal::read(order) else { return parsed };
         (parsed.order, parsed.outcome) = (order, outcome_of(state));
-        parsed.units = number_behind(&self.units, body);
+        // One for each line.
+        for found in self.units.find_iter(body) {
+            let units = number_at(body, found + self.units.needle().len());
+            parsed.units = parsed.units.saturating_add(units);
+        }
         parsed.expires_in_ms = number_behind(&self.expires_in_ms, body);
         parsed.replayed = self.replayed.find(body).is_some();
         parsed
@@ -265,8 +286,13 @@ fn text_behind<'a>(finder: &Finder<'_>, body: &'a [u8]) -> Option<&'a [u8]> {
 /// The number that stands behind what the finder looks for; 0 if none does.
 #[inline]
 fn number_behind(finder: &Finder<'_>, body: &[u8]) -> u32 {
-    let Some(found) = finder.find(body) else { return 0 };
-    let digits = &body[found + finder.needle().len()..];
+    finder.find(body).map_or(0, |found| number_at(body, found + finder.needle().len()))
+}
+
+/// The number whose digits begin there; 0 if there are none.
+#[inline]
+fn number_at(body: &[u8], at: usize) -> u32 {
+    let digits = &body[at..];
     let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
     u32::try_from(decimal::read(&digits[..count]).unwrap_or(0)).unwrap_or(u32::MAX)
 }

@@ -48,7 +48,7 @@ impl Parsed {
     /// Units that a purchase was given: what it asked for, where the protocol does not say.
     #[inline]
     pub(crate) fn units_of(&self, purchase: &Purchase<'_>) -> u32 {
-        if self.units == 0 { purchase.units } else { self.units }
+        if self.units == 0 { purchase.units_in_all() } else { self.units }
     }
 }
 

@@ -157,6 +157,8 @@ mod tests {
             buyer: Buyer::Number(30),
             item: 0,
             units: 2,
+            lines: 0,
+            items: 1,
             wait: false,
             repeat: false,
         };

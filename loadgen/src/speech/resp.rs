@@ -19,6 +19,8 @@ const ANSWER_BYTES_MAX: usize = 1024;
 pub(crate) struct Resp {
     /// A purchase of each item, from behind the number of words up to the buyer.
     buy: Vec<Vec<u8>>,
+    /// The items as bulk strings.
+    items: Vec<Vec<u8>>,
     sale: String,
     run: u128,
 }
@@ -28,7 +30,9 @@ impl Resp {
         let buy = items
             .iter()
             .map(|item| format!("\r\n$3\r\nBUY\r\n{}{}", bulk(sale), bulk(item)).into_bytes());
-        Resp { buy: buy.collect(), sale: sale.to_owned(), run }
+        let buy = buy.collect();
+        let items = items.iter().map(|item| bulk(item).into_bytes()).collect();
+        Resp { buy, items, sale: sale.to_owned(), run }
     }
 }
 
@@ -51,23 +55,43 @@ pub(super) fn number(value: u128, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Appends both as bulk strings.
+fn buyer_and_key(purchase: &Purchase<'_>, key: u128, out: &mut Vec<u8>) {
+    match purchase.buyer {
+        Buyer::New => number(key, out),
+        Buyer::Number(buyer) => number(buyer.into(), out),
+        Buyer::Named(buyer) => {
+            write!(out, "${}\r\n{buyer}\r\n", buyer.len()).expect(IN_MEMORY);
+        }
+    }
+    number(key, out);
+}
+
+impl Resp {
+    fn basket(&self, purchase: &Purchase<'_>, key: u128, out: &mut Vec<u8>) {
+        let (words, sale) = (4 + 2 * usize::from(purchase.lines), &self.sale);
+        write!(out, "*{words}\r\n$6\r\nBASKET\r\n${}\r\n{sale}\r\n", sale.len()).expect(IN_MEMORY);
+        buyer_and_key(purchase, key, out);
+        for (item, units) in purchase.lines() {
+            out.extend_from_slice(&self.items[item]);
+            number(units.into(), out);
+        }
+    }
+}
+
 impl Protocol for Resp {
     const TAGGED: bool = false;
     const SAYS_REPLAYED: bool = false;
 
     fn buy(&mut self, purchase: &Purchase<'_>, _: u32, out: &mut Vec<u8>) {
         let key = self.run + u128::from(purchase.number);
+        if purchase.lines > 0 {
+            return self.basket(purchase, key, out);
+        }
         let words = 5 + 2 * usize::from(purchase.units > 1) + usize::from(purchase.wait);
         out.extend_from_slice([b"*5", b"*6", b"*7", b"*8"][words - 5]);
         out.extend_from_slice(&self.buy[purchase.item]);
-        match purchase.buyer {
-            Buyer::New => number(key, out),
-            Buyer::Number(buyer) => number(buyer.into(), out),
-            Buyer::Named(buyer) => {
-                write!(out, "${}\r\n{buyer}\r\n", buyer.len()).expect(IN_MEMORY);
-            }
-        }
-        number(key, out);
+        buyer_and_key(purchase, key, out);
         if purchase.units > 1 {
             out.extend_from_slice(b"$5\r\nUNITS\r\n");
             number(purchase.units.into(), out);
@@ -197,6 +221,8 @@ mod tests {
             buyer: Buyer::Number(30),
             item: 0,
             units: 2,
+            lines: 0,
+            items: 1,
             wait: false,
             repeat: false,
         };

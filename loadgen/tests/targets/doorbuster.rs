@@ -44,6 +44,25 @@ fn every_protocol_is_spoken_plain_and_through_tls() {
 }
 
 #[test]
+fn baskets_are_bought_whole_and_places_on_the_waiting_list_are_counted_apart() {
+    for protocol in PROTOCOLS {
+        let house = House::open(Asks::default());
+        let words = format!(
+            "--protocol {protocol} --item tee,cap --requests 300 --connections 3 --baskets 0.4 \
+             --basket-lines 2 --wait 1 --confirm 0.5 --release 0.1"
+        );
+        let ended = run(house.address(), &words).end();
+        assert_eq!(ended.exit, 0, "{words}: {ended:#?}");
+        // Twenty places; those of whom units came back for are taken again.
+        let waiting = ended.number("/outcomes/waiting/waiting");
+        assert!((20..80).contains(&waiting), "{ended:#?}");
+        assert_eq!(ended.number("/latency/waiting/from_sent/count"), waiting);
+        assert!(ended.number("/outcomes/refused/sold_out") > 10, "{ended:#?}");
+        assert!(ended.number("/orders") > 100, "{ended:#?}");
+    }
+}
+
+#[test]
 fn a_token_that_does_not_count_ends_it_before_any_load() {
     let house = House::open(Asks { tls: false, token: true });
     let wrong = Token::new().expect("random");

@@ -12,7 +12,7 @@ use ::doorbuster::sale::Name;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 
-const SALE: &str = "name = \"drop\"\nhold_ms = 60000\nlimit = 4\n[[items]]\nsku = \"tee\"\n\
+const SALE: &str = "name = \"drop\"\nhold_ms = 60000\nlimit = 4\nwaitlist = 20\n[[items]]\nsku = \"tee\"\n\
                     stock = 1200\nprice = 2500\nlimit = 2\n[[items]]\nsku = \"cap\"\n\
                     stock = 50\nprice = 900\n";
 

@@ -97,6 +97,7 @@ pub(super) fn outcomes(run: &Document) -> Markup {
                 (counted("purchases due", due, due))
                 (part("Sold", &outcomes.given, due))
                 (part("Answered again, same key", &outcomes.replayed, due))
+                (part("On the waiting list", &outcomes.waiting, due))
                 (part("Refused", &outcomes.refused, due))
                 (part("Failed", &failed, due))
                 (part("Confirms, of them", &outcomes.confirm, all(&outcomes.confirm)))

@@ -17,7 +17,7 @@ fn http() -> Http {
 }
 
 fn purchase(buyer: Buyer<'_>, wait: bool) -> Purchase<'_> {
-    Purchase { number: 7, buyer, item: 1, units: 20, wait, repeat: false }
+    Purchase { number: 7, buyer, item: 1, units: 20, lines: 0, items: 2, wait, repeat: false }
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
