@@ -27,9 +27,6 @@ impl Shop {
             let item = sale.items.get(usize::from(line.item).wrapping_sub(1));
             let item = item.ok_or(in_line(index, Refusal::UnknownItem))?;
             line.price = item.price;
-            if item.limit != 0 {
-                self.buyers.prefetch_further(basket.sale, line.item, basket.buyer.ident);
-            }
         }
         let (key, lines) = (basket.key.ident, joined.lines());
         let probe = self.orders.key_probe(basket.sale, key);

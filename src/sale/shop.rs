@@ -61,6 +61,8 @@ pub struct Shop {
     pub(super) texts: Texts,
     /// Orders in state `held`.
     pub(super) held: u64,
+    /// Orders in state `waiting`.
+    pub(super) waiting: u64,
     pub(super) admits: bool,
     pub(super) bounds: Bounds,
 }
@@ -83,6 +85,7 @@ impl Shop {
             holds: Holds::new(),
             texts: Texts::new(bounds.long_texts_max),
             held: 0,
+            waiting: 0,
             admits: true,
             bounds,
         }
