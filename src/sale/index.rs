@@ -13,15 +13,6 @@ pub(super) struct Probe {
     fingerprint: u32,
 }
 
-impl Probe {
-    /// The same place for several that lie there, told apart by a number; 0 changes nothing.
-    #[inline(always)]
-    pub(super) fn told_apart(self, number: u16) -> Probe {
-        const GOLDEN: u32 = 0x9E37_79B9; // 2^32 / golden ratio: Fibonacci hashing
-        Probe { fingerprint: self.fingerprint ^ u32::from(number).wrapping_mul(GOLDEN), ..self }
-    }
-}
-
 /// The index. A place holds `fingerprint << 32 | slot + 1`; 0 is empty.
 pub(super) struct Index {
     places: Box<[u64]>,

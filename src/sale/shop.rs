@@ -109,18 +109,6 @@ impl Shop {
         self.buyers.prefetch(sale, buyer);
     }
 
-    /// Asks the cache for what the lines of a basket will touch beside that. The first item of a
-    /// new buyer is counted where the buyer is, so it need not be among them.
-    #[inline(always)]
-    pub fn prefetch_lines(&self, sale: u16, items: impl Iterator<Item = u16>, buyer: Ident) {
-        let Ok(known) = self.sale(sale) else { return };
-        for item in items {
-            if known.items.get(usize::from(item).wrapping_sub(1)).is_some_and(|i| i.limit != 0) {
-                self.buyers.prefetch_further(sale, item, buyer);
-            }
-        }
-    }
-
     /// Asks the cache for what a command about an order will touch first.
     #[inline(always)]
     pub fn prefetch_order(&self, order: Seq) {
