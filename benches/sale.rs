@@ -92,11 +92,6 @@ fn baskets(shop: &mut Shop, count: u64) -> Duration {
     for number in 0..count + AHEAD {
         if number < count {
             shop.prefetch(1, ident(scatter(number)), ident(scatter(number)));
-            shop.prefetch_lines(
-                1,
-                lines.iter().skip(1).map(|line| line.item),
-                ident(scatter(number)),
-            );
         }
         let Some(number) = number.checked_sub(AHEAD) else { continue };
         let basket = Basket {

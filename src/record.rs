@@ -7,8 +7,7 @@ mod replay;
 
 pub use replay::{RecordCounts, Replay};
 
-use crate::limits::REQUEST_TAILS_MAX;
-use crate::message::{Cell, Head, LINES_PER_CELL, encode_lines, join_text, kind, lines_in};
+use crate::message::{Cell, Head, LINES_PER_CELL, encode_lines, join_text, kind};
 use crate::sale::{
     About, Command, Fill, Form, Given, Ident, OrderLine, Party, Rule, Ruling, Shop, Stamp, State,
     Text,
@@ -164,31 +163,13 @@ pub fn party(ident: Ident, text: &Text) -> Party<'_> {
 
 /// Asks the cache for what a request or record will touch first.
 #[inline(always)]
-pub fn prefetch(shop: &Shop, head: &Head, tail: impl Fn(usize) -> Cell) {
-    if head.kind == kind::BASKET {
-        prefetch_lines(shop, head, tail);
-    }
+pub fn prefetch(shop: &Shop, head: &Head) {
     match (head.kind, head.buyer(), head.key()) {
         (kind::BUY | kind::BASKET, Some(buyer), Some(key)) => {
             shop.prefetch(head.sale.to_native(), buyer, key);
         }
         (kind::BUY | kind::BASKET, ..) => {}
         _ => shop.prefetch_order(head.order()),
-    }
-}
-
-/// The same for the lines of a basket whose buyer is no long text.
-fn prefetch_lines(shop: &Shop, head: &Head, tail: impl Fn(usize) -> Cell) {
-    let (Some(buyer), Some(key)) = (head.buyer(), head.key()) else { return };
-    if buyer.form == Form::Long {
-        return;
-    }
-    let from = usize::from(key.form == Form::Long);
-    let until = usize::from(head.tails.to_native()).min(REQUEST_TAILS_MAX);
-    for index in from..until {
-        let cell = tail(index);
-        let items = lines_in(&cell).map(|line| line.item).skip(usize::from(index == from));
-        shop.prefetch_lines(head.sale.to_native(), items, buyer);
     }
 }
 

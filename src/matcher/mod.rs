@@ -308,8 +308,7 @@ impl Matcher {
             while ahead < available && ahead < at + record::PREFETCH_AHEAD {
                 let requests = &self.doors[door].requests;
                 let later = requests.get(ahead);
-                let tail = |index| requests.get(ahead + 1 + index);
-                record::prefetch(&self.shop, later.head(), tail);
+                record::prefetch(&self.shop, later.head());
                 ahead += later.head().cells();
             }
             let cell = self.doors[door].requests.get(at);

@@ -9,11 +9,6 @@ use super::{
 use crate::message::{Cell, Head, Lines, NO_MAX_PRICE, decode_terms, kind, lines_in, messages};
 use crate::sale::{About, Basket, Buy, Command, Fill, Ident, Refusal, Seq, Shop, Stamp, State};
 
-fn prefetch_record(shop: &Shop, record: &[Cell]) {
-    let tail = |index: usize| record.get(1 + index).copied().unwrap_or(Cell::ZERO);
-    prefetch(shop, record[0].head(), tail);
-}
-
 /// Makes the changes of a journal again.
 pub struct Replay {
     shop: Shop,
@@ -39,10 +34,13 @@ impl Replay {
     pub fn apply(&mut self, first: Seq, cells: &[Cell]) -> Result<(), String> {
         assert_eq!(first, self.shop.seq() + 1, "the journal gives records in order");
         let mut ahead = messages(cells);
-        ahead.by_ref().take(PREFETCH_AHEAD).for_each(|record| prefetch_record(&self.shop, record));
+        ahead
+            .by_ref()
+            .take(PREFETCH_AHEAD)
+            .for_each(|record| prefetch(&self.shop, record[0].head()));
         for record in messages(cells) {
             if let Some(later) = ahead.next() {
-                prefetch_record(&self.shop, later);
+                prefetch(&self.shop, later[0].head());
             }
             let head = record[0].head();
             let seq = self.shop.seq() + 1;

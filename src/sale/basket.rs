@@ -3,6 +3,7 @@
 //!
 //! Invariant: lines of one item are one line before anything is asked of them.
 
+use super::buyers::Place;
 use super::command::{Basket, BasketRefusal, Given, Refusal, Stamp};
 use super::lines::Joined;
 use super::orders::{Order, State};
@@ -27,9 +28,6 @@ impl Shop {
             let item = sale.items.get(usize::from(line.item).wrapping_sub(1));
             let item = item.ok_or(in_line(index, Refusal::UnknownItem))?;
             line.price = item.price;
-            if item.limit != 0 {
-                self.buyers.prefetch_further(basket.sale, line.item, basket.buyer.ident);
-            }
         }
         let (key, lines) = (basket.key.ident, joined.lines());
         let probe = self.orders.key_probe(basket.sale, key);
@@ -70,7 +68,7 @@ impl Shop {
         if !self.admits
             || !self.orders.has_room()
             || !self.lines.has_room(lines.len())
-            || !self.buyers.has_room(1 + lines.len())
+            || !self.buyers.has_room(2 + lines.len())
             || !self.has_text_room(basket.buyer, basket.key)
         {
             return Err(Refusal::Overloaded.into());
@@ -107,6 +105,9 @@ impl Shop {
     ) -> u32 {
         let buyer = basket.buyer.ident;
         let mut place = self.buyers.place(basket.sale, buyer);
+        if let (Place::New(probe), [first, _, ..]) = (place, lines) {
+            place = self.buyers.add_with_room(probe, basket.sale, first.item, buyer);
+        }
         for line in lines {
             let item = &mut self.sales[sale_index].items[usize::from(line.item) - 1];
             let units = u64::from(line.units);
@@ -116,9 +117,9 @@ impl Shop {
             let is_limited = item.limit != 0;
             let slot =
                 self.buyers.give(place, basket.sale, line.item, buyer, line.units, is_limited);
-            place = super::buyers::Place::Known(slot);
+            place = Place::Known(slot);
         }
-        let super::buyers::Place::Known(slot) = place else { unreachable!("it has lines") };
+        let Place::Known(slot) = place else { unreachable!("it has lines") };
         slot
     }
 

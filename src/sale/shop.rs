@@ -61,6 +61,8 @@ pub struct Shop {
     pub(super) texts: Texts,
     /// Orders in state `held`.
     pub(super) held: u64,
+    /// Orders in state `waiting`.
+    pub(super) waiting: u64,
     pub(super) admits: bool,
     pub(super) bounds: Bounds,
 }
@@ -83,6 +85,7 @@ impl Shop {
             holds: Holds::new(),
             texts: Texts::new(bounds.long_texts_max),
             held: 0,
+            waiting: 0,
             admits: true,
             bounds,
         }
@@ -104,18 +107,6 @@ impl Shop {
     pub fn prefetch(&self, sale: u16, buyer: Ident, key: Ident) {
         self.orders.prefetch_key(self.orders.key_probe(sale, key));
         self.buyers.prefetch(sale, buyer);
-    }
-
-    /// Asks the cache for what the lines of a basket will touch beside that. The first item of a
-    /// new buyer is counted where the buyer is, so it need not be among them.
-    #[inline(always)]
-    pub fn prefetch_lines(&self, sale: u16, items: impl Iterator<Item = u16>, buyer: Ident) {
-        let Ok(known) = self.sale(sale) else { return };
-        for item in items {
-            if known.items.get(usize::from(item).wrapping_sub(1)).is_some_and(|i| i.limit != 0) {
-                self.buyers.prefetch_further(sale, item, buyer);
-            }
-        }
     }
 
     /// Asks the cache for what a command about an order will touch first.

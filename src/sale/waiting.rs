@@ -53,6 +53,7 @@ impl Shop {
         assert_eq!(order.state(), State::Waiting);
         let sale = &mut self.sales[usize::from(order.sale) - 1];
         sale.waiting += 1;
+        self.waiting += 1;
         self.closing = self.closing.min(sale.closes_at);
         let item = &mut sale.items[usize::from(order.item) - 1];
         let need = if order.flags & UP_TO != 0 { 1 } else { order.units };
@@ -69,6 +70,7 @@ impl Shop {
         let order = *order;
         let sale = &mut self.sales[usize::from(order.sale) - 1];
         sale.waiting -= 1;
+        self.waiting -= 1;
         let queue = &mut sale.items[usize::from(order.item) - 1].queue;
         self.waiters.remove(queue, chunk, slot, order.units);
         self.look_at(order.sale, order.item);
