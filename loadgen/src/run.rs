@@ -3,7 +3,11 @@
 //! The wait of a request counts from when it was meant to be sent, and orders are never mixed with
 //! refusals.
 
-use std::sync::{Arc, atomic::AtomicBool};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use std::time::Duration;
 
 use clap::Args;
 use hdrhistogram::Histogram;
@@ -13,6 +17,10 @@ use crate::Failure;
 use crate::load::Show;
 use crate::options::{self, Output};
 use crate::report::{Document, Files, Progress, make, table};
+
+/// Some send a signal twice in a breath (`timeout` does): only one that comes later than this after
+/// the first ends the program at once.
+const SECOND_SIGNAL_AFTER: Duration = Duration::from_millis(500);
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
@@ -83,12 +91,20 @@ pub(crate) fn measure(
     Ok((document, latencies))
 }
 
-/// A flag that the first SIGINT or SIGTERM sets; the second ends the program.
+/// A flag that the first SIGINT or SIGTERM sets; one that comes later ends the program.
 pub(crate) fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
+    let armed = Arc::new(AtomicBool::new(false));
+    let (first, second) = (Arc::clone(&stop), Arc::clone(&armed));
+    std::thread::spawn(move || {
+        while !first.load(Ordering::Relaxed) {
+            std::thread::sleep(SECOND_SIGNAL_AFTER / 5);
+        }
+        std::thread::sleep(SECOND_SIGNAL_AFTER);
+        second.store(true, Ordering::Relaxed);
+    });
     for signal in [SIGINT, SIGTERM] {
-        // In this order: the first signal sets the flag, the second finds it set.
-        signal_hook::flag::register_conditional_default(signal, Arc::clone(&stop))
+        signal_hook::flag::register_conditional_default(signal, Arc::clone(&armed))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&stop)))
             .map_err(|error| Failure::new(Failure::CHECK, format!("no signals: {error}")))?;
     }

@@ -195,3 +195,36 @@ fn profiles_that_cannot_be_are_refused_in_a_line() {
         assert!(stderr.contains(wanted), "{words}: {stderr}");
     }
 }
+
+#[test]
+fn a_run_that_counts_requests_ends_though_the_server_hangs() {
+    let habits = Habits { hush: true, ..Habits::default() };
+    let (exit, report) = run(habits, "--requests 100000 --warmup 0s --timeout 300ms");
+    assert_eq!((exit, &report["partial"]), (1, &Value::Bool(true)), "{report:#}");
+    assert_eq!(count(&report, "/counts/timeouts"), 4 * 16);
+}
+
+#[test]
+fn what_was_never_tried_again_or_decided_is_told() {
+    let habits = Habits { busy: 10_000, ..Habits::default() };
+    let words = "--rate 500 --duration 200ms --warmup 0s --timeout 100ms --retries 1 \
+                 --retry-after 5s";
+    let (exit, report) = run(habits, words);
+    assert_eq!(exit, 1, "{report:#}");
+    assert_eq!(count(&report, "/counts/timeouts"), 100);
+    assert_eq!(count(&report, "/latency/all_purchases/from_intended/count"), 100);
+    let words = "--rate 500 --duration 200ms --warmup 0s --timeout 100ms --confirm 1 --think 5s";
+    let (exit, report) = run(Habits::default(), words);
+    assert_eq!((exit, count(&report, "/counts/unfollowed")), (0, 100), "{report:#}");
+}
+
+#[test]
+fn a_thread_without_connections_keeps_its_schedule_in_the_count() {
+    let habits = Habits { die: Some((100, 1)), ..Habits::default() };
+    let words = "--connections 2 --threads 2 --rate 1000 --duration 2s --warmup 0s --timeout 300ms";
+    let output = loadgen(start(habits), &format!("--item tee {words}"));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(count(&report, "/counts/scheduled"), 2_000, "{report:#}");
+    assert!(count(&report, "/counts/unsent") > 700, "{report:#}");
+    assert_eq!((&report["partial"], &report["schedule"]["missed"]), (&true.into(), &true.into()));
+}

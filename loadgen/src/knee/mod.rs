@@ -26,6 +26,8 @@ use crate::report::{KeptFile, table};
 const VERSION: u32 = 1;
 /// Steps between the last rate that held and the first that broke.
 const HALVINGS: u32 = 3;
+/// The share of answers that are orders, below which it is said that they are not.
+const SOLD_SHARE: f64 = 0.99;
 /// Rates at most.
 const STEPS_MAX: usize = 60;
 
@@ -161,7 +163,15 @@ fn climb(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Ladder, Failur
     let mut halvings = 0;
     let mut next = arguments.from;
     while ladder.steps.len() < STEPS_MAX && !stop.load(Ordering::Relaxed) {
-        let step = step(arguments, next, stop)?;
+        let step = match step(arguments, next, stop) {
+            Ok(step) => step,
+            Err(failure) if ladder.steps.is_empty() => return Err(failure),
+            Err(failure) => {
+                ladder.limit = format!("at {}/s: {}", rate(next), failure.sentence);
+                ladder.partial = true;
+                break;
+            }
+        };
         if stop.load(Ordering::Relaxed) {
             break;
         }
@@ -187,7 +197,7 @@ fn climb(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Ladder, Failur
             _ => break,
         };
     }
-    ladder.partial = stop.load(Ordering::Relaxed);
+    ladder.partial |= stop.load(Ordering::Relaxed);
     ladder.steps.sort_by(|left, right| left.rate.total_cmp(&right.rate));
     Ok(ladder)
 }
@@ -218,6 +228,8 @@ fn verdict(document: &Document, p99_ns: u64) -> Verdict {
         Verdict::Broke(format!("{failed} purchases without a good answer"))
     } else if overloaded > 0 {
         Verdict::Broke(format!("{overloaded} refused as overloaded"))
+    } else if let Some(check) = document.checks.iter().find(|check| !check.passed) {
+        Verdict::Broke(format!("check failed: {}", check.name))
     } else if kept.late_connection_share > 0.01 {
         Verdict::Broke("connections were full".to_owned())
     } else if kept.late_generator_share > 0.01 && latency.p99_ns > p99_ns {
@@ -244,13 +256,18 @@ fn text(ladder: &Ladder) -> String {
     }
     let mut text = table::aligned(0, rows);
     text += &format!("\n{}\n", ladder.sentence());
+    if ladder.steps.iter().any(|Step { document, .. }| {
+        document.orders_per_second < document.answers_per_second * SOLD_SHARE
+    }) {
+        text += "not all were sold: refusals are cheaper than orders, and so is this knee\n";
+    }
     text
 }
 
 impl Ladder {
     /// Names the knee.
     fn sentence(&self) -> String {
-        let partial = if self.partial { " (partial: ended by a signal)" } else { "" };
+        let partial = if self.partial { " (partial: ended early)" } else { "" };
         let (bound, limit) = (time(self.p99_ns), &self.limit);
         match self.knee {
             Some(knee) => {

@@ -77,6 +77,7 @@ impl Books {
             return self.try_again(connection, &pending, now);
         }
         let class = if parsed.outcome == ERROR {
+            self.unheard(pending.number);
             self.tally.note_error(text);
             self.tally.counts.errors += u64::from(pending.measured);
             Class::Failed
@@ -105,6 +106,48 @@ impl Books {
             self.tally.last_answer = now;
             self.tally.record(class, intended, Some(sent));
         }
+    }
+
+    /// Writes off what a connection has outstanding; returns how many measured requests that are.
+    pub(crate) fn abandon(&mut self, connection: &mut Connection, now: u64) -> u64 {
+        let mut measured = 0;
+        for pending in connection.pending.drain(..) {
+            measured += u64::from(pending.measured);
+            self.unheard(pending.number);
+            let (intended, sent) = (now - pending.intended, now - pending.sent);
+            self.slice.failed += 1;
+            if !matches!(pending.asked, Asked::Command { .. }) {
+                self.slice.record(intended, sent);
+            }
+            if pending.measured {
+                self.tally.record(Class::Failed, intended, Some(sent));
+            }
+        }
+        // They were answered, and would have been asked again.
+        for retry in connection.retries.drain(..) {
+            measured += u64::from(retry.measured);
+            self.slice.failed += 1;
+            if retry.measured {
+                self.tally.record(Class::Failed, now.saturating_sub(retry.intended), None);
+            }
+        }
+        let unfollowed = connection.decisions.drain(..).filter(|decision| decision.measured);
+        self.tally.counts.unfollowed += unfollowed.count() as u64;
+        measured
+    }
+
+    /// A purchase was due and never sent; who came for it waited so long.
+    pub(crate) fn never_sent(&mut self, wait: u64) {
+        self.tally.counts.unsent += 1;
+        self.tally.record(Class::Failed, wait, None);
+        self.slice.failed += 1;
+        self.slice.intended.saturating_record(wait);
+    }
+
+    /// Nobody knows what the server did about a purchase.
+    fn unheard(&mut self, number: u64) {
+        let purchase = self.content.purchase(number, self.stride);
+        self.ledger.unheard(purchase.units_in_all());
     }
 
     fn try_again(&mut self, connection: &mut Connection, pending: &Pending, now: u64) {
@@ -140,7 +183,8 @@ impl Books {
         }
         if parsed.outcome == outcome::WAITING {
             self.tally.waiting[outcome] += count;
-            self.ledger.waits(parsed.units_of(&self.content.purchase(pending.number, self.stride)));
+            // They may be given without a word to us.
+            self.unheard(pending.number);
             return Class::Waiting;
         }
         self.tally.given[outcome] += count;
@@ -157,7 +201,8 @@ impl Books {
         } else if parsed.outcome == outcome::HELD {
             let hold_ns = match parsed.expires_in_ms {
                 0 => u64::MAX,
-                ms => u64::from(ms) * 1_000_000,
+                // It runs from the decision, which was after the sending.
+                ms => (u64::from(ms) * 1_000_000).saturating_sub(now - pending.sent),
             };
             self.ledger.given(&purchase, hold_ns, now);
             let command = match self.content.fate(pending.number) {

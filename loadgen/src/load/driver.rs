@@ -18,7 +18,6 @@ use super::ledger::Ledger;
 use super::plan::{Pace, Plan};
 use super::slice::SLICE_NS;
 use super::stream::Stream;
-use super::tally::Class;
 use crate::speech::{Command, Parsed, Protocol};
 
 /// The alarm's token; connections have their indexes.
@@ -32,6 +31,8 @@ const SHOWN_BYTES: usize = 200;
 const ROUND_NS: u64 = 50_000;
 /// The longest sleep, so that a signal is seen.
 const NAP: Duration = Duration::from_millis(20);
+/// Purchases never sent after which a signal is looked for.
+const STOP_EVERY: u64 = 1 << 20;
 /// From when on a request counts as late, in ns.
 const LATE_NS: u64 = 1_000_000;
 
@@ -49,8 +50,11 @@ pub(crate) struct Driver<P> {
     /// When connections have something to send; entries that a connection no longer stands for
     /// are passed over.
     queue: BinaryHeap<Reverse<(u64, usize)>>,
-    /// When sending ended.
+    /// When sending ended, and whether that was before it should.
     pub(crate) stopped_at: Option<u64>,
+    pub(crate) cut_short: bool,
+    /// When the last answer came.
+    heard: u64,
     buffer: Vec<u8>,
     answers: Vec<Parsed>,
 }
@@ -84,6 +88,8 @@ impl<P: Protocol> Driver<P> {
             left,
             queue: BinaryHeap::new(),
             stopped_at: None,
+            cut_short: false,
+            heard: 0,
             buffer: vec![0; READ_BYTES],
             answers: Vec::new(),
         }
@@ -144,8 +150,14 @@ impl<P: Protocol> Driver<P> {
         let all_lost = !self.connections.iter().any(Connection::is_alive);
         let stop = self.plan.stop.load(Ordering::Relaxed);
         let done = matches!(self.plan.pace, Pace::Closed { .. }) && self.left == 0;
-        if now >= self.plan.end || done || stop || all_lost {
-            self.cut = self.cut.min(now);
+        // Whoever is asked for a number of answers must not wait for ever for one that hangs.
+        let hangs = matches!(self.plan.pace, Pace::Closed { requests: Some(_) })
+            && now.saturating_sub(self.heard) > self.plan.patience;
+        if now >= self.plan.end || done || stop || all_lost || hangs {
+            self.cut_short = !(done || now >= self.plan.end);
+            if stop {
+                self.cut = self.cut.min(now);
+            }
             self.stopped_at = Some(now.min(self.plan.end));
         }
     }
@@ -230,7 +242,7 @@ impl<P: Protocol> Driver<P> {
         let cut = self.cut;
         let connection = &mut self.connections[index];
         let due = connection.arrivals.as_ref().map_or(Arrivals::NEVER, Arrivals::due);
-        connection.held_back = turn && due < cut && due <= now;
+        connection.held_back = turn && (!connection.has_room() || due < cut && due <= now);
         added
     }
 
@@ -295,6 +307,7 @@ impl<P: Protocol> Driver<P> {
         }
         let tally = &mut self.books.tally;
         tally.counts.sent += 1;
+        tally.counts.sent_in_time += u64::from(now < self.plan.end);
         tally.counts.repeats_sent += u64::from(purchase.repeat) + clicks - 1;
         let late = now - intended;
         if connection.held_back {
@@ -324,6 +337,9 @@ impl<P: Protocol> Driver<P> {
             };
             self.answers.clear();
             let parsed = self.protocol.parse(&buffer[..length], &mut self.answers);
+            if !self.answers.is_empty() {
+                self.heard = now;
+            }
             for answer in &self.answers {
                 let connection = &mut self.connections[index];
                 self.books.answered::<P>(connection, answer, now, || {
@@ -353,16 +369,9 @@ impl<P: Protocol> Driver<P> {
             return;
         }
         connection.close();
-        connection.decisions.clear();
-        connection.retries.clear();
-        let tally = &mut self.books.tally;
-        tally.counts.connections_lost += 1;
-        tally.note_error(|| format!("a connection died: {why}"));
-        self.books.slice.failed += connection.pending.len() as u64;
-        for pending in connection.pending.drain(..).filter(|pending| pending.measured) {
-            tally.counts.lost += 1;
-            tally.record(Class::Failed, now - pending.intended, Some(now - pending.sent));
-        }
+        self.books.tally.counts.connections_lost += 1;
+        self.books.tally.note_error(|| format!("a connection died: {why}"));
+        self.books.tally.counts.lost += self.books.abandon(connection, now);
     }
 
     fn is_over(&self, now: u64) -> bool {
@@ -376,22 +385,26 @@ impl<P: Protocol> Driver<P> {
 
     /// Counts what never came to be.
     fn settle(&mut self, now: u64) {
-        let tally = &mut self.books.tally;
         for connection in &mut self.connections {
-            self.books.slice.failed += connection.pending.len() as u64;
-            for pending in connection.pending.drain(..).filter(|pending| pending.measured) {
-                tally.counts.timeouts += 1;
-                tally.record(Class::Failed, now - pending.intended, Some(now - pending.sent));
-            }
+            self.books.tally.counts.timeouts += self.books.abandon(connection, now);
             let Some(arrivals) = &mut connection.arrivals else { continue };
             while arrivals.due() < self.cut {
-                if arrivals.due() >= self.plan.measured_from {
-                    tally.counts.unsent += 1;
-                    tally.record(Class::Failed, now.saturating_sub(arrivals.due()), None);
+                let due = arrivals.due();
+                if due >= self.plan.measured_from {
+                    // What would have been due later, had its connection lived, waits as long as
+                    // anybody does.
+                    let wait = if due < now { now - due } else { self.plan.patience };
+                    self.books.never_sent(wait);
                 }
                 arrivals.advance();
+                if self.books.tally.counts.unsent % STOP_EVERY == 1
+                    && self.plan.stop.load(Ordering::Relaxed)
+                {
+                    break;
+                }
             }
         }
+        let tally = &mut self.books.tally;
         tally.counts.scheduled = tally.counts.sent + tally.counts.unsent;
         tally.settle();
     }

@@ -33,6 +33,7 @@ struct Units {
     confirmed: u32,
 }
 
+#[derive(Clone)]
 pub(crate) struct Ledger {
     items: Vec<Vec<Bucket>>,
     bucket_ns: u64,
@@ -45,7 +46,7 @@ pub(crate) struct Ledger {
     pub(crate) given: u64,
     pub(crate) confirmed: u64,
     pub(crate) released: u64,
-    pub(crate) waited_for: u64,
+    pub(crate) unheard: u64,
     /// Buyers seen above their limit.
     pub(crate) over_limit: u64,
     /// Purchases of buyers past the bound of memory.
@@ -66,7 +67,7 @@ impl Ledger {
             given: 0,
             confirmed: 0,
             released: 0,
-            waited_for: 0,
+            unheard: 0,
             over_limit: 0,
             unwatched: 0,
         }
@@ -111,9 +112,9 @@ impl Ledger {
         }
     }
 
-    /// Units are waited for: they may be given without a word to us.
-    pub(crate) fn waits(&mut self, units: u32) {
-        self.waited_for += u64::from(units);
+    /// Units that may have been given, or given back, without a word to us.
+    pub(crate) fn unheard(&mut self, units: u32) {
+        self.unheard += u64::from(units);
     }
 
     /// The server said that they are back.
@@ -168,7 +169,7 @@ impl Ledger {
         self.given += other.given;
         self.confirmed += other.confirmed;
         self.released += other.released;
-        self.waited_for += other.waited_for;
+        self.unheard += other.unheard;
         self.over_limit += other.over_limit;
         self.unwatched += other.unwatched;
         for (buyer, units) in other.buyers {

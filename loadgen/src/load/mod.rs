@@ -227,7 +227,9 @@ fn drive<P: Protocol + Send>(
         let running: Vec<_> = drivers
             .into_iter()
             .map(|mut driver| {
-                scope.spawn(move || driver.run().map(|()| (driver.books, driver.stopped_at)))
+                scope.spawn(move || {
+                    driver.run().map(|()| (driver.books, driver.stopped_at, driver.cut_short))
+                })
             })
             .collect();
         watch.watch(pace.threads, show);
@@ -236,20 +238,20 @@ fn drive<P: Protocol + Send>(
         results.map(|result| result.expect("a driver's panic ends the program")).collect::<Vec<_>>()
     });
     let cpu = watch.cpu();
-    let mut all: Option<(Books, u64)> = None;
+    let mut all: Option<(Books, u64, bool)> = None;
     for result in results {
-        let (books, stopped) = result
+        let (books, stopped, cut_short) = result
             .map_err(|error| Failure::new(Failure::CHECK, format!("the poll failed: {error}")))?;
         let stopped = stopped.unwrap_or(0);
         all = Some(match all {
-            None => (books, stopped),
-            Some((mut sum, latest)) => {
+            None => (books, stopped, cut_short),
+            Some((mut sum, latest, others)) => {
                 sum.merge(books);
-                (sum, latest.max(stopped))
+                (sum, latest.max(stopped), others || cut_short)
             }
         });
     }
-    let (books, stopped_at) = all.expect("there is a thread at least");
+    let (books, stopped_at, cut_short) = all.expect("there is a thread at least");
     let offered = profile.map(|profile| {
         let due = profile.count_before(end.min(stopped_at)) - profile.count_before(measured_from);
         due / (stopped_at.saturating_sub(measured_from) as f64 / 1e9).max(1e-9)
@@ -258,7 +260,7 @@ fn drive<P: Protocol + Send>(
         books,
         measured_from,
         stopped_at,
-        partial: scene.stop.load(Ordering::Relaxed),
+        partial: cut_short || scene.stop.load(Ordering::Relaxed),
         cpu,
         server: watch.server(),
         offered,
@@ -314,8 +316,7 @@ fn plan(scene: &Scene<'_>, profile: Option<Profile>, clock: Clock, teller: Telle
         content: Content::new(mix, target.item.len(), scene.trace.clone()),
         manners: Manners { think: nanos(mix.think), retry_after: nanos(mix.retry_after) },
         retries: mix.retries,
-        // The highest of all items: a lower one would find fault with buyers of another.
-        limit: scene.shop.items.iter().map(|item| item.limit).max().flatten(),
+        limit: limit(scene.shop),
         items: target.item.len(),
         stride: pace.threads as u64,
         offset: 0,
@@ -325,6 +326,12 @@ fn plan(scene: &Scene<'_>, profile: Option<Profile>, clock: Clock, teller: Telle
         stop: Arc::clone(scene.stop),
         teller,
     }
+}
+
+/// The limit of a buyer to be watched: the highest of all items, for a lower one would find fault
+/// with the buyers of another; none if an item has none.
+fn limit(shop: &Shop) -> Option<u32> {
+    shop.items.iter().map(|item| item.limit).collect::<Option<Vec<u32>>>()?.into_iter().max()
 }
 
 /// Deals connections to threads in turn.

@@ -78,17 +78,18 @@ impl Proof {
     /// protocol does not tell. Returns whether the order is a repetition.
     pub(crate) fn order(&mut self, number: u64, order: u64, said_replayed: Option<bool>) -> bool {
         let known = self.know(number, order, said_replayed == Some(false));
-        let replayed = said_replayed.unwrap_or(known);
+        // Of a key past the bound of memory nobody knows: it counts as one that was there.
+        let replayed = said_replayed.or(known).unwrap_or(true);
         if !replayed {
             self.mark(order);
         }
         replayed
     }
 
-    /// Compares with what was seen of the key; whether anything was.
-    fn know(&mut self, number: u64, order: u64, new: bool) -> bool {
+    /// Compares with what was seen of the key; whether anything was, if that is remembered.
+    fn know(&mut self, number: u64, order: u64, new: bool) -> Option<bool> {
         if self.keys.is_empty() {
-            return false;
+            return Some(false);
         }
         let slot = usize::try_from(number / self.stride).unwrap_or(usize::MAX) % KEYS;
         let key = &mut self.keys[slot];
@@ -98,14 +99,14 @@ impl Proof {
                 self.found.key_with_two_orders += 1;
             }
             key.new |= new;
-            return true;
+            return Some(true);
         }
         if key.number > number + 1 {
             self.found.unchecked += 1;
-            return false;
+            return None;
         }
         *key = Key { number: number + 1, order, new };
-        false
+        Some(false)
     }
 
     fn mark(&mut self, order: u64) {

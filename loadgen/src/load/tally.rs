@@ -134,12 +134,16 @@ pub(crate) struct Counts {
     pub(crate) scheduled: u64,
     /// Purchases sent, repeats among them.
     pub(crate) sent: u64,
+    /// Those of them sent before the end of the measured time.
+    pub(crate) sent_in_time: u64,
     /// Purchases that repeated an earlier key.
     pub(crate) repeats_sent: u64,
     /// Purchases sent again because the server was overloaded.
     pub(crate) retried: u64,
     /// Confirms and releases sent.
     pub(crate) followed: u64,
+    /// Confirms and releases that were not due before the end.
+    pub(crate) unfollowed: u64,
     /// Answers of any kind but errors.
     pub(crate) answers: u64,
     /// Requests answered with an error.
@@ -236,9 +240,11 @@ impl Counts {
     fn add(&mut self, other: &Counts) {
         self.scheduled += other.scheduled;
         self.sent += other.sent;
+        self.sent_in_time += other.sent_in_time;
         self.repeats_sent += other.repeats_sent;
         self.retried += other.retried;
         self.followed += other.followed;
+        self.unfollowed += other.unfollowed;
         self.answers += other.answers;
         self.errors += other.errors;
         self.timeouts += other.timeouts;

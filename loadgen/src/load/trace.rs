@@ -21,6 +21,8 @@ use crate::Failure;
 
 /// Lines at most: 20 bytes each in memory.
 const LINES_MAX: usize = 50_000_000;
+/// Its length at most, in seconds.
+const LENGTH_MAX: f64 = 86_400.0;
 /// Items at most: their names are asked for one by one.
 const ITEMS_MAX: usize = 10_000;
 
@@ -102,18 +104,18 @@ impl Trace {
         } else {
             file.rewind().map_err(|error| bad(error.to_string()))?;
             let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
-            for line in reader.deserialize() {
-                let at = |position: Option<&csv::Position>| position.map_or(0, |p| p.line());
-                let line: Line = line.map_err(|error| match error.kind() {
-                    csv::ErrorKind::Deserialize { pos, err } => {
-                        bad(format!("line {}: {err}", at(pos.as_ref())))
-                    }
-                    _ => bad(error.to_string()),
-                })?;
-                builder.lines += 1;
-                // The header is line 1.
-                let number = builder.lines + 1;
-                builder.add(line).map_err(|why| bad(format!("line {number}: {why}")))?;
+            let header = reader.headers().map_err(|error| bad(error.to_string()))?.clone();
+            for record in reader.records() {
+                let record = record.map_err(|error| bad(error.to_string()))?;
+                let number = record.position().map_or(0, csv::Position::line);
+                let parsed =
+                    record.deserialize(Some(&header)).map_err(|error| match error.kind() {
+                        csv::ErrorKind::Deserialize { err, .. } => err.to_string(),
+                        _ => error.to_string(),
+                    });
+                parsed
+                    .and_then(|line| builder.add(line))
+                    .map_err(|why| bad(format!("line {number}: {why}")))?;
             }
         }
         builder.finish(speed).map_err(bad)
@@ -154,7 +156,6 @@ struct Builder {
     rows: Vec<(f64, Row)>,
     buyers: Names,
     items: Names,
-    lines: u64,
 }
 
 #[derive(Default)]
@@ -214,6 +215,11 @@ impl Builder {
         let Some((start, _)) = self.rows.first().copied() else {
             return Err("no purchase in it".to_owned());
         };
+        let last = self.rows.last().map_or(start, |(last, _)| *last);
+        if (last - start) / speed > LENGTH_MAX {
+            let length = (last - start) / speed;
+            return Err(format!("its last line is {length:e} s after the first: a day at most"));
+        }
         let row = |(seconds, row): (f64, Row)| Row {
             due: ((seconds - start) / speed * 1e9) as u64,
             ..row
@@ -272,6 +278,8 @@ mod tests {
             ("time,buyer,item,units\n-1,ann,tee,1\n", "line 2: time -1"),
             ("{\"time\":1,\"buyer\":\"ann\",\"item\":\"tee\"}\n{\"time\":2}\n", "line 2: missing"),
             ("{\"time\":1,\"buyer\":\"ann\",\"item\":\"tee\",\"x\":1}\n", "line 1: unknown field"),
+            ("time,buyer,item\n\n\n1,ann,tee\nx,bob,tee\n", "line 5: time 'x'"),
+            ("time,buyer,item\n1,ann,tee\n1e300,bob,tee\n", "a day at most"),
             ("time,buyer,item\n", "no purchase in it"),
             ("", "no purchase in it"),
         ] {

@@ -145,7 +145,7 @@ impl Watch {
         let interval = Interval {
             at_seconds,
             seconds: at_seconds - began,
-            measured: at_seconds > self.measured_from as f64 / 1e9,
+            measured: began >= self.measured_from as f64 / 1e9,
             due,
             sent: slice.sent,
             given: slice.given,

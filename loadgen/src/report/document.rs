@@ -249,14 +249,16 @@ pub(crate) struct Stock {
 }
 
 impl Document {
-    /// 0; 69 if the target went away altogether, 1 if a check failed, 99 if a threshold was missed:
-    /// the first that applies.
+    /// 0; 69 if the target went away altogether, 1 if a check failed, 99 if a threshold was missed,
+    /// or half a run is all there is to judge it by: the first that applies.
     pub(crate) fn exit_code(&self) -> u8 {
         if self.counts.connections_lost >= self.run.connections as u64 {
             Failure::UNAVAILABLE
         } else if self.checks.iter().any(|check| !check.passed) {
             Failure::CHECK
-        } else if self.thresholds.iter().any(|threshold| !threshold.passed) {
+        } else if self.thresholds.iter().any(|threshold| !threshold.passed)
+            || self.partial && !self.thresholds.is_empty()
+        {
             Failure::THRESHOLD
         } else {
             0

@@ -13,7 +13,7 @@ use super::fairness::fairness;
 use super::witness::witness;
 use crate::load::tally::{ByOutcome, CLASSES, Latency, Tally};
 use crate::load::{Books, Outcome};
-use crate::options::Arguments;
+use crate::options::{Arguments, Spoken};
 
 /// The share of requests that may be late, or of the rate that may be missing.
 const MISSED_SHARE: f64 = 0.01;
@@ -32,7 +32,8 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
         latency.insert(name.to_owned(), both(tally.latency(class)));
     }
     let (before, after) = (&outcome.before, outcome.after.as_ref());
-    let stock = Stock { ledger: &ledger, before, after, ended };
+    let tagged = arguments.target.protocol == Spoken::Binary;
+    let stock = Stock { ledger: &ledger, before, after, tagged, ended };
     let mut checks = checks(&proof.found, &counts, &stock);
     let unchecked = arrived.unchecked;
     let decided = arrived.into_decided();
@@ -50,7 +51,9 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
         partial,
         run: conditions(arguments, outcome.items),
         machine: super::machine::machine(),
-        schedule: outcome.offered.map(|offered| kept(offered, per(counts.sent, sending), &tally)),
+        schedule: outcome
+            .offered
+            .map(|offered| kept(offered, per(counts.sent_in_time, sending), &tally)),
         seconds,
         orders: tally.orders(),
         orders_per_second: per(tally.orders(), seconds),
@@ -109,7 +112,9 @@ fn kept(offered_per_second: f64, sent_per_second: f64, tally: &Tally) -> Kept {
         late_generator_share,
         late_connection_share,
         latest_ns: tally.latest,
-        missed: late_generator_share + late_connection_share > MISSED_SHARE,
+        // Independent arrivals are as many as were drawn, not as many as the rate says.
+        missed: late_generator_share + late_connection_share > MISSED_SHARE
+            || (counts.sent_in_time as f64) < counts.scheduled as f64 * (1.0 - MISSED_SHARE),
     }
 }
 

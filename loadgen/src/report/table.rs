@@ -212,6 +212,7 @@ fn outcomes(report: &Document) -> String {
         ("timed out", counts.timeouts),
         ("lost with their connection", counts.lost),
         ("due but never sent", counts.unsent),
+        ("confirms, releases not due in time", counts.unfollowed),
     ] {
         if count > 0 {
             push(std::mem::take(&mut first), word, count, due);

@@ -84,6 +84,7 @@ pub(super) fn outcomes(run: &Document) -> Markup {
         ("no answer in time", counts.timeouts),
         ("lost with their connection", counts.lost),
         ("due but never sent", counts.unsent),
+        ("confirms, releases not due in time", counts.unfollowed),
     ]
     .into_iter()
     .filter(|(_, count)| *count > 0)
