@@ -80,6 +80,14 @@ pub(crate) struct Connection {
     pub(crate) queued_for: u64,
 }
 
+/// Why nothing more can be read.
+pub(crate) fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the server closed it".to_owned(),
+        _ => format!("reading failed: {error}"),
+    }
+}
+
 impl Connection {
     pub(crate) fn new(
         stream: Stream,
@@ -140,13 +148,18 @@ impl Connection {
         None
     }
 
+    /// When the next purchase is due; [`NEVER`](Arrivals::NEVER) in a closed loop.
+    pub(crate) fn arrival_due(&self) -> u64 {
+        self.arrivals.as_ref().map_or(Arrivals::NEVER, Arrivals::due)
+    }
+
     /// When there is something to send again: nothing before an answer, if it is full.
     pub(crate) fn next_due(&self, cut: u64) -> u64 {
         if !self.has_room() || !self.has_turn() {
             return Arrivals::NEVER;
         }
         let first = |queue: &VecDeque<FollowUp>| queue.front().map(|first| first.at);
-        let arrival = self.arrivals.as_ref().map(Arrivals::due).filter(|due| *due < cut);
+        let arrival = Some(self.arrival_due()).filter(|due| *due < cut);
         let all = [first(&self.decisions), first(&self.retries), arrival];
         all.into_iter().flatten().min().unwrap_or(Arrivals::NEVER)
     }

@@ -13,7 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::alarm::Alarm;
 use super::answered::Books;
 use super::arrivals::Arrivals;
-use super::connection::{Asked, Connection, FollowUp, Pending};
+use super::connection::{Asked, Connection, FollowUp, Pending, unreadable};
 use super::ledger::Ledger;
 use super::plan::{Pace, Plan};
 use super::slice::SLICE_NS;
@@ -63,14 +63,7 @@ impl<P: Protocol> Driver<P> {
     pub(crate) fn new(plan: Plan, protocol: P, streams: Vec<Stream>, bound: usize) -> Driver<P> {
         let count = streams.len() as u64;
         let connection = |(index, stream)| {
-            let arrivals = match &plan.pace {
-                Pace::Closed { .. } => None,
-                Pace::Open(profile) => {
-                    let first = index * plan.stride + plan.offset;
-                    Some(Arrivals::new(profile.clone(), first, count * plan.stride))
-                }
-            };
-            Connection::new(stream, bound, P::TAKES_TURNS, arrivals)
+            Connection::new(stream, bound, P::TAKES_TURNS, plan.arrivals(index, count))
         };
         let connections: Vec<Connection> = (0_u64..).zip(streams).map(connection).collect();
         let left = match plan.pace {
@@ -239,10 +232,9 @@ impl<P: Protocol> Driver<P> {
             }
             added += 1;
         }
-        let cut = self.cut;
         let connection = &mut self.connections[index];
-        let due = connection.arrivals.as_ref().map_or(Arrivals::NEVER, Arrivals::due);
-        connection.held_back = turn && (!connection.has_room() || due < cut && due <= now);
+        let due = connection.arrival_due();
+        connection.held_back = turn && (!connection.has_room() || due < self.cut && due <= now);
         added
     }
 
@@ -327,11 +319,7 @@ impl<P: Protocol> Driver<P> {
             let (length, more) = match read {
                 Ok(read) => read,
                 Err(error) => {
-                    let what = match error.kind() {
-                        io::ErrorKind::UnexpectedEof => "the server closed it".to_owned(),
-                        _ => format!("reading failed: {error}"),
-                    };
-                    self.lose(index, now, &what);
+                    self.lose(index, now, &unreadable(&error));
                     break;
                 }
             };
@@ -377,8 +365,7 @@ impl<P: Protocol> Driver<P> {
     fn is_over(&self, now: u64) -> bool {
         let Some(stopped_at) = self.stopped_at else { return false };
         let done = |connection: &Connection| {
-            let due = connection.arrivals.as_ref().map_or(Arrivals::NEVER, Arrivals::due);
-            !connection.is_alive() || connection.is_idle() && due >= self.cut
+            !connection.is_alive() || connection.is_idle() && connection.arrival_due() >= self.cut
         };
         now >= stopped_at + self.plan.patience || self.connections.iter().all(done)
     }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, atomic::AtomicBool};
 
 use super::answered::Manners;
-use super::arrivals::Profile;
+use super::arrivals::{Arrivals, Profile};
 use super::content::Content;
 use super::slice::Teller;
 use crate::clock::Clock;
@@ -47,6 +47,13 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// What is due on connection `index` of this thread's `count`; `None` in a closed loop.
+    pub(crate) fn arrivals(&self, index: u64, count: u64) -> Option<Arrivals> {
+        let Pace::Open(profile) = &self.pace else { return None };
+        let first = index * self.stride + self.offset;
+        Some(Arrivals::new(profile.clone(), first, count * self.stride))
+    }
+
     /// What thread `offset` has to do.
     pub(crate) fn part(&self, offset: u64) -> Plan {
         let mut part = Plan { offset, ..self.clone() };

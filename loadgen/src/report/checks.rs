@@ -50,7 +50,8 @@ pub(crate) fn checks(found: &Findings, counts: &Counts, stock: &Stock<'_>) -> Ve
     let [timeouts, lost, errors, died] =
         [counts.timeouts, counts.lost, counts.errors, counts.connections_lost].map(grouped);
     let answers = format!(
-        "{timeouts} timed out, {lost} lost with their connection, {errors} errors; {died} connections died"
+        "{timeouts} timed out, {lost} lost with their connection, {errors} errors; \
+         {died} connections died"
     );
     let mut checks = vec![not_oversold(stock)];
     if ledger.limit().is_some() {
