@@ -74,9 +74,9 @@ impl Contestant {
     /// When what an answer says is on disk.
     pub(crate) fn synced(self) -> &'static str {
         match self.rival() {
-            Rival::RedisEverysec => "within a second after it",
-            Rival::RedisOff => "when the system likes",
-            _ => "before every answer",
+            Rival::RedisEverysec => "each second",
+            Rival::RedisOff => "by the system",
+            _ => "each answer",
         }
     }
 

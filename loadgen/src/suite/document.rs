@@ -46,6 +46,8 @@ pub(crate) struct Entry {
     pub(crate) durability: Option<String>,
     /// Purchases a second up to which latency holds, where that was measured.
     pub(crate) knee: Option<f64>,
+    /// Why there is nothing above it, or why it was not found.
+    pub(crate) knee_limit: Option<String>,
     /// Why it did not take part.
     pub(crate) missing: Option<String>,
 }
@@ -89,6 +91,7 @@ impl SuiteDocument {
             server: None,
             durability: None,
             knee: None,
+            knee_limit: None,
             missing: None,
         };
         let rows = contestants

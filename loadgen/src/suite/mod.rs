@@ -7,6 +7,7 @@
 
 mod contestant;
 mod document;
+mod knee;
 mod page;
 #[cfg(test)]
 mod sample;
@@ -67,6 +68,12 @@ pub(crate) struct Arguments {
     /// Where the document with all runs goes
     #[arg(long, value_name = "FILE", default_value = "suite.json")]
     out: PathBuf,
+    /// Look for each one's knee too: the highest rate that it keeps; up to 20 s more for each
+    #[arg(long)]
+    knee: bool,
+    /// The knee: latency is broken when 1 in 100 waits longer than this
+    #[arg(long, default_value = "20ms", value_parser = duration)]
+    p99: Duration,
     /// Keep a page of HTML with plots, tables and every command line
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -122,6 +129,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
                 turn(arguments, &mut suite, index, &stop);
             }
         }
+    }
+    if arguments.knee {
+        knee::all(arguments, &mut suite, &stop);
     }
     suite.partial = stop.load(Ordering::Relaxed);
     suite.conclude();
@@ -215,15 +225,20 @@ fn drive(
     stop: &Arc<AtomicBool>,
 ) -> Result<crate::report::Document, Failure> {
     let (mut options, command) = contestant.options(arguments, Some(shape))?;
+    point(&mut options, started);
+    options.check()?;
+    let (mut document, _) = run::measure(&options, stop, &mut |_, _| {})?;
+    running.describe(contestant.rival(), &mut document);
+    document.run.command = command;
+    Ok(document)
+}
+
+/// Points a run at what was started.
+fn point(options: &mut options::Arguments, started: &options::Arguments) {
     let (to, from) = (&mut options.target, &started.target);
     (to.protocol, to.server_pid) = (from.protocol, from.server_pid);
     to.address.clone_from(&from.address);
     to.admin.clone_from(&from.admin);
     to.setup.password.clone_from(&from.setup.password);
     to.setup.database.clone_from(&from.setup.database);
-    options.check()?;
-    let (mut document, _) = run::measure(&options, stop, &mut |_, _| {})?;
-    running.describe(contestant.rival(), &mut document);
-    document.run.command = command;
-    Ok(document)
 }

@@ -134,17 +134,23 @@ fn colour(contestant: Contestant) -> Colour {
 }
 
 fn table(table: &Table) -> Markup {
-    let class = |index: usize| (index > 0 && table.is_figure(index)).then_some("n");
+    let last = table.rows[0].len() - 1;
+    let class = |index: usize| match index {
+        0 => None,
+        _ if table.is_figure(index) => Some("n"),
+        _ if index == last => Some("first"),
+        _ => None,
+    };
     html! {
         h2 { (table.title) }
-        div.scroll { table {
+        div.scroll { table.wrapped {
             thead { tr { @for (index, cell) in table.rows[0].iter().enumerate() {
                 th class=[class(index)] { (cell) }
             } } }
             tbody { @for row in &table.rows[1..] { tr {
                 @for (index, cell) in row.iter().enumerate() {
                     @if index == 0 { th { (cell) } }
-                    @else { td class=[class(index).or(Some("first"))] { (cell) } }
+                    @else { td class=[class(index)] { (cell) } }
                 }
             } } }
         } }

@@ -39,12 +39,12 @@ fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
 pub(super) fn closed(suite: &SuiteDocument) -> Table {
     let is_closed = |shape: &Shape| matches!(shape, Shape::Closed { .. });
     let shapes: Vec<Shape> = standing::shapes(suite).into_iter().filter(is_closed).collect();
-    let mut head = cells(["closed loop", "on disk"]);
+    let mut head = cells(["closed loop", "synced"]);
     for shape in &shapes {
         head.push(format!("{}: orders/s", shape.word()));
         head.extend(["to best rival", "p50", "p99"].map(str::to_owned));
     }
-    let said = vec!["To best rival: of those whose answers are on disk as soon.".to_owned()];
+    let said = vec!["To best rival: the best of those that sync as often.".to_owned()];
     let mut table = Table { title: "Orders a second".to_owned(), rows: vec![head], notes: said };
     for entry in present(suite) {
         let mut line = vec![entry.name.clone(), entry.synced.clone()];
@@ -131,6 +131,13 @@ pub(super) fn contestants(suite: &SuiteDocument) -> Table {
         Some(format!("{} was left out: {why}", entry.name))
     });
     let mut notes: Vec<String> = left_out.collect();
+    notes.extend(suite.contestants.iter().filter_map(|entry| {
+        let limit = entry.knee_limit.as_ref()?;
+        Some(match entry.knee {
+            Some(_) => format!("knee of {}: above it, {limit}", entry.name),
+            None => format!("knee of {}: not found: {limit}", entry.name),
+        })
+    }));
     if suite.partial {
         notes.push("partial: a signal ended the suite early".to_owned());
     }
