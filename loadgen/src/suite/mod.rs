@@ -177,7 +177,8 @@ impl Files {
             file.write(page::plot(suite).as_bytes());
         }
         let all = [Some(self.out), self.html, self.svg];
-        all.into_iter().flatten().map(|mut file| file.finish()).fold(true, |all, one| all && one)
+        // Every one of them, whatever became of the one before.
+        all.into_iter().flatten().filter_map(|mut file| (!file.finish()).then_some(())).count() == 0
     }
 }
 
