@@ -54,10 +54,10 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 50)]
     connections: usize,
     /// How long to measure each
-    #[arg(long, default_value = "1500ms", value_parser = duration)]
+    #[arg(long, default_value = "1200ms", value_parser = duration)]
     duration: Duration,
     /// How long to drive each before measuring
-    #[arg(long, default_value = "500ms", value_parser = duration)]
+    #[arg(long, default_value = "300ms", value_parser = duration)]
     warmup: Duration,
     /// One short round: to see that all works, not to publish
     #[arg(long, conflicts_with_all = ["rounds", "duration", "warmup"])]
@@ -101,7 +101,7 @@ impl Arguments {
     /// Rounds, warm-up and length of a run.
     fn extent(&self) -> (usize, Duration, Duration) {
         if self.quick {
-            (1, Duration::from_millis(100), Duration::from_millis(400))
+            (1, Duration::from_millis(100), Duration::from_millis(300))
         } else {
             (self.rounds, self.warmup, self.duration)
         }

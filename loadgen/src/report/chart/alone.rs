@@ -1,5 +1,5 @@
-//! A chart as a file of its own, for a README: colours, title and legend in it, light or dark as its
-//! reader has it.
+//! A chart as a file of its own, for a README: colours, title and legend in it, light or dark as
+//! its reader has it.
 //!
 //! An image knows what its reader prefers and not what is around it, so it brings its own ground:
 //! its text can be read on any page. Invariant: it needs nothing else, no script, no font.
