@@ -2,9 +2,10 @@
 //!
 //! A ladder of steady rates, each a factor above the last; then halving between the last that held
 //! and the first that broke. A rate breaks when its p99, from the intended send, passes the bound,
-//! when purchases time out, are lost or refused as `overloaded`, or when connections were full. On a
-//! shared machine one bad moment is no break: a rate has to break as often as it is tried. What the
-//! generator itself could not send is no rate that was tried: the ladder ends there and says so.
+//! when purchases time out, are lost or refused as `overloaded`, or when connections were full. On
+//! a shared machine one bad moment is no break: a rate has to break as often as it is tried. What
+//! the generator itself could not send is no rate that was tried: the ladder ends there and says
+//! so.
 
 use std::path::PathBuf;
 use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};

@@ -178,7 +178,8 @@ impl Files {
         }
         let all = [Some(self.out), self.html, self.svg];
         // Every one of them, whatever became of the one before.
-        all.into_iter().flatten().filter_map(|mut file| (!file.finish()).then_some(())).count() == 0
+        let finished: Vec<bool> = all.into_iter().flatten().map(|mut one| one.finish()).collect();
+        finished.into_iter().all(|complete| complete)
     }
 }
 
