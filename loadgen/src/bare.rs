@@ -27,6 +27,9 @@ use crate::options::duration;
 const BLOCK_BYTES: usize = 4096;
 /// Blocks of the file; after the last comes the first.
 const BLOCKS: u64 = 4096;
+/// How a line about the disk begins, and one about the loopback.
+pub(crate) const SYNC: &str = "fdatasync";
+pub(crate) const LOOPBACK: &str = "loopback";
 const FRAME_BYTES: usize = 64;
 const DEPTHS: [usize; 4] = [1, 16, 256, 1024];
 
@@ -131,7 +134,7 @@ fn sync_loop(dir: &Path, duration: Duration) -> io::Result<Line> {
         index += 1;
         file.sync_data()
     })?;
-    Ok(Line::new("fdatasync of 4 KiB".to_owned(), 1, seconds, &steps))
+    Ok(Line::new(format!("{SYNC} of 4 KiB"), 1, seconds, &steps))
 }
 
 fn echo_loop(depth: usize, duration: Duration) -> io::Result<Line> {
@@ -156,5 +159,5 @@ fn echo_loop(depth: usize, duration: Duration) -> io::Result<Line> {
     })?;
     drop(stream);
     echo.join().expect("the echo does not panic")?;
-    Ok(Line::new(format!("loopback, 64-byte frames, {depth} deep"), depth, seconds, &steps))
+    Ok(Line::new(format!("{LOOPBACK}, 64-byte frames, {depth} deep"), depth, seconds, &steps))
 }

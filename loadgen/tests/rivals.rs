@@ -135,6 +135,20 @@ fn everything_adds_up_at_doorbuster() {
 }
 
 #[test]
+fn what_a_trace_sells_is_on_sale() {
+    let dir = folder();
+    let trace = dir.path().join("trace.csv");
+    fs::write(&trace, "time,buyer,item,units\n0,ann,mug,1\n0.1,bob,cap,2\n0.2,ann,cap,1\n")
+        .expect("the folder is ours");
+    for name in ["doorbuster", "redis-off"] {
+        let words = format!("--connections 2 --trace {}", trace.display());
+        let Some(report) = rival(name, &words) else { continue };
+        assert_eq!(number(&report, "/orders"), 3, "{name}: {}", report["outcomes"]);
+        assert_eq!(report["run"]["items"], serde_json::json!(["mug", "cap"]), "{name}");
+    }
+}
+
+#[test]
 fn a_buyers_limit_is_kept() {
     for name in ["redis-off", "postgres-row", "postgres-units", "postgres-batch"] {
         // 20 buyers who want two units each time, of four; one would not do for a third order.

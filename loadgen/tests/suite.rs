@@ -12,9 +12,20 @@ fn suite(
     words: &str,
 ) -> (Option<i32>, Value, String) {
     let dir = TempDir::new().expect("the temporary folder can be written");
-    let file = dir.path().join("suite.json");
+    suite_in(dir.path(), program, path, words)
+}
+
+/// The same; `suite.json`, `suite.html` and `suite.svg` are kept in a folder.
+fn suite_in(
+    dir: &std::path::Path,
+    program: &std::path::Path,
+    path: Option<&str>,
+    words: &str,
+) -> (Option<i32>, Value, String) {
+    let file = dir.join("suite.json");
     let mut command = Command::new(program);
     command.args(["suite", "--connections", "4", "--out"]).arg(&file);
+    command.arg("--html").arg(dir.join("suite.html")).arg("--svg").arg(dir.join("suite.svg"));
     command.args(words.split_whitespace());
     if let Some(path) = path {
         command.env("PATH", path);
@@ -62,6 +73,49 @@ fn contestants_take_turns_at_every_shape() {
         assert!(tables.matches(&format!("| {name} | ")).count() >= 4, "{tables}");
     }
     assert_eq!(suite["bare"].as_array().expect("a list").len(), 5);
+}
+
+#[test]
+fn page_plot_and_knee_come_with_it() {
+    let words = "--contestants redis-everysec,redis-off --rounds 1 --duration 150ms --warmup 30ms \
+                 --rates 100,300 --knee --p99 4s";
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_loadgen"));
+    let dir = TempDir::new().expect("the temporary folder can be written");
+    let (exit, suite, tables) = suite_in(dir.path(), program, None, words);
+    let entries = suite["contestants"].as_array().expect("a list");
+    let missing = entries.iter().find_map(|entry| entry["missing"].as_str());
+    if let Some(why) = missing.filter(|why| why.contains("is not installed")) {
+        println!("not tested: {why}");
+        return;
+    }
+    assert_eq!((exit, missing), (Some(0), None), "{tables}");
+    let kept = |name: &str| fs::read_to_string(dir.path().join(name)).expect("it is kept");
+    let (page, plot) = (kept("suite.html"), kept("suite.svg"));
+    for entry in entries {
+        let name = entry["name"].as_str().expect("a name");
+        // Whatever it came to, its limit is told; on a busy machine no rate may have held.
+        let limit = entry["knee_limit"].as_str().expect("why there is nothing above it");
+        assert!(tables.contains(&format!("knee of {name}: ")) && tables.contains(limit));
+        assert!(page.contains(&format!("{name}, 300/s: p99 ")), "no point in the plot");
+        assert!(plot.contains(&format!("{name}</text>")), "no name in the legend: {plot}");
+    }
+    for row in suite["rows"].as_array().expect("a list") {
+        let command = row["command"].as_str().expect("a command line");
+        assert!(page.contains(command), "{command}");
+    }
+    assert!(page.starts_with("<!DOCTYPE html>") && plot.starts_with("<svg xmlns="));
+    assert!(page.contains("Results as a share of the possible"));
+}
+
+#[test]
+fn one_file_holds_one_kind_of_results() {
+    let output = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args(["suite", "--html", "same", "--svg", "same"])
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(2));
+    let talk = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(talk.contains("one file cannot hold two kinds of results"), "{talk}");
 }
 
 #[test]

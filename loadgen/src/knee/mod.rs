@@ -8,7 +8,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, atomic::AtomicBool, atomic::Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 mod page;
 
@@ -35,21 +35,8 @@ const STEPS_MAX: usize = 60;
 pub(crate) struct Arguments {
     #[command(flatten)]
     run: options::Arguments,
-    /// The first rate, in purchases a second
-    #[arg(long, default_value_t = 10_000.0, help_heading = "Ladder")]
-    from: f64,
-    /// The highest rate to try
-    #[arg(long, default_value_t = 1e7, help_heading = "Ladder")]
-    to: f64,
-    /// From one rate to the next
-    #[arg(long, default_value_t = 1.5, help_heading = "Ladder")]
-    factor: f64,
-    /// Latency is broken when 1 in 100 waits longer than this
-    #[arg(long, default_value = "20ms", value_parser = duration, help_heading = "Ladder")]
-    p99: Duration,
-    /// How often a rate has to break before it counts as broken
-    #[arg(long, default_value_t = 2, help_heading = "Ladder")]
-    tries: u32,
+    #[command(flatten)]
+    climb: Climb,
     /// Write one JSON document to stdout instead of the table
     #[arg(long, help_heading = "Output")]
     json: bool,
@@ -59,6 +46,30 @@ pub(crate) struct Arguments {
     /// Keep a page of HTML with the plot of rate and percentiles
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     html: Option<PathBuf>,
+}
+
+/// Which rates are tried, and what breaks one.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Ladder")]
+pub(crate) struct Climb {
+    /// The first rate, in purchases a second
+    #[arg(long, default_value_t = 10_000.0)]
+    pub(crate) from: f64,
+    /// The highest rate to try
+    #[arg(long, default_value_t = 1e7)]
+    pub(crate) to: f64,
+    /// From one rate to the next
+    #[arg(long, default_value_t = 1.5)]
+    pub(crate) factor: f64,
+    /// Latency is broken when 1 in 100 waits longer than this
+    #[arg(long, default_value = "20ms", value_parser = duration)]
+    pub(crate) p99: Duration,
+    /// How often a rate has to break before it counts as broken
+    #[arg(long, default_value_t = 2)]
+    pub(crate) tries: u32,
+    /// No further rate is tried after this; `None` for no end.
+    #[arg(skip)]
+    pub(crate) patience: Option<Duration>,
 }
 
 /// How a rate went.
@@ -92,16 +103,16 @@ struct Step {
 }
 
 #[derive(Serialize)]
-struct Ladder {
+pub(crate) struct Ladder {
     version: u32,
     /// Whether a signal ended it early.
-    partial: bool,
+    pub(crate) partial: bool,
     /// p99 that counts as broken, ns.
     p99_ns: u64,
     /// The highest rate that held; `null` if none did.
-    knee: Option<f64>,
+    pub(crate) knee: Option<f64>,
     /// Why there is nothing above it.
-    limit: String,
+    pub(crate) limit: String,
     /// In rising order.
     steps: Vec<Step>,
 }
@@ -112,7 +123,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let stop = crate::run::stop_on_signal()?;
     let open = |path: &Option<PathBuf>| path.as_deref().map(KeptFile::open).transpose();
     let (mut out, mut html) = (open(&arguments.out)?, open(&arguments.html)?);
-    let ladder = climb(arguments, &stop)?;
+    let ladder = climb(&arguments.run, &arguments.climb, &stop)?;
     if let Some(file) = &mut out {
         let json = serde_json::to_string_pretty(&ladder);
         file.write(json.expect("plain structs with text keys become JSON").as_bytes());
@@ -135,7 +146,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 
 fn check(arguments: &Arguments) -> Result<(), Failure> {
     arguments.run.check()?;
-    let Arguments { from, to, factor, tries, .. } = arguments;
+    let Climb { from, to, factor, tries, .. } = &arguments.climb;
     let problem = if arguments.run.pace.is_open() || arguments.run.pace.requests.is_some() {
         "a knee is looked for with steady rates: no profile, and --duration for each"
     } else if !(*from > 0.0 && from <= to && *to <= 1e8) {
@@ -150,20 +161,32 @@ fn check(arguments: &Arguments) -> Result<(), Failure> {
     Err(Failure::new(Failure::USAGE, problem))
 }
 
-fn climb(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Ladder, Failure> {
+/// Drives `run` at one rate after the other.
+pub(crate) fn climb(
+    run: &options::Arguments,
+    climb: &Climb,
+    stop: &Arc<AtomicBool>,
+) -> Result<Ladder, Failure> {
+    let since = Instant::now();
     let mut ladder = Ladder {
         version: VERSION,
         partial: false,
-        p99_ns: nanos(arguments.p99),
+        p99_ns: nanos(climb.p99),
         knee: None,
-        limit: format!("{}/s is the highest rate to try", rate(arguments.to)),
+        limit: format!("{}/s is the highest rate to try", rate(climb.to)),
         steps: Vec::new(),
     };
     let mut broken: Option<f64> = None;
     let mut halvings = 0;
-    let mut next = arguments.from;
+    let mut next = climb.from;
     while ladder.steps.len() < STEPS_MAX && !stop.load(Ordering::Relaxed) {
-        let step = match step(arguments, next, stop) {
+        if climb.patience.is_some_and(|patience| since.elapsed() > patience) {
+            if broken.is_none() {
+                ladder.limit = "there was no time for more".to_owned();
+            }
+            break;
+        }
+        let step = match step(run, climb, next, stop) {
             Ok(step) => step,
             Err(failure) if ladder.steps.is_empty() => return Err(failure),
             Err(failure) => {
@@ -188,8 +211,8 @@ fn climb(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Ladder, Failur
         }
         ladder.steps.push(step);
         next = match (ladder.knee, broken) {
-            (_, None) if next >= arguments.to => break,
-            (_, None) => (next * arguments.factor).min(arguments.to),
+            (_, None) if next >= climb.to => break,
+            (_, None) => (next * climb.factor).min(climb.to),
             (Some(held), Some(broken)) if halvings < HALVINGS => {
                 halvings += 1;
                 f64::midpoint(held, broken).round()
@@ -203,15 +226,20 @@ fn climb(arguments: &Arguments, stop: &Arc<AtomicBool>) -> Result<Ladder, Failur
 }
 
 /// Tries a rate until it holds, or has broken often enough.
-fn step(arguments: &Arguments, at: f64, stop: &Arc<AtomicBool>) -> Result<Step, Failure> {
-    let mut one = arguments.run.clone();
+fn step(
+    run: &options::Arguments,
+    climb: &Climb,
+    at: f64,
+    stop: &Arc<AtomicBool>,
+) -> Result<Step, Failure> {
+    let mut one = run.clone();
     one.pace.rate = Some(at);
     let mut tries = 0;
     loop {
         tries += 1;
         let (document, _) = crate::run::measure(&one, stop, &mut |_, _| {})?;
-        let verdict = verdict(&document, nanos(arguments.p99));
-        if document.partial || verdict == Verdict::Held || tries >= arguments.tries {
+        let verdict = verdict(&document, nanos(climb.p99));
+        if document.partial || verdict == Verdict::Held || tries >= climb.tries {
             table::print_warnings(&document);
             return Ok(Step { rate: at, verdict, tries, document });
         }

@@ -15,6 +15,9 @@ use crate::speech::Command;
 /// Bytes that may wait for a full socket before no more are put behind them.
 const OUT_BYTES: usize = 64 * 1024;
 
+/// What all read into may grow to, in bytes.
+const READ_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// What a request was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
@@ -195,6 +198,13 @@ impl Connection {
         }
         self.partial.clear();
         Ok((kept + came.bytes, more))
+    }
+
+    /// Lets the buffer grow if what is kept fills half of it: a batch is answered as a whole.
+    pub(crate) fn make_room(&self, buffer: &mut Vec<u8>) {
+        if self.partial.len() >= buffer.len() / 2 && buffer.len() < READ_BYTES_MAX {
+            buffer.resize(buffer.len() * 2, 0);
+        }
     }
 
     /// Keeps the beginning of an answer that is not all there.

@@ -314,6 +314,7 @@ impl<P: Protocol> Driver<P> {
     fn receive(&mut self, index: usize) {
         let mut buffer = std::mem::take(&mut self.buffer);
         loop {
+            self.connections[index].make_room(&mut buffer);
             let read = self.connections[index].read(&mut buffer);
             let now = self.plan.clock.now();
             let (length, more) = match read {

@@ -52,7 +52,7 @@ use driver::Driver;
 use plan::{Pace, Plan};
 use slice::Teller;
 use stream::Stream;
-use trace::Trace;
+pub(crate) use trace::Trace;
 use watch::Watch;
 
 /// From making the threads to the first request.

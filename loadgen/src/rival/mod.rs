@@ -19,6 +19,7 @@ use std::{
 use clap::{Args, ValueEnum};
 
 use crate::Failure;
+use crate::load::Trace;
 use crate::options::{self, Output, Spoken};
 use crate::report::{Document, Files};
 use crate::run;
@@ -96,6 +97,10 @@ impl Running {
             run.target.protocol = spoken;
         }
         run.check()?;
+        if let Some(path) = &run.pace.trace {
+            // What the trace sells is what there has to be on sale.
+            run.target.item = Trace::read(path, run.pace.speed)?.items;
+        }
         let target = &mut run.target;
         eprintln!("loadgen: starting {}", rival.word());
         let (server, conditions) = match rival {

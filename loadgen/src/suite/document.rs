@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Contestant, Shape};
 use crate::bare;
 use crate::report::document::{ALL_PURCHASES, Document, Machine, Percentiles};
+use crate::rival::Rival;
 
 /// The form of the JSON document.
 const VERSION: u32 = 1;
@@ -36,11 +37,17 @@ pub(crate) struct Entry {
     pub(crate) name: String,
     /// How it is driven.
     pub(crate) how: String,
+    /// Whether it is ours.
+    pub(crate) ours: bool,
+    /// When what an answer says is on disk, as it is set up.
+    pub(crate) synced: String,
     /// What it says of itself.
     pub(crate) server: Option<String>,
     pub(crate) durability: Option<String>,
     /// Purchases a second up to which latency holds, where that was measured.
     pub(crate) knee: Option<f64>,
+    /// Why there is nothing above it, or why it was not found.
+    pub(crate) knee_limit: Option<String>,
     /// Why it did not take part.
     pub(crate) missing: Option<String>,
 }
@@ -79,9 +86,12 @@ impl SuiteDocument {
         let entry = |contestant: &Contestant| Entry {
             name: contestant.word(),
             how: contestant.how().to_owned(),
+            ours: contestant.rival() == Rival::Doorbuster,
+            synced: contestant.synced().to_owned(),
             server: None,
             durability: None,
             knee: None,
+            knee_limit: None,
             missing: None,
         };
         let rows = contestants

@@ -7,12 +7,15 @@
 
 mod contestant;
 mod document;
+mod knee;
+mod page;
+#[cfg(test)]
+mod sample;
 mod shape;
+mod standing;
 mod tables;
 
 use std::{
-    fs::File,
-    io::Write,
     path::PathBuf,
     sync::Arc,
     sync::atomic::{AtomicBool, Ordering},
@@ -22,6 +25,7 @@ use std::{
 use clap::Args;
 
 use crate::options::{self, duration};
+use crate::report::KeptFile;
 use crate::rival::Running;
 use crate::{Failure, bare, run};
 use contestant::Contestant;
@@ -35,24 +39,25 @@ const HOPELESS: f64 = 1.2;
 
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Who takes part, comma between them [default: all]
+    /// Who takes part, comma between them [default: all but
+    /// redis-off]
     #[arg(long, value_enum, value_delimiter = ',', hide_default_value = true,
-        default_values_t = Contestant::ALL)]
+        default_values_t = Contestant::USUAL)]
     contestants: Vec<Contestant>,
     /// How often each has its turn
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Purchases a second of the open loops
-    #[arg(long, value_delimiter = ',', default_value = "1000,10000,50000")]
+    #[arg(long, value_delimiter = ',', default_value = "1000,3000,10000,30000,100000")]
     rates: Vec<f64>,
     /// Connections
     #[arg(long, default_value_t = 50)]
     connections: usize,
     /// How long to measure each
-    #[arg(long, default_value = "1500ms", value_parser = duration)]
+    #[arg(long, default_value = "1200ms", value_parser = duration)]
     duration: Duration,
     /// How long to drive each before measuring
-    #[arg(long, default_value = "500ms", value_parser = duration)]
+    #[arg(long, default_value = "300ms", value_parser = duration)]
     warmup: Duration,
     /// One short round: to see that all works, not to publish
     #[arg(long, conflicts_with_all = ["rounds", "duration", "warmup"])]
@@ -63,6 +68,18 @@ pub(crate) struct Arguments {
     /// Where the document with all runs goes
     #[arg(long, value_name = "FILE", default_value = "suite.json")]
     out: PathBuf,
+    /// Look for each one's knee too: the highest rate that it keeps; up to 20 s more for each
+    #[arg(long)]
+    knee: bool,
+    /// The knee: latency is broken when 1 in 100 waits longer than this
+    #[arg(long, default_value = "20ms", value_parser = duration)]
+    p99: Duration,
+    /// Keep a page of HTML with plots, tables and every command line
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+    /// Keep the plot of latency by offered rate as an SVG, for a README
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     /// Print the tables as Markdown
     #[arg(long)]
     markdown: bool,
@@ -84,7 +101,7 @@ impl Arguments {
     /// Rounds, warm-up and length of a run.
     fn extent(&self) -> (usize, Duration, Duration) {
         if self.quick {
-            (1, Duration::from_millis(100), Duration::from_millis(400))
+            (1, Duration::from_millis(100), Duration::from_millis(300))
         } else {
             (self.rounds, self.warmup, self.duration)
         }
@@ -99,8 +116,7 @@ impl Arguments {
 /// Does all of it; returns the exit code.
 pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
     arguments.check()?;
-    let file = File::create(&arguments.out)
-        .map_err(|error| cannot(&arguments.out, &error, Failure::CANNOT_CREATE))?;
+    let files = Files::open(arguments)?;
     let stop = run::stop_on_signal()?;
     let (rounds, _, length) = arguments.extent();
     let dir = arguments.dir.clone().unwrap_or_else(std::env::temp_dir);
@@ -114,21 +130,57 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
             }
         }
     }
+    if arguments.knee {
+        knee::all(arguments, &mut suite, &stop);
+    }
     suite.partial = stop.load(Ordering::Relaxed);
     suite.conclude();
-    let json = serde_json::to_string(&suite).expect("plain structs with text keys become JSON");
-    let mut file = file;
-    let written = file.write_all(json.as_bytes()).and_then(|()| file.sync_all());
-    written.map_err(|error| cannot(&arguments.out, &error, Failure::DISK))?;
+    let complete = files.finish(&suite);
     let tables = tables::all(&suite);
     let print = if arguments.markdown { tables::markdown } else { tables::plain };
     crate::print(&print(&tables))?;
+    if !complete {
+        return Ok(Failure::DISK);
+    }
     eprintln!("loadgen: all runs are in {}", arguments.out.display());
     Ok(suite.exit_code())
 }
 
-fn cannot(path: &std::path::Path, error: &std::io::Error, exit: u8) -> Failure {
-    Failure::new(exit, format!("{}: {error}", path.display()))
+/// What is kept of a suite; opened before anything is run.
+struct Files {
+    out: KeptFile,
+    html: Option<KeptFile>,
+    svg: Option<KeptFile>,
+}
+
+impl Files {
+    fn open(arguments: &Arguments) -> Result<Files, Failure> {
+        let Arguments { out, html, svg, .. } = arguments;
+        let same = |a: &Option<PathBuf>, b: &Option<PathBuf>| a.is_some() && a == b;
+        let first = Some(out.clone());
+        if same(html, &first) || same(svg, &first) || same(html, svg) {
+            let sentence = "--out, --html and --svg: one file cannot hold two kinds of results";
+            return Err(Failure::new(Failure::USAGE, sentence));
+        }
+        let open = |path: &Option<PathBuf>| path.as_deref().map(KeptFile::open).transpose();
+        Ok(Files { out: KeptFile::open(out)?, html: open(html)?, svg: open(svg)? })
+    }
+
+    /// Writes them all; returns whether they are complete.
+    fn finish(mut self, suite: &SuiteDocument) -> bool {
+        let json = serde_json::to_string(suite).expect("plain structs with text keys become JSON");
+        self.out.write(json.as_bytes());
+        if let Some(file) = &mut self.html {
+            file.write(page::page(suite).as_bytes());
+        }
+        if let Some(file) = &mut self.svg {
+            file.write(page::plot(suite).as_bytes());
+        }
+        let all = [Some(self.out), self.html, self.svg];
+        // Every one of them, whatever became of the one before.
+        let finished: Vec<bool> = all.into_iter().flatten().map(|mut one| one.finish()).collect();
+        finished.into_iter().all(|complete| complete)
+    }
 }
 
 /// One contestant's turn of a round: started, driven at every shape, stopped.
@@ -175,15 +227,20 @@ fn drive(
     stop: &Arc<AtomicBool>,
 ) -> Result<crate::report::Document, Failure> {
     let (mut options, command) = contestant.options(arguments, Some(shape))?;
+    point(&mut options, started);
+    options.check()?;
+    let (mut document, _) = run::measure(&options, stop, &mut |_, _| {})?;
+    running.describe(contestant.rival(), &mut document);
+    document.run.command = command;
+    Ok(document)
+}
+
+/// Points a run at what was started.
+fn point(options: &mut options::Arguments, started: &options::Arguments) {
     let (to, from) = (&mut options.target, &started.target);
     (to.protocol, to.server_pid) = (from.protocol, from.server_pid);
     to.address.clone_from(&from.address);
     to.admin.clone_from(&from.admin);
     to.setup.password.clone_from(&from.setup.password);
     to.setup.database.clone_from(&from.setup.database);
-    options.check()?;
-    let (mut document, _) = run::measure(&options, stop, &mut |_, _| {})?;
-    running.describe(contestant.rival(), &mut document);
-    document.run.command = command;
-    Ok(document)
 }

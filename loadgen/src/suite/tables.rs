@@ -4,14 +4,15 @@ use comfy_table::{CellAlignment, Table as Grid, presets::NOTHING};
 
 use super::document::{Entry, Row, SuiteDocument};
 use super::shape::Shape;
+use super::standing;
 use crate::figures::{rate, time};
 
 /// One table, and the sentences below it.
 pub(super) struct Table {
-    title: String,
+    pub(super) title: String,
     /// The first row is the head.
-    rows: Vec<Vec<String>>,
-    notes: Vec<String>,
+    pub(super) rows: Vec<Vec<String>>,
+    pub(super) notes: Vec<String>,
 }
 
 const NOTHING_MEASURED: &str = "-";
@@ -22,6 +23,7 @@ pub(super) fn all(suite: &SuiteDocument) -> Vec<Table> {
     tables.extend(open(suite));
     tables.push(contestants(suite));
     tables.push(bare(suite));
+    tables.extend(shares(suite));
     tables
 }
 
@@ -33,44 +35,34 @@ fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
     value.map_or_else(|| NOTHING_MEASURED.to_owned(), show)
 }
 
-fn rows(suite: &SuiteDocument, shape: Shape) -> impl Iterator<Item = &Row> {
-    suite.rows.iter().filter(move |row| row.shape == shape)
-}
-
-/// Every shape that there is, once.
-fn shapes(suite: &SuiteDocument) -> Vec<Shape> {
-    let mut shapes = Vec::new();
-    for row in &suite.rows {
-        if !shapes.contains(&row.shape) {
-            shapes.push(row.shape);
-        }
-    }
-    shapes
-}
-
-fn closed(suite: &SuiteDocument) -> Table {
+/// The headline: what each gives at all, and how that is to the best rival.
+pub(super) fn closed(suite: &SuiteDocument) -> Table {
     let is_closed = |shape: &Shape| matches!(shape, Shape::Closed { .. });
-    let shapes: Vec<Shape> = shapes(suite).into_iter().filter(is_closed).collect();
-    let mut head = cells(["closed loop"]);
+    let shapes: Vec<Shape> = standing::shapes(suite).into_iter().filter(is_closed).collect();
+    let mut head = cells(["closed loop", "synced"]);
     for shape in &shapes {
-        head.extend([format!("{}: orders/s", shape.word()), "p50".to_owned(), "p99".to_owned()]);
+        head.push(format!("{}: orders/s", shape.word()));
+        head.extend(["to best rival", "p50", "p99"].map(str::to_owned));
     }
-    let mut table = Table { title: "Orders a second".to_owned(), rows: vec![head], notes: vec![] };
+    let said = vec!["To best rival: the best of those that sync as often.".to_owned()];
+    let mut table = Table { title: "Orders a second".to_owned(), rows: vec![head], notes: said };
     for entry in present(suite) {
-        let mut line = vec![entry.name.clone()];
+        let mut line = vec![entry.name.clone(), entry.synced.clone()];
         for shape in &shapes {
-            for row in rows(suite, *shape).filter(|row| row.contestant == entry.name) {
-                line.push(optional(row.orders_per_second, rate));
-                line.extend([row.p50_ns, row.p99_ns].map(|ns| optional(ns, time)));
-                table.notes.extend(notes(row));
-            }
+            let row = standing::row(suite, &entry.name, *shape);
+            line.push(optional(row.and_then(|row| row.orders_per_second), rate));
+            let ratio = standing::to_best_rival(suite, &entry.name, *shape);
+            line.push(optional(ratio, |ratio| format!("{ratio:.2} x")));
+            let times = [row.and_then(|row| row.p50_ns), row.and_then(|row| row.p99_ns)];
+            line.extend(times.map(|ns| optional(ns, time)));
+            table.notes.extend(row.into_iter().flat_map(notes));
         }
         table.rows.push(line);
     }
     table
 }
 
-fn open(suite: &SuiteDocument) -> Vec<Table> {
+pub(super) fn open(suite: &SuiteDocument) -> Vec<Table> {
     let is_open = |shape: &Shape| matches!(shape, Shape::Open { .. });
     let table = |shape: Shape| {
         let head = ["open loop", "orders/s", "p50", "p99", "p99.9", "server's processors", ""];
@@ -79,7 +71,7 @@ fn open(suite: &SuiteDocument) -> Vec<Table> {
             rows: vec![cells(head)],
             notes: vec![],
         };
-        for row in rows(suite, shape).filter(|row| is_present(suite, &row.contestant)) {
+        for row in present(suite).filter_map(|one| standing::row(suite, &one.name, shape)) {
             let mut line = vec![row.contestant.clone(), optional(row.orders_per_second, rate)];
             line.extend([row.p50_ns, row.p99_ns, row.p99_9_ns].map(|ns| optional(ns, time)));
             line.push(optional(row.server_cpu, |busy| format!("{busy:.2}")));
@@ -93,7 +85,7 @@ fn open(suite: &SuiteDocument) -> Vec<Table> {
         }
         table
     };
-    shapes(suite).into_iter().filter(is_open).map(table).collect()
+    standing::shapes(suite).into_iter().filter(is_open).map(table).collect()
 }
 
 /// Why a schedule was missed: shares of the generator and of the connections.
@@ -118,7 +110,7 @@ fn is_present(suite: &SuiteDocument, name: &str) -> bool {
     suite.rows.iter().any(|row| row.contestant == name && !row.runs.is_empty())
 }
 
-fn contestants(suite: &SuiteDocument) -> Table {
+pub(super) fn contestants(suite: &SuiteDocument) -> Table {
     let with_knee = suite.contestants.iter().any(|entry| entry.knee.is_some());
     let mut head = cells(["contestant", "server", "durable", "how"]);
     head.extend(with_knee.then(|| "knee".to_owned()));
@@ -139,6 +131,13 @@ fn contestants(suite: &SuiteDocument) -> Table {
         Some(format!("{} was left out: {why}", entry.name))
     });
     let mut notes: Vec<String> = left_out.collect();
+    notes.extend(suite.contestants.iter().filter_map(|entry| {
+        let limit = entry.knee_limit.as_ref()?;
+        Some(match entry.knee {
+            Some(_) => format!("knee of {}: above it, {limit}", entry.name),
+            None => format!("knee of {}: not found: {limit}", entry.name),
+        })
+    }));
     if suite.partial {
         notes.push("partial: a signal ended the suite early".to_owned());
     }
@@ -146,7 +145,7 @@ fn contestants(suite: &SuiteDocument) -> Table {
     Table { title: "Contestants".to_owned(), rows, notes }
 }
 
-fn bare(suite: &SuiteDocument) -> Table {
+pub(super) fn bare(suite: &SuiteDocument) -> Table {
     let mut rows = vec![cells(["bare machine", "per second", "p50", "p99", "p99.9"])];
     for line in &suite.bare {
         let mut cells = vec![line.what.clone(), rate(line.per_second)];
@@ -160,6 +159,29 @@ fn bare(suite: &SuiteDocument) -> Table {
     Table { title: "The machine".to_owned(), notes: machine.collect(), rows }
 }
 
+/// What each makes of the machine; `None` if nothing was driven.
+pub(super) fn shares(suite: &SuiteDocument) -> Option<Table> {
+    let of = ["of the possible", "most orders/s", "of the loopback", "orders a possible sync"];
+    let mut head = cells(of);
+    head.extend(["p50 at the lowest rate", "in syncs"].map(str::to_owned));
+    let mut rows = vec![head];
+    for entry in present(suite) {
+        let Some(share) = standing::share(suite, &entry.name) else { continue };
+        rows.push(vec![
+            entry.name.clone(),
+            rate(share.orders_per_second),
+            optional(share.of_loopback, |share| format!("{:.1} %", share * 100.0)),
+            optional(share.orders_a_sync, |orders| format!("{orders:.1}")),
+            optional(share.calm_p50, |(ns, _)| time(ns)),
+            optional(share.calm_p50, |(_, syncs)| format!("{syncs:.2}")),
+        ]);
+    }
+    let note = "The loopback's most: 64-byte frames, as deep as helps. An answer that waits for \
+                its sync cannot come sooner than one sync.";
+    let title = "Results as a share of the possible".to_owned();
+    (rows.len() > 1).then(|| Table { title, rows, notes: vec![note.to_owned()] })
+}
+
 /// For a terminal.
 pub(super) fn plain(tables: &[Table]) -> String {
     let one = |table: &Table| {
@@ -167,7 +189,7 @@ pub(super) fn plain(tables: &[Table]) -> String {
         grid.load_preset(NOTHING).add_rows(&table.rows);
         for (index, column) in grid.column_iter_mut().enumerate() {
             column.set_padding((0, 2));
-            if index > 0 && is_figure(table, index) {
+            if index > 0 && table.is_figure(index) {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
@@ -185,7 +207,7 @@ pub(super) fn markdown(tables: &[Table]) -> String {
             format!("| {} |\n", cells.join(" | "))
         };
         let width = table.rows[0].len();
-        let rule = |index| if index > 0 && is_figure(table, index) { "---:|" } else { "---|" };
+        let rule = |index| if index > 0 && table.is_figure(index) { "---:|" } else { "---|" };
         let mut text = format!("{}:\n\n{}|", table.title, line(&table.rows[0]));
         text.extend((0..width).map(rule));
         text.push('\n');
@@ -196,11 +218,13 @@ pub(super) fn markdown(tables: &[Table]) -> String {
     tables.iter().map(one).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a column holds numbers.
-fn is_figure(table: &Table, column: usize) -> bool {
-    let begins =
-        |cell: &String| cell.starts_with(|char: char| char.is_ascii_digit() || char == '-');
-    table.rows[1..].iter().filter_map(|cells| cells.get(column)).all(begins)
+impl Table {
+    /// Whether a column holds numbers.
+    pub(super) fn is_figure(&self, column: usize) -> bool {
+        let begins =
+            |cell: &String| cell.starts_with(|char: char| char.is_ascii_digit() || char == '-');
+        self.rows[1..].iter().filter_map(|cells| cells.get(column)).all(begins)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 -- A row a unit: purchases take different rows and pass by those that others are just taking (SKIP
 -- LOCKED), so nobody waits for anybody's commit, and commits share syncs. Order ids come from a
--- sequence. Outcomes are numbers, as in row.sql.
+-- sequence. Everybody begins to look at a row of their own: at the front of the free ones, all would
+-- step over the same locked rows, and over entries of taken ones that the index still has. Who
+-- finds too few from there looks at all of them. Outcomes are numbers, as in row.sql.
 
 CREATE TABLE unit (
     id bigint PRIMARY KEY,
@@ -34,6 +36,7 @@ CREATE FUNCTION buy(
 ) LANGUAGE plpgsql AS $$
 DECLARE
     found_ids bigint[];
+    begin_at bigint := the_item * :stock::bigint + 1 + floor(random() * :stock)::bigint;
 BEGIN
     again := false;
     SELECT id INTO given FROM orders WHERE key = the_key;
@@ -53,9 +56,15 @@ BEGIN
         outcome := 39;
     ELSE
         SELECT array_agg(id) INTO found_ids FROM (
-            SELECT id FROM unit WHERE item = the_item AND NOT taken
+            SELECT id FROM unit WHERE item = the_item AND NOT taken AND id >= begin_at
                 ORDER BY id LIMIT wanted FOR UPDATE SKIP LOCKED
         ) AS next;
+        IF coalesce(cardinality(found_ids), 0) < wanted THEN
+            SELECT array_agg(id) INTO found_ids FROM (
+                SELECT id FROM unit WHERE item = the_item AND NOT taken
+                    ORDER BY id LIMIT wanted FOR UPDATE SKIP LOCKED
+            ) AS next;
+        END IF;
         IF cardinality(found_ids) = wanted THEN
             INSERT INTO orders
                 VALUES (nextval('order_ids'), the_key, the_item, the_buyer, found_ids)

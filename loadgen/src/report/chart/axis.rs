@@ -50,6 +50,11 @@ impl Axis {
         Axis { scale: Scale::Log, low, high, title: title.to_owned(), text: short_time }
     }
 
+    /// Rates, each decade with the same room; holds all of `values` that are above 0.
+    pub(crate) fn rates(values: impl Iterator<Item = f64>, title: &str) -> Axis {
+        Axis { text: short, ..Axis::times(values, title) }
+    }
+
     /// Percentiles from 0 to as many nines as `count` values can tell of.
     pub(crate) fn percentiles(count: u64) -> Axis {
         let high = 100.0 - 100.0 / (count.max(100) as f64);

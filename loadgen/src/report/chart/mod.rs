@@ -5,6 +5,7 @@
 //! drawn twice, wide and narrow, so that its text has the same size on a screen and on a phone. A
 //! chart knows nothing of runs.
 
+mod alone;
 pub(crate) mod axis;
 
 use std::fmt::Write;
@@ -85,15 +86,21 @@ impl Render for Chart {
 
 impl Chart {
     fn draw(&self, size: &Size) -> Markup {
+        let whole = format!("0 0 {} {}", size.width, size.height);
+        html! {
+            svg.{ "chart " (size.class) } viewBox=(whole) width=(size.width) height=(size.height)
+                role="img" aria-label=(self.described) { (self.inside(size)) }
+        }
+    }
+
+    /// All that is drawn, in a place of this size.
+    fn inside(&self, size: &Size) -> Markup {
         let (right, bottom) = (size.width - RIGHT, size.height - BOTTOM);
         let x = |value: f64| LEFT + self.x.place(value) * (right - LEFT);
         let y = |value: f64| bottom - self.y.place(value) * (bottom - TOP);
         let y_ticks = self.y.ticks(if self.square { size.ticks.min(5.0) } else { 5.0 });
         let x_ticks = without_overlap(self.x.ticks(size.ticks), x, right);
-        let whole = format!("0 0 {} {}", size.width, size.height);
         html! {
-            svg.{ "chart " (size.class) } viewBox=(whole) width=(size.width) height=(size.height)
-                role="img" aria-label=(self.described) {
                 @for mark in &self.marks {
                     @if let Mark::Stretch(from, to, name) = mark {
                         rect.stretch x=(px(x(*from))) y=(TOP) width=(px(x(*to) - x(*from)))
@@ -113,7 +120,6 @@ impl Chart {
                 text.quiet x="0" y="12" { (self.y.title) }
                 text.{ "quiet end" } x=(right) y=(size.height - 6.0) { (self.x.title) }
                 @for mark in &self.marks { (drawn(mark, &x, &y, [right, bottom])) }
-            }
         }
     }
 }

@@ -41,7 +41,10 @@ pub(crate) fn frame(title: &str, body: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
-                style { (PreEscaped(include_str!("style.css"))) }
+                style {
+                    (PreEscaped(include_str!("style.css")))
+                    (PreEscaped(include_str!("../chart/series.css")))
+                }
             }
             body {
                 (body)
