@@ -147,8 +147,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<u8, Failure> {
 fn check(arguments: &Arguments) -> Result<(), Failure> {
     arguments.run.check()?;
     let Climb { from, to, factor, tries, .. } = &arguments.climb;
-    let problem = if arguments.run.pace.is_open() || arguments.run.pace.requests.is_some() {
-        "a knee is looked for with steady rates: no profile, and --duration for each"
+    let pace = &arguments.run.pace;
+    let problem = if pace.has_profile() || pace.closed().is_some() {
+        "a knee is looked for with steady rates: no profile, no --pipeline, --duration for each"
     } else if !(*from > 0.0 && from <= to && *to <= 1e8) {
         "--from and --to: rates above 0, at most 100,000,000, in this order"
     } else if !(1.05..=10.0).contains(factor) {

@@ -202,7 +202,7 @@ fn drive<P: Protocol + Send>(
 ) -> Result<Outcome, Failure> {
     let Arguments { target, pace, mix } = scene.arguments;
     let (streams, server_bound) = scene.way.connect()?;
-    let wanted = if pace.is_open() { pace.outstanding } else { pace.pipeline };
+    let wanted = pace.closed().unwrap_or(pace.outstanding);
     let bound = wanted.min(server_bound);
     if bound < wanted && !pace.is_open() {
         eprintln!("loadgen: the server takes {bound} requests at once on a connection");
@@ -277,7 +277,7 @@ fn drive<P: Protocol + Send>(
 fn profile(scene: &Scene<'_>) -> Result<Option<Profile>, Failure> {
     let Arguments { pace, mix, .. } = scene.arguments;
     let seconds = pace.duration.as_secs_f64();
-    let curve = if let Some(rate) = pace.rate {
+    let curve = if let Some(rate) = pace.steady() {
         // The first is due at the start, so the last is due one period before the end.
         curve::steady(rate, pace.requests.map_or(seconds, |count| count as f64 / rate))
     } else if let Some(Pair(from, to)) = pace.ramp {
@@ -346,7 +346,7 @@ fn deal(streams: Vec<Stream>, threads: usize) -> Vec<Vec<Stream>> {
 /// Says what is about to happen.
 fn talk(arguments: &Arguments) {
     let Arguments { target, pace, .. } = arguments;
-    let closed = || format!("closed loop, pipeline {}", pace.pipeline);
+    let closed = || format!("closed loop, pipeline {}", pace.closed().unwrap_or_default());
     let pace = pace.profile().map_or_else(closed, |profile| format!("open loop, {profile}"));
     let connections = target.connections;
     eprintln!("loadgen: {connections} connections to {}, {pace}", target.address);

@@ -10,6 +10,11 @@ use crate::figures;
 /// The highest rate, per second, that arithmetic in ns makes sense of.
 const RATE_MAX: f64 = 1e8;
 
+/// Purchases a second if nothing is said.
+const RATE: f64 = 10_000.0;
+/// Requests outstanding on a connection of a closed loop, if nothing is said.
+const PIPELINE: usize = 16;
+
 /// How arrivals lie around the rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Arrival {
@@ -23,7 +28,7 @@ pub(crate) enum Arrival {
 #[command(next_help_heading = "Pace")]
 #[command(group = ArgGroup::new("profile").args(["rate", "ramp", "spike", "flash", "trace"]))]
 pub(crate) struct Pace {
-    /// Purchases a second in all: an open loop. With no profile at all: a closed loop
+    /// Open loop: purchases a second in all [default: 10,000, with no other profile or --pipeline]
     #[arg(long)]
     pub(crate) rate: Option<f64>,
     /// Open loop: from one rate to another in a straight line
@@ -47,13 +52,14 @@ pub(crate) struct Pace {
     /// Requests that a connection may have outstanding in an open loop; more are late
     #[arg(long, default_value_t = 1024)]
     pub(crate) outstanding: usize,
-    /// Requests that each connection keeps outstanding in a closed loop
-    #[arg(long, default_value_t = 16)]
-    pub(crate) pipeline: usize,
+    /// Closed loop instead: requests that each connection keeps outstanding, so that a slow server
+    /// slows the load [default with --requests alone: 16]
+    #[arg(long, conflicts_with = "profile")]
+    pub(crate) pipeline: Option<usize>,
     /// How long to measure; a trace has its own length
     #[arg(long, default_value = "10s", value_parser = duration, conflicts_with = "requests")]
     pub(crate) duration: Duration,
-    /// Measure this many purchases instead (closed loop, or --rate)
+    /// Measure this many purchases instead: in a closed loop, or with --rate
     #[arg(long)]
     pub(crate) requests: Option<u64>,
     /// How long to drive before measuring; a flash and a trace begin at once
@@ -85,6 +91,23 @@ impl FromStr for Pair {
 impl Pace {
     /// Whether requests leave when they are due, whatever is outstanding.
     pub(crate) fn is_open(&self) -> bool {
+        self.closed().is_none()
+    }
+
+    /// A closed loop's requests outstanding on a connection; `None` in an open loop.
+    pub(crate) fn closed(&self) -> Option<usize> {
+        let counted = self.requests.filter(|_| !self.has_profile());
+        self.pipeline.or(counted.map(|_| PIPELINE))
+    }
+
+    /// The rate of a steady profile, which is what there is if nothing else is asked for.
+    pub(crate) fn steady(&self) -> Option<f64> {
+        let other = self.has_profile() || self.closed().is_some();
+        self.rate.or((!other).then_some(RATE))
+    }
+
+    /// Whether a profile was asked for.
+    pub(crate) fn has_profile(&self) -> bool {
         self.rate.is_some()
             || self.ramp.is_some()
             || self.spike.is_some()
@@ -103,7 +126,7 @@ impl Pace {
     /// The open loop's profile in words.
     pub(crate) fn profile(&self) -> Option<String> {
         let rate = figures::rate;
-        let shape = if let Some(steady) = self.rate {
+        let shape = if let Some(steady) = self.steady() {
             format!("steady {}/s", rate(steady))
         } else if let Some(Pair(from, to)) = self.ramp {
             format!("ramp {}/s to {}/s", rate(from), rate(to))
@@ -124,7 +147,7 @@ impl Pace {
     /// What makes no sense, if anything.
     pub(super) fn problem(&self) -> Option<String> {
         let bad_rate = |rate: f64| !(rate > 0.0 && rate <= RATE_MAX);
-        if self.pipeline == 0 || self.outstanding == 0 {
+        if self.pipeline == Some(0) || self.outstanding == 0 {
             Some("--pipeline and --outstanding: 1 or more".to_owned())
         } else if self.rate.is_some_and(bad_rate) {
             Some(format!("--rate: above 0, at most {RATE_MAX}"))

@@ -90,7 +90,7 @@ fn conditions(arguments: &Arguments, items: Vec<String>) -> Run {
         items,
         connections: target.connections,
         threads: pace.threads,
-        pipeline: (!open).then_some(pace.pipeline),
+        pipeline: pace.closed(),
         outstanding: open.then_some(pace.outstanding),
         profile: pace.profile(),
         warmup_seconds: pace.warmup().as_secs_f64(),

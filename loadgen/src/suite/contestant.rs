@@ -172,7 +172,8 @@ mod tests {
                 let rival = contestant.rival().word();
                 assert!(command.starts_with(&format!("loadgen rival {rival} ")), "{command}");
                 assert_eq!(options.pace.rate.is_some(), matches!(shape, Shape::Open { .. }));
-                let pipeline = options.pace.pipeline * options.target.connections;
+                let each_has = options.pace.closed().unwrap_or_default();
+                let pipeline = each_has * options.target.connections;
                 if let Shape::Closed { pipeline: each } = shape {
                     assert_eq!(pipeline, 50 * each, "{command}");
                 }
