@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::limits::OFFER_MS_MAX;
 use crate::message::check_terms;
 use crate::sale::{ItemTerms, Name, Terms};
 
@@ -105,6 +106,10 @@ impl SaleFile {
     fn terms(self, name: Name) -> Result<Terms, String> {
         let waitlist = self.waitlist.unwrap_or(0);
         let is_strict = self.is_strict()?;
+        // Also where there is no waiting list, and it is not kept.
+        if let Some(offer_ms) = self.offer_ms.filter(|ms| *ms > OFFER_MS_MAX) {
+            return Err(format!("offer_ms: {offer_ms} is above {OFFER_MS_MAX} (30 days)"));
+        }
         let mut items = Vec::with_capacity(self.items.len());
         for item in &self.items {
             items.push(ItemTerms {
@@ -237,6 +242,7 @@ mod tests {
             ("limit = 4", "extend_ms = 2592000001", "extend_ms: 2592000001 is above"),
             ("limit = 4", "waitlist = 10000001", "waitlist: 10000001 is above"),
             ("limit = 4", "waitlist = 1\noffer_ms = 0", "offer_ms: 0 is not from 1"),
+            ("limit = 4", "offer_ms = 2592000001", "offer_ms: 2592000001 is above"),
             ("limit = 4", "waitlist_policy = \"luck\"", "neither strict nor skip"),
             ("limit = 4", "currency = \"euro\"", "three capital letters"),
         ] {

@@ -38,7 +38,7 @@ pub(super) fn witness(dir: &Path, decided: &[Arrived], run_id: u128) -> Check {
             if let Some(order) = orders.next_if(|order| order.order == seq) {
                 let key = head.key().map(|key| key.bits);
                 let right = key == Some(run_id + u128::from(order.number));
-                let bought = head.kind == kind::BUY && right;
+                let bought = matches!(head.kind, kind::BUY | kind::BASKET) && right;
                 found += u64::from(bought);
                 wrong += u64::from(!bought);
             }
