@@ -41,6 +41,15 @@ pub(crate) struct Purchase<'a> {
     pub(crate) repeat: bool,
 }
 
+#[cfg(test)]
+impl<'a> Purchase<'a> {
+    /// One unit of the only item, under key 0.
+    pub(crate) fn one(buyer: Buyer<'a>) -> Purchase<'a> {
+        let (lines, items) = (0, 1);
+        Purchase { number: 0, buyer, item: 0, units: 1, lines, items, wait: false, repeat: false }
+    }
+}
+
 impl Purchase<'_> {
     /// Its items with their units, one a line; an item may come more than once.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, u32)> {

@@ -218,17 +218,7 @@ mod tests {
     const SECOND: u64 = 1_000_000_000;
 
     fn purchase(buyer: u64) -> Purchase<'static> {
-        let buyer = Buyer::Number(buyer);
-        Purchase {
-            number: 0,
-            buyer,
-            item: 0,
-            units: 1,
-            lines: 0,
-            items: 1,
-            wait: false,
-            repeat: false,
-        }
+        Purchase::one(Buyer::Number(buyer))
     }
 
     #[test]

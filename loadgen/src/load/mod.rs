@@ -85,6 +85,8 @@ pub(crate) struct Outcome {
     pub(crate) offered: Option<f64>,
     /// Names of the items: those of the trace, if there is one.
     pub(crate) items: Vec<String>,
+    /// Whether the protocol's answers say what they answer.
+    pub(crate) tagged: bool,
     /// A key is this and the purchase's number.
     pub(crate) run_id: u128,
     /// RFC 3339.
@@ -265,6 +267,7 @@ fn drive<P: Protocol + Send>(
         server: watch.server(),
         offered,
         items: Vec::new(),
+        tagged: P::TAGGED,
         run_id: 0,
         started_at,
         intervals: watch.intervals,

@@ -33,6 +33,7 @@ const MESSAGE_BYTES_MAX: usize = 1 << 20;
 const ROW: &str = include_str!("sql/row.sql");
 const BATCH: &str = include_str!("sql/batch.sql");
 const UNITS: &str = include_str!("sql/units.sql");
+const CONFIRM: &str = include_str!("sql/confirm.sql");
 
 /// Makes the sale's schema anew, with the stock in it.
 pub(crate) fn stage(target: &Target) -> Result<(), Failure> {
@@ -42,9 +43,9 @@ pub(crate) fn stage(target: &Target) -> Result<(), Failure> {
     let patient = session.stream.set_read_timeout(Some(LONG_PATIENCE));
     patient.map_err(|error| broken(target.address.socket, &error))?;
     let scripts: &[&str] = match target.protocol {
-        Spoken::PostgresBatch => &[ROW, BATCH],
-        Spoken::PostgresUnits => &[UNITS],
-        _ => &[ROW],
+        Spoken::PostgresBatch => &[ROW, CONFIRM, BATCH],
+        Spoken::PostgresUnits => &[UNITS, CONFIRM],
+        _ => &[ROW, CONFIRM],
     };
     let stock = target.setup.stock(target.protocol).to_string();
     let items = target.item.len().to_string();

@@ -157,17 +157,7 @@ mod tests {
     /// Ten units given; four confirmed, two released.
     fn ledger(hold: u64) -> Ledger {
         let mut ledger = Ledger::new(1, 100 * SECOND, None);
-        let buyer = Buyer::New;
-        let one = Purchase {
-            number: 0,
-            buyer,
-            item: 0,
-            units: 1,
-            lines: 0,
-            items: 1,
-            wait: false,
-            repeat: false,
-        };
+        let one = Purchase::one(Buyer::New);
         (0..10).for_each(|_| ledger.given(&one, hold, SECOND));
         (0..4).for_each(|_| ledger.confirmed(&one, SECOND, 2 * SECOND));
         (0..2).for_each(|_| ledger.asked_back(&one, SECOND));

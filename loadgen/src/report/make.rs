@@ -13,7 +13,7 @@ use super::fairness::fairness;
 use super::witness::witness;
 use crate::load::tally::{ByOutcome, CLASSES, Latency, Tally};
 use crate::load::{Books, Outcome};
-use crate::options::{Arguments, Spoken};
+use crate::options::Arguments;
 
 /// The share of requests that may be late, or of the rate that may be missing.
 const MISSED_SHARE: f64 = 0.01;
@@ -32,7 +32,7 @@ pub(crate) fn make(arguments: &Arguments, outcome: Outcome) -> Document {
         latency.insert(name.to_owned(), both(tally.latency(class)));
     }
     let (before, after) = (&outcome.before, outcome.after.as_ref());
-    let tagged = arguments.target.protocol == Spoken::Binary;
+    let tagged = outcome.tagged;
     let stock = Stock { ledger: &ledger, before, after, tagged, ended };
     let mut checks = checks(&proof.found, &counts, &stock);
     let unchecked = arrived.unchecked;

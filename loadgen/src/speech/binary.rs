@@ -150,16 +150,7 @@ mod tests {
         let mut binary = Binary::new(&[Item { sale: 1, item: 2 }], 5_000);
         for (name, cells) in [("31", 1), ("a-short-name", 1), ("a-buyer-of-quite-a-long-name", 2)] {
             let mut out = Vec::new();
-            let purchase = Purchase {
-                number: 7,
-                buyer: Buyer::Named(name),
-                item: 0,
-                units: 2,
-                lines: 0,
-                items: 1,
-                wait: false,
-                repeat: false,
-            };
+            let purchase = Purchase { number: 7, units: 2, ..Purchase::one(Buyer::Named(name)) };
             binary.buy(&purchase, 9, &mut out);
             assert_eq!(out.len(), cells * CELL_BYTES, "{name}");
             let cell = Cell(*out.first_chunk().expect("a cell"));

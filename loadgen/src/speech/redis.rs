@@ -152,16 +152,7 @@ mod tests {
 
     #[test]
     fn a_call_has_as_many_words_as_it_says() {
-        let purchase = Purchase {
-            number: 8,
-            buyer: Buyer::Number(30),
-            item: 0,
-            units: 2,
-            lines: 0,
-            items: 1,
-            wait: false,
-            repeat: false,
-        };
+        let purchase = Purchase { number: 8, units: 2, ..Purchase::one(Buyer::Number(30)) };
         let (mut redis, mut out) = (redis(), Vec::new());
         redis.buy(&purchase, 0, &mut out);
         redis.command(Command::Confirm, 9, 0, &mut out);

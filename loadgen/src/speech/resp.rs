@@ -216,16 +216,7 @@ mod tests {
     #[test]
     fn a_purchase_is_spelt_out() {
         let mut out = Vec::new();
-        let purchase = Purchase {
-            number: 7,
-            buyer: Buyer::Number(30),
-            item: 0,
-            units: 2,
-            lines: 0,
-            items: 1,
-            wait: false,
-            repeat: false,
-        };
+        let purchase = Purchase { number: 7, units: 2, ..Purchase::one(Buyer::Number(30)) };
         resp().buy(&purchase, 0, &mut out);
         let wanted = "*7\r\n$3\r\nBUY\r\n$4\r\ndrop\r\n$3\r\ntee\r\n$2\r\n30\r\n\
                       $13\r\n5000000000007\r\n$5\r\nUNITS\r\n$1\r\n2\r\n";
