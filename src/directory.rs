@@ -23,12 +23,19 @@ pub struct SaleNames {
     pub number: u16,
     /// Its items' names in the order of their numbers, which start at 1.
     pub items: Arc<[Name]>,
+    /// Its limit groups' names in the order of their numbers, which start at 1.
+    pub groups: Arc<[Name]>,
+    /// Its channels' names in the order of their numbers, which start at 1.
+    pub channels: Vec<Name>,
 }
 
 /// What changes a page.
 pub enum News {
-    /// A sale, whose number is the next one, and its items in the order of their numbers.
-    Created(Name, Arc<[Name]>),
+    /// A sale, whose number is the next one, and its items and limit groups in the order of their
+    /// numbers.
+    Created(Name, Arc<[Name]>, Arc<[Name]>),
+    /// The sale of this number has a channel of this name; it may have had it before.
+    Channel(u16, Name),
     /// The sale of this number has its name no more.
     Removed(u16),
 }
@@ -43,12 +50,12 @@ pub struct Page {
 }
 
 impl Page {
-    fn create(&mut self, name: Name, items: Arc<[Name]>) {
+    fn create(&mut self, name: Name, items: Arc<[Name]>, groups: Arc<[Name]>) {
         let number = u16::try_from(self.sales.len() + 1).expect("SALES_MAX fits");
         let numbers = items.iter().copied().zip(1..).collect();
         self.by_name.insert(name, number);
         self.items.push(Arc::new(numbers));
-        self.sales.push(SaleNames { name, number, items });
+        self.sales.push(SaleNames { name, number, items, groups, channels: Vec::new() });
     }
 
     fn remove(&mut self, number: u16) {
@@ -56,6 +63,13 @@ impl Page {
         // A newer sale may have the name already.
         if self.sale(&name) == number {
             self.by_name.remove(&name);
+        }
+    }
+
+    fn channel(&mut self, number: u16, name: Name) {
+        let names = usize::from(number).checked_sub(1).and_then(|at| self.sales.get_mut(at));
+        if let Some(names) = names.filter(|names| !names.channels.contains(&name)) {
+            names.channels.push(name);
         }
     }
 
@@ -104,9 +118,9 @@ pub struct Directory {
 }
 
 impl DirectoryWriter {
-    /// Adds a sale, whose number is the next one.
+    /// Adds a sale without limit groups, whose number is the next one.
     pub fn add(&mut self, name: Name, items: impl IntoIterator<Item = Name>) {
-        self.publish([News::Created(name, items.into_iter().collect())]);
+        self.publish([News::Created(name, items.into_iter().collect(), Arc::default())]);
     }
 
     /// Publishes one page with all that is new, in this order.
@@ -119,7 +133,8 @@ impl DirectoryWriter {
         let mut page = Page::clone(&slot);
         for one in news {
             match one {
-                News::Created(name, items) => page.create(name, items),
+                News::Created(name, items, groups) => page.create(name, items, groups),
+                News::Channel(number, name) => page.channel(number, name),
                 News::Removed(number) => page.remove(number),
             }
         }
@@ -166,8 +181,8 @@ mod tests {
         let mut writer = DirectoryWriter::default();
         let mut reader = writer.reader();
         writer.publish([
-            News::Created(name("drop"), items(&["tee"])),
-            News::Created(name("next"), items(&["cap"])),
+            News::Created(name("drop"), items(&["tee"]), Arc::default()),
+            News::Created(name("next"), items(&["cap"]), Arc::default()),
         ]);
         assert_eq!(reader.refresh().sale(&name("next")), 2);
         writer.publish([News::Removed(1)]);
@@ -175,7 +190,10 @@ mod tests {
         assert_eq!(reader.page().sales().count(), 1);
         // Answers given before may still name what they are about.
         assert_eq!(reader.page().names(1).map(|names| names.name), Some(name("drop")));
-        writer.publish([News::Created(name("drop"), items(&["mug", "tee"])), News::Removed(1)]);
+        writer.publish([
+            News::Created(name("drop"), items(&["mug", "tee"]), Arc::default()),
+            News::Removed(1),
+        ]);
         let page = reader.refresh();
         assert_eq!((page.sale(&name("drop")), page.item(3, &name("tee"))), (3, 2));
         let numbers: Vec<u16> = page.sales().map(|names| names.number).collect();

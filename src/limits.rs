@@ -25,20 +25,34 @@ pub const OFFERS_AT_ONCE: usize = 1024;
 /// Different hold times in use at once.
 pub const LANES_MAX: usize = crate::sale::LANES_MAX;
 
-/// The most cells behind one head: a new sale's name, terms and two cells an item.
-pub const TAILS_MAX: usize = 2 + 2 * ITEMS_PER_SALE_MAX;
+/// Limit groups of one sale.
+pub const GROUPS_MAX: usize = crate::sale::GROUPS_MAX;
+/// Channels of one sale.
+pub const CHANNELS_PER_SALE_MAX: usize = crate::sale::CHANNELS_PER_SALE_MAX;
+/// Items and channels of one sale that units were set aside for, counted in pairs.
+pub const POOLS_PER_SALE_MAX: usize = crate::sale::POOLS_PER_SALE_MAX;
+/// Waves of one sale that are to come.
+pub const WAVES_PER_SALE_MAX: usize = crate::sale::WAVES_PER_SALE_MAX;
+
+/// The most cells behind one head: a new sale's name, terms, two cells an item and a limit group,
+/// and two of its draw.
+pub const TAILS_MAX: usize = 2 + 2 * (ITEMS_PER_SALE_MAX + GROUPS_MAX + 1);
 /// Cells that hold long texts behind one head: buyer and key.
 pub const TEXT_TAILS_MAX: usize = 2;
+/// Cells that hold what else a purchase names.
+pub const SIDE_TAILS_MAX: usize = 1;
 /// Cells that hold the lines of a basket.
 pub const LINE_TAILS_MAX: usize = crate::sale::BASKET_LINES_MAX.div_ceil(3);
-/// Cells behind the head of a buyer's request: long texts, and the lines of a basket.
-pub const REQUEST_TAILS_MAX: usize = TEXT_TAILS_MAX + LINE_TAILS_MAX;
+/// Cells behind the head of a buyer's request: long texts, a side, and the lines of a basket.
+pub const REQUEST_TAILS_MAX: usize = TEXT_TAILS_MAX + SIDE_TAILS_MAX + LINE_TAILS_MAX;
 /// Cells of an answer that shows an order of one item: the reply, the order, its two long texts.
 pub const ORDER_CELLS_MAX: usize = 2 + TEXT_TAILS_MAX;
 /// Cells of one answer: with the lines of a basket behind.
 pub const REPLY_CELLS_MAX: usize = ORDER_CELLS_MAX + LINE_TAILS_MAX;
-/// Cells of an answer about a sale: its own, and one for each item.
-pub const SALE_CELLS_MAX: usize = 1 + ITEMS_PER_SALE_MAX;
+/// Cells of an answer about a sale beside its own and its items': terms, seed, pools and waves.
+pub const SALE_MORE_CELLS_MAX: usize = 2 + POOLS_PER_SALE_MAX + WAVES_PER_SALE_MAX;
+/// Cells of an answer about a sale: its own, one for each item, and more.
+pub const SALE_CELLS_MAX: usize = 1 + ITEMS_PER_SALE_MAX + SALE_MORE_CELLS_MAX;
 
 /// Cells in a ring from a shard to the matcher.
 pub const REQUEST_RING_CELLS: usize = 16_384;

@@ -7,10 +7,10 @@ mod replay;
 
 pub use replay::{RecordCounts, Replay};
 
-use crate::message::{Cell, Head, LINES_PER_CELL, encode_lines, join_text, kind};
+use crate::message::{Cell, Head, LINES_PER_CELL, decode_side, encode_lines, join_text, kind};
 use crate::sale::{
-    About, Command, Fill, Form, Given, Ident, OrderLine, Party, Rule, Ruling, Shop, Stamp, State,
-    Text,
+    About, Aside, Command, Fill, Form, Given, Ident, Name, OrderLine, Party, Rule, Ruling, Shop,
+    Side, Stamp, State, Text, text_len,
 };
 
 /// The record of a purchase, made from its request.
@@ -75,9 +75,11 @@ pub fn change(kind: u8, sale: u16, given: &Given, now: Stamp) -> Head {
     head
 }
 
-/// The request for a ruling and its record: kinds [`kind::OPEN`] to [`kind::PRICE`]. The item stays
-/// zero where it is the whole sale that is ruled.
-pub fn rule(ruling: &Ruling, time: u64) -> Head {
+/// The request for a ruling and its record: kinds [`kind::OPEN`] to [`kind::DRAW`], a head and what
+/// lies behind it. The item stays zero where it is the whole sale that is ruled.
+pub fn rule(ruling: &Ruling, time: u64) -> impl Iterator<Item = Cell> + use<> {
+    let mut head = Head::new(kind::OPEN);
+    let mut tail = None;
     let (kind, item, value) = match ruling.rule {
         Rule::Open => (kind::OPEN, 0, 0),
         Rule::Pause => (kind::PAUSE, 0, 0),
@@ -87,13 +89,33 @@ pub fn rule(ruling: &Ruling, time: u64) -> Head {
         Rule::Add(units) => (kind::ADD, ruling.item, units),
         Rule::Withdraw(units) => (kind::WITHDRAW, ruling.item, units),
         Rule::Price(price) => (kind::PRICE, ruling.item, price),
+        Rule::Aside(aside) => {
+            head.tails = 1.into();
+            head.set_order(aside.until);
+            tail = Some(Cell(*aside.channel.as_bytes()));
+            (kind::ASIDE, ruling.item, aside.units)
+        }
+        Rule::Plan { units, at } => {
+            head.set_order(at);
+            (kind::PLAN, ruling.item, units)
+        }
+        Rule::CallOff(wave) => {
+            head.set_order(wave);
+            (kind::CALL_OFF, 0, 0)
+        }
+        Rule::Draw(seed) => {
+            put_hash(&mut head, &seed);
+            (kind::DRAW, 0, 0)
+        }
     };
     let (sale, item, price) = (ruling.sale.into(), item.into(), value.into());
-    Head { sale, item, price, time: time.into(), ..Head::new(kind) }
+    let head = Head { kind, sale, item, price, time: time.into(), ..head };
+    std::iter::once(head.into()).chain(tail)
 }
 
-/// The ruling in a request or record; `None` if it is of another kind.
-pub fn ruling(head: &Head) -> Option<Ruling> {
+/// The ruling in a request or record; `None` if it is of another kind, or names what is no name.
+/// `tail` gives the cells behind the head.
+pub fn ruling(head: &Head, tail: impl Fn(usize) -> Cell) -> Option<Ruling> {
     let value = head.price.to_native();
     let rule = match head.kind {
         kind::OPEN => Rule::Open,
@@ -104,6 +126,14 @@ pub fn ruling(head: &Head) -> Option<Ruling> {
         kind::ADD => Rule::Add(value),
         kind::WITHDRAW => Rule::Withdraw(value),
         kind::PRICE => Rule::Price(value),
+        kind::ASIDE => {
+            let name = tail(0).0;
+            let channel = Name::parse(&name[..text_len(&name)]).ok()?;
+            Rule::Aside(Aside { channel, units: value, until: head.order() })
+        }
+        kind::PLAN => Rule::Plan { units: value, at: head.order() },
+        kind::CALL_OFF => Rule::CallOff(head.order()),
+        kind::DRAW => Rule::Draw(hash_in(head)),
         _ => return None,
     };
     Some(Ruling { sale: head.sale.to_native(), item: head.item.to_native(), rule })
@@ -112,14 +142,19 @@ pub fn ruling(head: &Head) -> Option<Ruling> {
 /// The record of a clean stop in the state with this hash.
 pub fn seal(state_hash: &[u8; 32], now: Stamp) -> Head {
     let mut head = Head::new(kind::SEAL);
-    head.buyer.copy_from_slice(&state_hash[..16]);
-    head.key.copy_from_slice(&state_hash[16..]);
+    put_hash(&mut head, state_hash);
     head.time = now.into();
     head
 }
 
-/// The state hash in a seal.
-pub fn sealed_hash(head: &Head) -> [u8; 32] {
+/// Puts 32 bytes where a purchase has buyer and key.
+fn put_hash(head: &mut Head, hash: &[u8; 32]) {
+    head.buyer.copy_from_slice(&hash[..16]);
+    head.key.copy_from_slice(&hash[16..]);
+}
+
+/// The 32 bytes where a purchase has buyer and key: the state hash in a seal, the seed of a draw.
+pub fn hash_in(head: &Head) -> [u8; 32] {
     let mut hash = [0; 32];
     hash[..16].copy_from_slice(&head.buyer);
     hash[16..].copy_from_slice(&head.key);
@@ -153,6 +188,16 @@ pub fn idents(
         tails += 1;
     }
     (usize::from(head.tails.to_native()) >= tails).then_some((buyer, key, tails))
+}
+
+/// What a purchase names beside buyer and item, if the tail behind its `texts` long texts says
+/// something of it, and behind how many tails the rest lies.
+#[inline(always)]
+pub fn side(head: &Head, texts: usize, tail: impl Fn(usize) -> Cell) -> (Side, usize) {
+    if usize::from(head.tails.to_native()) == texts {
+        return (Side::NONE, texts);
+    }
+    decode_side(&tail(texts)).map_or((Side::NONE, texts), |side| (side, texts + 1))
 }
 
 /// An ident and the text it needs if it is long.

@@ -131,6 +131,8 @@ impl SaleFile {
             offer_ms: if waitlist > 0 { self.offer_ms.unwrap_or(OFFER_MS_DEFAULT) } else { 0 },
             waitlist,
             is_strict: is_strict && waitlist > 0,
+            groups: Vec::new(),
+            draw: None,
             opens_at: time("opens_at", self.opens_at)?,
             closes_at: time("closes_at", self.closes_at)?,
         };

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use doorbuster::journal::{self, Disk, Reading, is_served};
 use doorbuster::message::{Cell, Head, decode_terms, join_text, kind, lines_in, messages};
-use doorbuster::record::sealed_hash;
+use doorbuster::record::hash_in;
 use doorbuster::sale::{Form, Ident, OrderLine, TEXT_BYTES_MAX, Terms, text_len};
 use serde_json::{Value, json};
 
@@ -149,7 +149,7 @@ impl<W: Write> Printer<W> {
                 put("waitlist", json!(terms.map_or(0, |terms| terms.waitlist)));
             }
             kind::SEAL => {
-                let hash = sealed_hash(head);
+                let hash = hash_in(head);
                 let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
                 put("state_hash", json!(hex));
             }

@@ -15,15 +15,18 @@ impl Matcher {
         let tail = |index: usize| requests.get(at + 1 + index);
         let idents = record::idents(&self.shop, head, &mut texts, tail);
         let (buyer, key, longs) = idents.expect("the wire lets only good idents through");
-        let cells = usize::from(head.tails.to_native()) - longs;
-        let lines = Lines::read(cells, |index| tail(longs + index));
+        let (side, lines_at) = record::side(head, longs, tail);
+        let cells = usize::from(head.tails.to_native()) - lines_at;
+        let lines = Lines::read(cells, |index| tail(lines_at + index));
         let lines = lines.expect("the wire lets only good lines through");
         let max_price = head.price.to_native();
         let basket = Basket {
             sale: head.sale.to_native(),
             lines: lines.all(),
             max_price,
-            condition: condition(max_price, Fill::All, 0, false),
+            waits: head.is_waiting(),
+            side,
+            condition: condition(max_price, Fill::All, 0, head.is_waiting(), &side),
             buyer: record::party(buyer, &texts[0]),
             key: record::party(key, &texts[1]),
         };
@@ -31,9 +34,10 @@ impl Matcher {
             Ok(given) => {
                 if !given.replayed {
                     let kept = self.shop.lines(given.order);
-                    let record = record::basket(head, longs, kept, basket.condition, &given, now);
+                    let record =
+                        record::basket(head, lines_at, kept, basket.condition, &given, now);
                     self.records.push(record.into());
-                    for index in 0..longs {
+                    for index in 0..lines_at {
                         self.records.push(self.doors[door].requests.get(at + 1 + index));
                     }
                     for lines in self.shop.lines(given.order).chunks(LINES_PER_CELL) {

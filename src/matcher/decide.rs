@@ -32,7 +32,7 @@ impl Matcher {
             kind::ORDER_BY_KEY => self.show_order_of_key(door, at, head, now),
             kind::SALE => self.show_sale(door, head, now),
             kind::CREATE => self.create(door, at, head, now),
-            kind::OPEN..=kind::PRICE => self.rule(door, head, now),
+            kind::OPEN..=kind::DRAW => self.rule(door, at, head, now),
             other => unreachable!("the wire lets no kind {other} through"),
         }
     }
@@ -44,9 +44,10 @@ impl Matcher {
         }
         let mut texts = [[0; 64]; 2];
         let requests = &self.doors[door].requests;
-        let idents =
-            record::idents(&self.shop, head, &mut texts, |index| requests.get(at + 1 + index));
-        let (buyer, key, _) = idents.expect("the wire lets only good idents through");
+        let tail = |index: usize| requests.get(at + 1 + index);
+        let idents = record::idents(&self.shop, head, &mut texts, tail);
+        let (buyer, key, longs) = idents.expect("the wire lets only good idents through");
+        let (side, _) = record::side(head, longs, tail);
         let (max_price, fill) = (head.price.to_native(), record::fill(head));
         let buy = Buy {
             sale: head.sale.to_native(),
@@ -55,7 +56,8 @@ impl Matcher {
             max_price,
             fill,
             waits: head.is_waiting(),
-            condition: condition(max_price, fill, head.units.to_native(), head.is_waiting()),
+            side,
+            condition: condition(max_price, fill, head.units.to_native(), head.is_waiting(), &side),
             buyer: record::party(buyer, &texts[0]),
             key: record::party(key, &texts[1]),
         };
@@ -177,6 +179,8 @@ impl Matcher {
             Refusal::Closed => (outcome::CLOSED, 0),
             Refusal::PriceChanged(price) => (outcome::PRICE_CHANGED, price),
             Refusal::LimitReached(limit) => (outcome::LIMIT_REACHED, u64::from(limit)),
+            Refusal::UnknownChannel => (outcome::UNKNOWN_CHANNEL, 0),
+            Refusal::GroupLimit(_, limit) => (outcome::LIMIT_REACHED, u64::from(limit)),
             Refusal::SoldOut => (outcome::SOLD_OUT, 0),
             Refusal::UnknownOrder => (outcome::UNKNOWN_ORDER, 0),
             Refusal::NotYourOrder => (outcome::NOT_YOUR_ORDER, 0),
@@ -190,8 +194,15 @@ impl Matcher {
             Refusal::NotClosed => (outcome::NOT_CLOSED, 0),
             Refusal::HoldsLive(units) => (outcome::HOLDS_LIVE, units),
             Refusal::TooMuch(most) => (outcome::TOO_MUCH, most),
+            Refusal::UnknownWave => (outcome::UNKNOWN_WAVE, 0),
+            Refusal::NoDraw => (outcome::NO_DRAW, 0),
+            Refusal::WrongSeed => (outcome::WRONG_SEED, 0),
+            Refusal::BadTime => (outcome::BAD_TIME, 0),
             Refusal::Overloaded => (outcome::OVERLOADED, RETRY_AFTER_MS + jitter_ms(head)),
         };
-        Reply { outcome, price: value.into(), ..self.blank(head) }
+        // Whose limit it is stands where an order's id does.
+        let group = if let Refusal::GroupLimit(group, _) = refusal { *group } else { 0 };
+        let order = u64::from(group).into();
+        Reply { outcome, price: value.into(), order, ..self.blank(head) }
     }
 }

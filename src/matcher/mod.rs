@@ -320,7 +320,7 @@ impl Matcher {
                 break;
             }
             // What is free belongs to those who wait before an operator can say anything of it.
-            if matches!(head.kind, kind::CREATE..=kind::PRICE) && self.shop.is_promoting(now) {
+            if matches!(head.kind, kind::CREATE..=kind::DRAW) && self.shop.is_promoting(now) {
                 break;
             }
             self.arrived(stamp);

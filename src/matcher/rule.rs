@@ -34,12 +34,16 @@ impl Matcher {
     }
 
     #[cold]
-    pub(super) fn rule(&mut self, door: usize, head: &Head, now: Stamp) {
-        let ruling = record::ruling(head).expect("only kinds of rulings come here");
+    pub(super) fn rule(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
+        let requests = &self.doors[door].requests;
+        let ruling = record::ruling(head, |index| requests.get(at + 1 + index));
+        let ruling = ruling.expect("only good rulings come here");
         let reply = match self.shop.rule(now, &ruling) {
             Ok(seq) => {
                 if seq > 0 {
-                    self.records.push(record::rule(&ruling, now).into());
+                    for cell in record::rule(&ruling, now) {
+                        self.records.push(cell);
+                    }
                     self.board.clear();
                 }
                 let order = u64::from(ruling.sale).into();

@@ -21,9 +21,17 @@ pub const WAIT: u8 = 8;
 pub const OFFER: u8 = 9;
 /// One who waited is given nothing, for the sale is over. Record only.
 pub const LEAVE: u8 = 10;
+/// Units that were planned are added. Record only: the wave's id lies where a purchase has its key,
+/// the units in `price`.
+pub const SURGE: u8 = 11;
+/// What is left of a channel's units returns to the common ones. Record only: the channel's number
+/// lies in `tag`, the units in `price`.
+pub const SWEEP: u8 = 12;
+/// An entry of a draw has its turn; `tag` tells the state it is in then. Record only.
+pub const DRAWN: u8 = 13;
 /// A new sale. From the operator; record.
 pub const CREATE: u8 = 16;
-/// A sale opens now. From the operator, as all up to [`PRICE`]; record.
+/// A sale opens now. From the operator, as all up to [`DRAW`]; record.
 pub const OPEN: u8 = 17;
 /// A sale takes no purchases for a while.
 pub const PAUSE: u8 = 18;
@@ -39,6 +47,16 @@ pub const ADD: u8 = 22;
 pub const WITHDRAW: u8 = 23;
 /// An item gets another price; it stands in `price`.
 pub const PRICE: u8 = 24;
+/// Free units of an item are set aside for a channel, whose name lies in a tail; how many stands in
+/// `price`, until when (Unix ns, 0 for no end) where a purchase has its key.
+pub const ASIDE: u8 = 25;
+/// An item is to get more units at a time: the units stand in `price`, the time (Unix ns) where a
+/// purchase has its key. The seq is the wave's id.
+pub const PLAN: u8 = 26;
+/// A planned wave will not come; its id stands where a purchase has its key.
+pub const CALL_OFF: u8 = 27;
+/// The seed of a draw is revealed: 32 bytes where a purchase has buyer and key.
+pub const DRAW: u8 = 28;
 /// The state hash at a clean stop. Record only.
 pub const SEAL: u8 = 32;
 /// Asks for an order. Request only.
@@ -61,6 +79,16 @@ pub const ITEM: u8 = 129;
 pub const TICKET: u8 = 130;
 /// A tail: up to three lines of an order; see [`encode_lines`](super::encode_lines).
 pub const LINES: u8 = 131;
+/// A tail: what a purchase names beside buyer and item; see [`encode_side`](super::encode_side).
+pub const SIDE: u8 = 132;
+/// A tail: more of a sale's terms, read as [`TermsReply`](super::TermsReply).
+pub const TERMS: u8 = 133;
+/// A tail: a channel's units of an item, read as [`PoolReply`](super::PoolReply).
+pub const POOL: u8 = 134;
+/// A tail: units that are to come, read as [`WaveReply`](super::WaveReply).
+pub const WAVE: u8 = 135;
+/// A tail: the revealed seed of a draw in bytes 32..64.
+pub const SEED: u8 = 136;
 /// An answer, read as [`Reply`](super::Reply).
 pub const REPLY: u8 = 192;
 /// An answer, read as [`StockReply`](super::StockReply).

@@ -9,6 +9,7 @@ pub mod kind;
 mod lines;
 pub mod outcome;
 mod shown;
+mod side;
 mod terms;
 mod ticket;
 mod walk;
@@ -23,7 +24,8 @@ use rkyv::{
 
 use crate::sale::{Form, Ident, Text};
 pub use lines::{LINES_PER_CELL, Lines, encode_lines, line_cells, lines_in};
-pub use shown::{ItemReply, SaleReply};
+pub use shown::{ItemReply, PoolReply, SaleReply, TermsReply, WaveReply};
+pub use side::{decode_side, encode_side, member_digest};
 pub use ticket::{TicketText, split_ticket, ticket_parts, ticket_tail};
 pub use walk::messages;
 
@@ -166,6 +168,9 @@ const _: () = assert!(size_of::<Cell>() == CELL_BYTES && align_of::<Cell>() == C
 const _: () = assert!(size_of::<Head>() == CELL_BYTES && size_of::<Reply>() == CELL_BYTES);
 const _: () = assert!(size_of::<StockReply>() == CELL_BYTES);
 const _: () = assert!(size_of::<SaleReply>() == CELL_BYTES && size_of::<ItemReply>() == CELL_BYTES);
+const _: () =
+    assert!(size_of::<TermsReply>() == CELL_BYTES && size_of::<PoolReply>() == CELL_BYTES);
+const _: () = assert!(size_of::<WaveReply>() == CELL_BYTES);
 
 macro_rules! readings {
     ($($name:ident),*) => {$(
@@ -184,7 +189,7 @@ macro_rules! readings {
         }
     )*};
 }
-readings!(Head, Reply, StockReply, SaleReply, ItemReply);
+readings!(Head, Reply, StockReply, SaleReply, ItemReply, TermsReply, PoolReply, WaveReply);
 
 impl Cell {
     /// All zero.

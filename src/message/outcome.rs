@@ -30,10 +30,13 @@ pub const PAUSED: u8 = 36;
 pub const CLOSED: u8 = 37;
 /// The price in force is above `max_price`; `price` tells it.
 pub const PRICE_CHANGED: u8 = 38;
-/// The buyer's limit would be passed; `price` holds the limit, in units.
+/// The buyer's limit would be passed; `price` holds the limit, in units, `order` the number of the
+/// limit group whose limit it is, 0 if it is the buyer's own.
 pub const LIMIT_REACHED: u8 = 39;
 /// Not enough units are free; to the operator `price` tells how many are.
 pub const SOLD_OUT: u8 = 40;
+/// No such channel in the sale, or nothing of the item was ever set aside for it.
+pub const UNKNOWN_CHANNEL: u8 = 41;
 /// No such order in the sale.
 pub const UNKNOWN_ORDER: u8 = 48;
 /// The order is another buyer's.
@@ -56,6 +59,14 @@ pub const NOT_CLOSED: u8 = 56;
 pub const HOLDS_LIVE: u8 = 57;
 /// To the operator: above what is allowed; `price` tells the highest number that would do.
 pub const TOO_MUCH: u8 = 58;
+/// To the operator: no such wave is planned.
+pub const UNKNOWN_WAVE: u8 = 59;
+/// To the operator: the sale has no draw.
+pub const NO_DRAW: u8 = 60;
+/// To the operator: the seed is not the one that was committed to.
+pub const WRONG_SEED: u8 = 61;
+/// To the operator: the time has passed already, or lies after the sale's end.
+pub const BAD_TIME: u8 = 62;
 /// A table or queue is full; `price` holds the time after which to try again, in ms.
 pub const OVERLOADED: u8 = 64;
 /// The request makes no sense (binary protocol only).
@@ -88,6 +99,7 @@ pub fn word(number: u8) -> &'static str {
         PRICE_CHANGED => "price_changed",
         LIMIT_REACHED => "limit_reached",
         SOLD_OUT => "sold_out",
+        UNKNOWN_CHANNEL => "unknown_channel",
         UNKNOWN_ORDER => "unknown_order",
         NOT_YOUR_ORDER => "not_your_order",
         HOLD_EXPIRED => "hold_expired",
@@ -99,6 +111,10 @@ pub fn word(number: u8) -> &'static str {
         NOT_CLOSED => "not_closed",
         HOLDS_LIVE => "holds_live",
         TOO_MUCH => "too_much",
+        UNKNOWN_WAVE => "unknown_wave",
+        NO_DRAW => "no_draw",
+        WRONG_SEED => "wrong_seed",
+        BAD_TIME => "bad_time",
         OVERLOADED => "overloaded",
         MALFORMED => "malformed",
         UNAUTHORIZED => "unauthorized",

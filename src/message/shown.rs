@@ -1,5 +1,7 @@
 //! The answer to [`kind::SALE`](super::kind::SALE): a [`SaleReply`] and, behind it, one
-//! [`ItemReply`] for each item in the order of their numbers.
+//! [`ItemReply`] for each item in the order of their numbers, then one [`TermsReply`], a
+//! [`kind::SEED`](super::kind::SEED) cell if a draw's seed was revealed, a [`PoolReply`] for each
+//! item and channel that units were set aside for, and a [`WaveReply`] for each that is to come.
 //!
 //! `kind`, `outcome`, `tag`, `after` and `arrived` lie where they lie in [`Reply`](super::Reply);
 //! only the number of tails is wider, because a sale has more items than a byte can count.
@@ -73,6 +75,81 @@ pub struct ItemReply {
     pub price: u64_le,
     /// Zero.
     pub zeros: [u8; 8],
+}
+
+/// What a sale's own cell has no room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
+#[bytecheck(crate = rkyv::bytecheck)]
+#[repr(C)]
+pub struct TermsReply {
+    /// [`kind::TERMS`](super::kind::TERMS).
+    pub kind: u8,
+    /// 1 if the first who waits for an item blocks those behind.
+    pub is_strict: u8,
+    /// The number of a [`DrawState`](crate::sale::DrawState); 0 if there is no draw.
+    pub draw: u8,
+    /// Limit groups: 0 to 2. Their names are in the [`directory`](crate::directory).
+    pub groups: u8,
+    /// How long units are held for one who waited, ms.
+    pub offer_ms: u32_le,
+    /// Orders that may wait at once.
+    pub waitlist: u32_le,
+    /// Units that one member of each limit group may have.
+    pub group_limits: [u32_le; 2],
+    /// Entries in the draw so far, those that left it again among them.
+    pub entries: u32_le,
+    /// When entries end, Unix ns; 0 without a draw.
+    pub draw_at: u64_le,
+    /// The BLAKE3 hash of the draw's seed; zero without a draw.
+    pub commitment: [u8; 32],
+}
+
+/// Units of an item that were set aside for a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
+#[bytecheck(crate = rkyv::bytecheck)]
+#[repr(C)]
+pub struct PoolReply {
+    /// [`kind::POOL`](super::kind::POOL).
+    pub kind: u8,
+    /// The channel's number in the sale.
+    pub channel: u8,
+    /// The item's number in the sale.
+    pub item: u16_le,
+    /// 1 if what was left has returned to the common units.
+    pub is_swept: u8,
+    /// Zero.
+    pub zero: [u8; 3],
+    /// Units ever set aside.
+    pub set_aside: u64_le,
+    /// Of these, units nobody has.
+    pub free: u64_le,
+    /// When what is left returns, Unix ns; 0 if it does not.
+    pub until: u64_le,
+    /// Zero.
+    pub zeros: [u8; 32],
+}
+
+/// Units that are to be added to an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
+#[bytecheck(crate = rkyv::bytecheck)]
+#[repr(C)]
+pub struct WaveReply {
+    /// [`kind::WAVE`](super::kind::WAVE).
+    pub kind: u8,
+    /// Zero.
+    pub zero: u8,
+    /// The item's number in the sale.
+    pub item: u16_le,
+    /// Zero.
+    pub zeros: [u8; 4],
+    /// The wave's id: the seq of its plan.
+    pub wave: u64_le,
+    /// How many.
+    pub units: u64_le,
+    /// When, Unix ns.
+    pub at: u64_le,
+    /// Zero.
+    pub more_zeros: [u8; 32],
 }
 
 #[cfg(test)]

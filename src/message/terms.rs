@@ -1,12 +1,12 @@
-//! A sale's terms as cells: behind the head of `CREATE` come the name, the numbers, and two cells
-//! an item (its name, its numbers). The head's `sale` is the number given to it.
+//! A sale's terms as cells: behind the head of `CREATE` come the name, the numbers, two cells an item
+//! and a limit group (its name, its numbers), and two of a draw (the commitment, zero). The head's `sale` is the number given to it.
 
 use super::{Cell, Head, kind};
 use crate::limits::{
-    EXTEND_MS_MAX, HOLD_MS_MAX, ITEMS_PER_SALE_MAX, OFFER_MS_MAX, PRICE_MAX, STOCK_MAX,
+    EXTEND_MS_MAX, GROUPS_MAX, HOLD_MS_MAX, ITEMS_PER_SALE_MAX, OFFER_MS_MAX, PRICE_MAX, STOCK_MAX,
     WAITLIST_MAX,
 };
-use crate::sale::{ItemTerms, Name, Terms, text_len};
+use crate::sale::{DrawTerms, GroupTerms, ItemTerms, Name, Terms, text_len};
 
 /// Cells before the items: head, name, numbers.
 const FIXED_CELLS: usize = 3;
@@ -18,7 +18,8 @@ const FIXED_CELLS: usize = 3;
 pub fn encode_terms(sale: u16, terms: &Terms, time: u64) -> Vec<Cell> {
     assert!((1..=ITEMS_PER_SALE_MAX).contains(&terms.items.len()));
     let mut head = Head::new(kind::CREATE);
-    let tails = FIXED_CELLS - 1 + 2 * terms.items.len();
+    let pairs = terms.items.len() + terms.groups.len() + usize::from(terms.draw.is_some());
+    let tails = FIXED_CELLS - 1 + 2 * pairs;
     head.tails = u16::try_from(tails).expect("limits.rs proves it").into();
     head.sale = sale.into();
     head.time = time.into();
@@ -32,6 +33,8 @@ pub fn encode_terms(sale: u16, terms: &Terms, time: u64) -> Vec<Cell> {
     numbers.0[24..32].copy_from_slice(&terms.closes_at.to_le_bytes());
     numbers.0[32..36].copy_from_slice(&terms.offer_ms.to_le_bytes());
     numbers.0[36..40].copy_from_slice(&terms.waitlist.to_le_bytes());
+    numbers.0[40..48].copy_from_slice(&terms.draw.map_or(0, |draw| draw.at).to_le_bytes());
+    numbers.0[48] = terms.groups.len() as u8;
     let mut cells = vec![head.into(), Cell(*terms.name.as_bytes()), numbers];
     for item in &terms.items {
         let mut numbers = Cell::ZERO;
@@ -39,6 +42,16 @@ pub fn encode_terms(sale: u16, terms: &Terms, time: u64) -> Vec<Cell> {
         numbers.0[8..16].copy_from_slice(&item.price.to_le_bytes());
         numbers.0[16..20].copy_from_slice(&item.limit.to_le_bytes());
         cells.extend([Cell(*item.sku.as_bytes()), numbers]);
+    }
+    for group in &terms.groups {
+        let mut numbers = Cell::ZERO;
+        numbers.0[0..4].copy_from_slice(&group.limit.to_le_bytes());
+        cells.extend([Cell(*group.name.as_bytes()), numbers]);
+    }
+    if let Some(draw) = &terms.draw {
+        let mut commitment = Cell::ZERO;
+        commitment.0[..32].copy_from_slice(&draw.commitment);
+        cells.extend([commitment, Cell::ZERO]);
     }
     cells
 }
@@ -68,10 +81,26 @@ pub fn decode_terms(cells: &[Cell]) -> Result<Terms, String> {
         offer_ms: u32_at(&cells[2], 32),
         waitlist: u32_at(&cells[2], 36),
         is_strict: cells[2].0[3] != 0,
+        groups: Vec::new(),
+        draw: None,
         opens_at: u64_at(&cells[2], 16),
         closes_at: u64_at(&cells[2], 24),
     };
-    for pair in cells[FIXED_CELLS..].chunks_exact(2) {
+    let (draw_at, groups) = (u64_at(&cells[2], 40), usize::from(cells[2].0[48]));
+    let more = groups + usize::from(draw_at != 0);
+    let pairs = &cells[FIXED_CELLS..];
+    if groups > GROUPS_MAX || pairs.len() / 2 < more + 1 {
+        return Err(format!("a sale of {} cells with {groups} limit groups", cells.len()));
+    }
+    let (items, more) = pairs.split_at(pairs.len() - 2 * more);
+    for pair in more[..2 * groups].chunks_exact(2) {
+        terms.groups.push(GroupTerms { name: name(&pair[0])?, limit: u32_at(&pair[1], 0) });
+    }
+    if let [commitment, _] = &more[2 * groups..] {
+        let commitment = *commitment.0.first_chunk().expect("a cell has 64 bytes");
+        terms.draw = Some(DrawTerms { at: draw_at, commitment });
+    }
+    for pair in items.chunks_exact(2) {
         terms.items.push(ItemTerms {
             sku: name(&pair[0])?,
             stock: u64_at(&pair[1], 0),
@@ -101,12 +130,33 @@ pub fn check(terms: &Terms) -> Result<(), String> {
     if terms.waitlist > WAITLIST_MAX {
         return Err(format!("waitlist: {} is above {WAITLIST_MAX}", terms.waitlist));
     }
-    if terms.waitlist > 0 && !(1..=OFFER_MS_MAX).contains(&terms.offer_ms) {
+    let gives_later = terms.waitlist > 0 || terms.draw.is_some();
+    if gives_later && !(1..=OFFER_MS_MAX).contains(&terms.offer_ms) {
         let offer_ms = terms.offer_ms;
         return Err(format!("offer_ms: {offer_ms} is not from 1 to {OFFER_MS_MAX} (30 days)"));
     }
     if terms.closes_at != 0 && terms.closes_at <= terms.opens_at {
         return Err("closes_at: must be after opens_at".to_owned());
+    }
+    if let Some(draw) = &terms.draw {
+        if draw.at <= terms.opens_at || terms.closes_at != 0 && draw.at >= terms.closes_at {
+            return Err("draw: at: must be after opens_at and before closes_at".to_owned());
+        }
+        if draw.commitment == [0; 32] {
+            return Err("draw: commitment: is zero; it is the BLAKE3 hash of a seed".to_owned());
+        }
+    }
+    if terms.groups.len() > GROUPS_MAX {
+        let count = terms.groups.len();
+        return Err(format!("groups: {count} of them; a sale has up to {GROUPS_MAX}"));
+    }
+    if let [first, second] = &terms.groups[..]
+        && first.name == second.name
+    {
+        return Err(format!("groups: '{}' is there twice", first.name));
+    }
+    if let Some(group) = terms.groups.iter().find(|group| group.limit == 0) {
+        return Err(format!("groups: limit of '{}' would sell nothing", group.name));
     }
     let mut names: Vec<&Name> = terms.items.iter().map(|item| &item.sku).collect();
     names.sort_unstable();

@@ -31,7 +31,7 @@ use crate::limits::{
 use crate::message::{Cell, Head, check_terms, encode_terms, kind, outcome};
 use crate::record;
 use crate::ring::{Reader, Writer};
-use crate::sale::{Name, Phase, Rule, Ruling};
+use crate::sale::{Name, Phase, Rule, Ruling, Terms};
 
 /// What the room is made of.
 pub struct OperatorParts {
@@ -183,7 +183,9 @@ impl Operator {
             }
             OperatorCommand::Price { item: name, price, .. } => (item(name), Rule::Price(*price)),
         };
-        self.parts.requests.push(record::rule(&Ruling { sale, item, rule }, time).into());
+        for cell in record::rule(&Ruling { sale, item, rule }, time) {
+            self.parts.requests.push(cell);
+        }
         self.take_off(Flight { errand, sale, promised });
     }
 
@@ -281,10 +283,15 @@ fn new_names(flight: &Flight, answer: &Cell) -> Option<News> {
         return None;
     }
     match &flight.errand.command {
-        OperatorCommand::Create(terms) => {
-            Some(News::Created(terms.name, terms.items.iter().map(|item| item.sku).collect()))
-        }
+        OperatorCommand::Create(terms) => Some(created(terms)),
         OperatorCommand::Remove { .. } => Some(News::Removed(flight.sale)),
         _ => None,
     }
+}
+
+/// What a new sale adds to the directory.
+pub(crate) fn created(terms: &Terms) -> News {
+    let items = terms.items.iter().map(|item| item.sku).collect();
+    let groups = terms.groups.iter().map(|group| group.name).collect();
+    News::Created(terms.name, items, groups)
 }

@@ -17,9 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The names of all sales ever: their numbers go on from there.
 pub(super) fn names_of(shop: &Shop) -> Vec<News> {
-    let created = shop.kept().map(|kept| {
-        News::Created(kept.terms.name, kept.terms.items.iter().map(|item| item.sku).collect())
-    });
+    let created = shop.kept().map(|kept| crate::operator::created(kept.terms));
     let removed = shop.kept().filter(|kept| kept.is_removed);
     created.chain(removed.map(|kept| News::Removed(kept.number))).collect()
 }

@@ -4,7 +4,7 @@
 //! It trusts nothing: a journal that was written by another law is refused, not bent.
 
 use super::{
-    PREFETCH_AHEAD, asked, command, fill, idents, party, prefetch, rule, ruling, sealed_hash,
+    PREFETCH_AHEAD, asked, command, fill, hash_in, idents, party, prefetch, rule, ruling, side,
 };
 use crate::message::{Cell, Head, Lines, NO_MAX_PRICE, decode_terms, kind, lines_in, messages};
 use crate::sale::{About, Basket, Buy, Command, Fill, Ident, Refusal, Seq, Shop, Stamp, State};
@@ -66,6 +66,7 @@ impl Replay {
         if decides && self.shop.has_due(now) {
             return Err("a hold that had ended was not returned before".to_owned());
         }
+        let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
         match head.kind {
             kind::BUY | kind::WAIT => self.buy(head, cells, now),
             kind::BASKET => self.basket(head, cells, now),
@@ -95,19 +96,19 @@ impl Replay {
                 let (number, _) = self.shop.create(now, &terms)?;
                 same("number of the sale", number, head.sale.to_native())
             }
-            kind::OPEN..=kind::PRICE => {
-                let ruling = ruling(head).ok_or("no ruling of ours")?;
+            kind::OPEN..=kind::DRAW => {
+                let ruling = ruling(head, tail).ok_or("no ruling of ours")?;
                 if self.shop.promote(now).is_some() {
                     return Err("who waits should have been given what is free before".to_owned());
                 }
-                if rule(&ruling, now) != *head {
+                if !rule(&ruling, now).eq(cells[..head.cells()].iter().copied()) {
                     return Err("a ruling with something beside it".to_owned());
                 }
                 self.shop.rule(now, &ruling).map_err(|why| self.refused(why))?;
                 Ok(())
             }
             kind::SEAL => {
-                let hash = sealed_hash(head);
+                let hash = hash_in(head);
                 if self.proves_each_seal && self.shop.state_hash() != hash {
                     return Err("the state is not the one that was sealed".to_owned());
                 }
@@ -124,6 +125,8 @@ impl Replay {
         let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
         let idents = idents(&self.shop, head, &mut texts, tail);
         let (buyer, key, mut tails) = idents.ok_or("no buyer or key of ours")?;
+        let (side, rest) = side(head, tails, tail);
+        tails = rest;
         let fill = fill(head);
         if fill == Fill::UpTo {
             let item = head.item.to_native();
@@ -144,6 +147,7 @@ impl Replay {
             max_price: NO_MAX_PRICE,
             fill,
             waits: head.is_waiting(),
+            side,
             condition: head.tag.to_native(),
             buyer: party(buyer, &texts[0]),
             key: party(key, &texts[1]),
@@ -164,12 +168,15 @@ impl Replay {
         let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
         let idents = idents(&self.shop, head, &mut texts, tail);
         let (buyer, key, tails) = idents.ok_or("no buyer or key of ours")?;
+        let (side, tails) = side(head, tails, tail);
         let lines = Lines::read(usize::from(head.tails.to_native()) - tails, |at| tail(tails + at));
         let lines = lines.ok_or("no lines of ours")?;
         let basket = Basket {
             sale: head.sale.to_native(),
             lines: lines.all(),
             max_price: NO_MAX_PRICE,
+            waits: head.is_waiting(),
+            side,
             condition: head.tag.to_native(),
             buyer: party(buyer, &texts[0]),
             key: party(key, &texts[1]),

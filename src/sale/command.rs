@@ -3,6 +3,7 @@
 use super::ident::{Ident, Text};
 use super::lines::OrderLine;
 use super::orders::State;
+use super::terms::GROUPS_MAX;
 
 /// Nanoseconds since the Unix epoch, as the matcher read them. The sale only ever sees stamps.
 pub type Stamp = u64;
@@ -27,6 +28,30 @@ impl From<Ident> for Party<'_> {
     }
 }
 
+/// What a purchase names beside buyer and item.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Side {
+    /// Number of the channel in the sale whose units it wants; 0 for the common ones.
+    pub channel: u8,
+    /// What stands for the member of each limit group; 0 for none.
+    pub groups: [u128; GROUPS_MAX],
+}
+
+impl Side {
+    /// Nothing.
+    pub const NONE: Side = Side { channel: 0, groups: [0; GROUPS_MAX] };
+
+    /// 64 bits that stand for all of it; 0 for nothing.
+    fn digest(&self) -> u64 {
+        const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing
+        let words = self.groups.iter().flat_map(|group| [*group as u64, (group >> 64) as u64]);
+        words.fold(u64::from(self.channel), |digest, word| {
+            let digest = (digest ^ word).wrapping_mul(GOLDEN);
+            digest ^ digest >> 32
+        })
+    }
+}
+
 /// A purchase.
 #[derive(Clone, Copy, Debug)]
 pub struct Buy<'a> {
@@ -42,6 +67,8 @@ pub struct Buy<'a> {
     pub fill: Fill,
     /// Whether it rather waits than be sold out.
     pub waits: bool,
+    /// What else it names.
+    pub side: Side,
     /// The [`condition`] of the request: part of what the key stands for.
     pub condition: u32,
     /// Who.
@@ -60,6 +87,10 @@ pub struct Basket<'a> {
     pub lines: &'a [OrderLine],
     /// As in [`Buy`], for each line.
     pub max_price: u64,
+    /// As in [`Buy`].
+    pub waits: bool,
+    /// As in [`Buy`].
+    pub side: Side,
     /// As in [`Buy`].
     pub condition: u32,
     /// Who.
@@ -80,9 +111,9 @@ pub enum Fill {
 /// What tells one purchase from another beside item, units and buyer, in 32 bits; 0 for none of it.
 /// `units` are those asked for: an order that is content with fewer does not remember them.
 #[inline]
-pub fn condition(max_price: u64, fill: Fill, units: u32, waits: bool) -> u32 {
+pub fn condition(max_price: u64, fill: Fill, units: u32, waits: bool, side: &Side) -> u32 {
     const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing
-    if max_price == u64::MAX && fill == Fill::All && !waits {
+    if max_price == u64::MAX && fill == Fill::All && !waits && *side == Side::NONE {
         return 0;
     }
     let mut digest = max_price.wrapping_add(1).wrapping_mul(GOLDEN);
@@ -93,6 +124,10 @@ pub fn condition(max_price: u64, fill: Fill, units: u32, waits: bool) -> u32 {
     if waits {
         digest = (digest ^ 1 << 62).wrapping_mul(GOLDEN);
         digest = (digest ^ digest >> 31).wrapping_mul(GOLDEN);
+    }
+    if *side != Side::NONE {
+        digest = (digest ^ side.digest()).wrapping_mul(GOLDEN);
+        digest = (digest ^ digest >> 30).wrapping_mul(GOLDEN);
     }
     (digest >> 32) as u32 | 1
 }
@@ -165,6 +200,11 @@ pub enum Refusal {
     PriceChanged(u64),
     /// The buyer would pass this limit, in units.
     LimitReached(u32),
+    /// Nothing of the item was ever set aside for this channel.
+    UnknownChannel,
+    /// All purchases of this limit group's member would pass the group's limit, in units: the
+    /// group's number, from 1, and the limit.
+    GroupLimit(u8, u32),
     /// Fewer units are free than wanted.
     SoldOut,
     /// No such order in the sale.
@@ -191,6 +231,14 @@ pub enum Refusal {
     HoldsLive(u64),
     /// Above the highest number that would do, which is this.
     TooMuch(u64),
+    /// No such wave is planned.
+    UnknownWave,
+    /// The sale has no draw.
+    NoDraw,
+    /// The seed is not the one that was committed to.
+    WrongSeed,
+    /// The time has passed, or lies after the sale's end.
+    BadTime,
     /// A table is full.
     Overloaded,
 }

@@ -219,6 +219,8 @@ impl Shop {
             offer_ms: line.u32(),
             waitlist: line.u32(),
             is_strict: line.take::<1>()[0] != 0,
+            groups: Vec::new(),
+            draw: None,
             opens_at,
             closes_at,
         };

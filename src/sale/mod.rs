@@ -20,6 +20,7 @@
 //! | `ident`, `terms` | the words |
 //! | `hash`, `memory` | what the tables stand on |
 
+mod agenda;
 mod basket;
 mod buyers;
 mod change;
@@ -42,9 +43,10 @@ mod texts;
 mod waiters;
 mod waiting;
 
+pub use agenda::{WAVES_PER_SALE_MAX, Wave};
 pub use command::{
     About, Basket, BasketRefusal, Buy, Command, Fill, Given, OrderView, Outcome, Party, Refusal,
-    Seq, Stamp, Stock, condition,
+    Seq, Side, Stamp, Stock, condition,
 };
 pub use hash::Seed;
 pub use holds::LANES_MAX;
@@ -53,8 +55,8 @@ pub use image::{BadImage, Line};
 pub use lines::{BASKET_LINES_MAX, OrderLine};
 pub use orders::State;
 pub use proof::Totals;
-pub use rule::{Rule, Ruling};
+pub use rule::{Aside, Rule, Ruling};
 pub use shop::{Bounds, Shop};
-pub use show::{Kept, SoldOut};
-pub use stock::Phase;
-pub use terms::{ItemTerms, Name, PRICE_MAX, STOCK_MAX, Terms};
+pub use show::{Drawn, Kept, SoldOut};
+pub use stock::{CHANNELS_PER_SALE_MAX, DrawState, POOLS_PER_SALE_MAX, Phase, PoolView};
+pub use terms::{DrawTerms, GROUPS_MAX, GroupTerms, ItemTerms, Name, PRICE_MAX, STOCK_MAX, Terms};

@@ -8,7 +8,7 @@
 use super::command::{Refusal, Seq, Stamp};
 use super::shop::{Shop, number};
 use super::stock::Sale;
-use super::terms::{PRICE_MAX, STOCK_MAX, Terms};
+use super::terms::{Name, PRICE_MAX, STOCK_MAX, Terms};
 
 /// A command about a sale that is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,18 @@ pub struct Ruling {
     pub item: u16,
     /// What is said.
     pub rule: Rule,
+}
+
+/// Units for those who name a channel: a creator, a platform, a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aside {
+    /// For which; a name that is new to the sale makes a new channel.
+    pub channel: Name,
+    /// How many; 0 to change the time alone.
+    pub units: u64,
+    /// When what is left of the channel's units of this item returns to the common ones; 0 if they
+    /// do not. The last word counts.
+    pub until: Stamp,
 }
 
 /// What is said of a sale, or of one item of it.
@@ -40,6 +52,19 @@ pub enum Rule {
     Withdraw(u64),
     /// The item costs so many minor units from now on.
     Price(u64),
+    /// Free units of the item are set aside for a channel.
+    Aside(Aside),
+    /// The item will get so many units more at that time.
+    Plan {
+        /// How many.
+        units: u64,
+        /// When.
+        at: Stamp,
+    },
+    /// The wave with this id will not come.
+    CallOff(Seq),
+    /// The seed of the draw.
+    Draw([u8; 32]),
 }
 
 impl Shop {
@@ -89,9 +114,11 @@ impl Shop {
         assert!(!self.is_promoting(now), "units are ruled about that belong to those who wait");
         let index = self.index(ruling.sale)?;
         let changes = match ruling.rule {
-            Rule::Add(_) | Rule::Withdraw(_) | Rule::Price(_) => {
-                self.rule_item(now, index, ruling)?
-            }
+            Rule::Add(_)
+            | Rule::Withdraw(_)
+            | Rule::Price(_)
+            | Rule::Aside(_)
+            | Rule::Plan { .. } => self.rule_item(now, index, ruling)?,
             rule => self.sales[index].rule(now, rule)?,
         };
         if changes && ruling.rule == Rule::Close && self.sales[index].waiting > 0 {
@@ -142,6 +169,7 @@ impl Shop {
                 }
                 item.price = price;
             }
+            Rule::Aside(_) | Rule::Plan { .. } => return Err(Refusal::BadTime),
             other => unreachable!("{other:?} is about the whole sale"),
         }
         item.assert_balance();
@@ -165,6 +193,8 @@ impl Sale {
             Rule::Pause => self.is_paused = true,
             Rule::Resume => self.is_paused = false,
             Rule::Remove => self.is_removed = true,
+            Rule::Draw(_) => return Err(Refusal::NoDraw),
+            Rule::CallOff(_) => return Err(Refusal::UnknownWave),
             other => unreachable!("{other:?} is about an item"),
         }
         assert!(!self.is_removed || self.held() == 0, "a sale is forgotten with units in holds");

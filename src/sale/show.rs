@@ -1,11 +1,12 @@
 //! What can be read from a shop. Nothing here changes anything.
 
+use super::agenda::Wave;
 use super::command::{About, OrderView, Party, Refusal, Seq, Stamp, Stock};
 use super::ident::{Form, Ident};
 use super::lines::OrderLine;
 use super::orders::Order;
 use super::shop::{Bounds, Shop, number};
-use super::stock::{Item, Phase, Sale};
+use super::stock::{DrawState, Item, Phase, PoolView, Sale};
 use super::terms::{Name, Terms};
 
 /// What is kept of a sale, also after it was removed.
@@ -19,6 +20,17 @@ pub struct Kept<'a> {
     pub is_removed: bool,
     /// Units of its items, in the order of their numbers.
     pub stocks: Vec<Stock>,
+}
+
+/// A draw as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// How far it has come.
+    pub state: DrawState,
+    /// Entries so far, those that left it again among them.
+    pub entries: u32,
+    /// The seed, once it is revealed.
+    pub seed: Option<[u8; 32]>,
 }
 
 /// What a purchase is up against when nothing is free.
@@ -140,6 +152,26 @@ impl Shop {
     /// [`Refusal::UnknownSale`].
     pub fn stocks(&self, sale: u16) -> Result<impl ExactSizeIterator<Item = Stock>, Refusal> {
         Ok(self.sale(sale)?.items.iter().map(Item::shown))
+    }
+
+    /// The channels of a sale, in the order of their numbers, which are dense from 1.
+    pub fn channels(&self, _sale: u16) -> &[Name] {
+        &[]
+    }
+
+    /// What was set aside in a sale, in the order of items and then of channels.
+    pub fn pools(&self, _sale: u16) -> impl Iterator<Item = PoolView> {
+        std::iter::empty()
+    }
+
+    /// What is to come in a sale, in the order of time.
+    pub fn waves(&self, _sale: u16) -> impl Iterator<Item = Wave> {
+        std::iter::empty()
+    }
+
+    /// The draw of a sale at a time; `None` if it has none.
+    pub fn draw(&self, _sale: u16, _now: Stamp) -> Option<Drawn> {
+        None
     }
 
     /// Where a sale stands at a time.

@@ -42,6 +42,42 @@ impl Phase {
     }
 }
 
+/// Channels of one sale.
+pub const CHANNELS_PER_SALE_MAX: usize = 16;
+/// Items and channels of one sale that units were set aside for, counted in pairs.
+pub const POOLS_PER_SALE_MAX: usize = 64;
+
+/// How far a draw has come. The numbers are those of the formats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum DrawState {
+    /// Entries are taken, or will be.
+    Entering = 1,
+    /// No more entries; the seed is not revealed yet.
+    Sealed = 2,
+    /// The seed is revealed, and not all entries have had their turn.
+    Drawing = 3,
+    /// All entries have had their turn: it sells as if there had been no draw.
+    Drawn = 4,
+}
+
+/// Units of an item that were set aside for a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolView {
+    /// Number of the item.
+    pub item: u16,
+    /// Number of the channel.
+    pub channel: u8,
+    /// Units ever set aside.
+    pub set_aside: u64,
+    /// Of these, units nobody has.
+    pub free: u64,
+    /// When what is left returns to the common units; 0 if it does not.
+    pub until: Stamp,
+    /// Whether it has.
+    pub is_swept: bool,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) stock: u64,

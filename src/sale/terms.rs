@@ -64,6 +64,27 @@ pub struct ItemTerms {
     pub limit: u32,
 }
 
+/// Limit groups of one sale.
+pub const GROUPS_MAX: usize = 2;
+
+/// A further key of each purchase (a household, a card, a device) with a limit of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupTerms {
+    /// What the key is called.
+    pub name: Name,
+    /// Units of the sale that all purchases with the same key may have together; at least 1.
+    pub limit: u32,
+}
+
+/// That purchases before a time are entries of a draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrawTerms {
+    /// Until when entries are taken, Unix ns.
+    pub at: u64,
+    /// The BLAKE3 hash of the 32 bytes that the order of the entries will be drawn with.
+    pub commitment: [u8; 32],
+}
+
 /// A new sale. Times are Unix ns, 0 for none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -86,6 +107,10 @@ pub struct Terms {
     /// Whether the first who waits for an item blocks those behind, or else the first that fits is
     /// given what is free.
     pub is_strict: bool,
+    /// Up to [`GROUPS_MAX`] limit groups, with different names.
+    pub groups: Vec<GroupTerms>,
+    /// Whether the first purchases are drawn.
+    pub draw: Option<DrawTerms>,
     /// When it opens by itself; 0 if the operator opens it.
     pub opens_at: u64,
     /// When it ends by itself; 0 if it does not.
