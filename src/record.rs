@@ -9,8 +9,8 @@ pub use replay::{RecordCounts, Replay};
 
 use crate::message::{Cell, Head, LINES_PER_CELL, decode_side, encode_lines, join_text, kind};
 use crate::sale::{
-    About, Aside, Command, Fill, Form, Given, Ident, Name, OrderLine, Party, Rule, Ruling, Shop,
-    Side, Stamp, State, Text, text_len,
+    About, Aside, Command, Event, Fill, Form, Given, Happened, Ident, Name, OrderLine, Party, Rule,
+    Ruling, Shop, Side, Stamp, State, Text, Turn, text_len,
 };
 
 /// The record of a purchase, made from its request.
@@ -63,8 +63,7 @@ pub fn basket(
     Head { tails: (tails as u16).into(), ..buy(request, condition, given, now) }
 }
 
-/// The record of a change to an order: of a kind of [`command`], [`kind::EXPIRE`], [`kind::OFFER`]
-/// or [`kind::LEAVE`].
+/// The record of a change to an order: of a kind of [`command`], or [`kind::EXPIRE`].
 pub fn change(kind: u8, sale: u16, given: &Given, now: Stamp) -> Head {
     let mut head = Head::new(kind);
     head.sale = sale.into();
@@ -72,6 +71,33 @@ pub fn change(kind: u8, sale: u16, given: &Given, now: Stamp) -> Head {
     head.price = given.price.into();
     head.time = now.into();
     head.set_order(given.order);
+    head
+}
+
+/// The record of a change to an order that had its turn among those who wait.
+pub fn turn(turn: &Turn, now: Stamp) -> Head {
+    let state = turn.given.state;
+    let kind = match state {
+        _ if turn.is_drawn => kind::DRAWN,
+        State::Held => kind::OFFER,
+        _ => kind::LEAVE,
+    };
+    let tag = if turn.is_drawn { state as u32 } else { 0 };
+    Head { tag: tag.into(), ..change(kind, turn.sale, &turn.given, now) }
+}
+
+/// The record of something that was planned and has happened.
+pub fn happened(happened: &Happened, now: Stamp) -> Head {
+    let (kind, units) = match happened.event {
+        Event::Surge { units, .. } => (kind::SURGE, units),
+        Event::Sweep { units, .. } => (kind::SWEEP, units),
+    };
+    let (sale, item) = (happened.sale.into(), happened.item.into());
+    let mut head = Head { sale, item, time: now.into(), price: units.into(), ..Head::new(kind) };
+    match happened.event {
+        Event::Surge { wave, .. } => head.set_order(wave),
+        Event::Sweep { channel, .. } => head.tag = u32::from(channel).into(),
+    }
     head
 }
 

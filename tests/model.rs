@@ -6,12 +6,15 @@
 mod naive;
 #[path = "model/rules.rs"]
 mod rules;
+#[path = "model/turns.rs"]
+mod turns;
 
 use doorbuster::sale::{
-    About, Basket, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, OrderLine, PRICE_MAX,
-    Rule, Ruling, STOCK_MAX, Seed, Shop, Terms, condition,
+    About, Aside, Basket, Bounds, Buy, Command, DrawTerms, Fill, Form, GroupTerms, Ident,
+    ItemTerms, Name, OrderLine, PRICE_MAX, PoolView, Rule, Ruling, STOCK_MAX, Seed, Shop, Side,
+    State, Terms, condition,
 };
-use naive::{MS, Naive};
+use naive::{MS, Naive, Order};
 
 /// SplitMix64 (<https://prng.di.unimi.it/splitmix64.c>): small, seeded, the same everywhere.
 struct Random(u64);
@@ -47,6 +50,14 @@ fn terms(random: &mut Random, number: u64, start: u64) -> Terms {
         offer_ms: [4, 20][random.below(2) as usize],
         waitlist: [0, 3, 200][random.below(3) as usize],
         is_strict: random.below(2) == 0,
+        groups: ["card", "device"][..random.below(3) as usize]
+            .iter()
+            .map(|text| GroupTerms { name: name(text), limit: 1 + random.below(4) as u32 })
+            .collect(),
+        draw: (random.below(3) == 0).then(|| DrawTerms {
+            at: start + (4 + random.below(100)) * MS,
+            commitment: *blake3::hash(&SEED).as_bytes(),
+        }),
         opens_at: [0, 0, start + 3 * MS][random.below(3) as usize],
         closes_at: [0, 0, start + 400 * MS][random.below(3) as usize],
     }
@@ -56,10 +67,29 @@ fn removed_name(sale: u16) -> Name {
     name(&format!("sale-{}", sale - 1))
 }
 
+/// What every draw is drawn with.
+const SEED: [u8; 32] = [7; 32];
+
+/// A channel's number, often none; and members of limit groups, sometimes none.
+fn side(random: &mut Random) -> Side {
+    let mut member = || u128::from(random.below(5));
+    let groups = [member(), member()];
+    Side { channel: [0, 0, 0, 1, 2][random.below(5) as usize], groups }
+}
+
 /// Ends are rare, so that there is something to rule.
-fn ruling(random: &mut Random) -> Ruling {
+fn ruling(random: &mut Random, now: u64, seq: u64) -> Ruling {
     let units = [0, 1, 2, 10, STOCK_MAX][random.below(5) as usize];
-    let rule = match random.below(40) {
+    let time = now + [0, MS, 3 * MS, 50 * MS, 600 * MS][random.below(5) as usize];
+    let rule = match random.below(60) {
+        40..=44 => Rule::Plan { units, at: time },
+        45 | 46 => Rule::CallOff(seq.saturating_sub(random.below(30))),
+        47..=49 => Rule::Draw([SEED, SEED, SEED, [8; 32]][random.below(4) as usize]),
+        50.. => Rule::Aside(Aside {
+            channel: name(["creator", "region"][random.below(2) as usize]),
+            units: [0, 1, 2, 5][random.below(4) as usize],
+            until: [0, time][random.below(2) as usize],
+        }),
         0..=5 => Rule::Open,
         6..=9 => Rule::Pause,
         10..=19 => Rule::Resume,
@@ -104,19 +134,26 @@ fn live(seed: u64, commands: u64) -> usize {
                 break;
             }
         }
+        loop {
+            let (real, model) = (shop.happen(now), naive.happen(now));
+            assert_eq!(real, model, "{context}: what was planned");
+            if real.is_none() {
+                break;
+            }
+        }
         // Offers go on while commands are decided, but not past an operator's.
         let is_ruled = step == 3 || random.below(16) == 0;
         let mut offers = if is_ruled { u64::MAX } else { random.below(4) };
         while offers > 0 {
-            let (real, model) = (shop.promote(now).map(|(_, given)| given), naive.promote(now));
-            assert_eq!(real, model, "{context}: offer");
+            let (real, model) = (shop.promote(now), naive.promote(now));
+            assert_eq!(real, model, "{context}: a turn");
             offers = if real.is_none() { 0 } else { offers - 1 };
         }
         if is_ruled {
             let ruling = if step == 3 {
                 Ruling { sale: opened, item: 0, rule: Rule::Open }
             } else {
-                ruling(&mut random)
+                ruling(&mut random, now, naive.seq)
             };
             let (real, model) = (shop.rule(now, &ruling), naive.rule(now, &ruling));
             assert_eq!(real, model, "{context}: {ruling:?}");
@@ -135,6 +172,8 @@ fn live(seed: u64, commands: u64) -> usize {
             order: random.below(naive.seq + 2),
             buyer: [Ident::NONE, ident(random.below(12))][random.below(2) as usize],
         };
+        let side = side(&mut random);
+        let waits = random.below(2) == 0;
         let max_price = [u64::MAX, 1000, 1001, 1002][random.below(4) as usize];
         let units = 1 + random.below(3) as u32;
         let fill = [Fill::All, Fill::UpTo][random.below(2) as usize];
@@ -149,7 +188,9 @@ fn live(seed: u64, commands: u64) -> usize {
                 sale,
                 lines: &lines,
                 max_price,
-                condition: condition(max_price, Fill::All, 0, false),
+                waits,
+                side,
+                condition: condition(max_price, Fill::All, 0, waits, &side),
                 buyer: ident(random.below(12)).into(),
                 key: ident(random.below(commands)).into(),
             };
@@ -162,7 +203,6 @@ fn live(seed: u64, commands: u64) -> usize {
             }
             continue;
         }
-        let waits = random.below(2) == 0;
         let command = match random.below(13) {
             0..=5 => Command::Buy(Buy {
                 sale,
@@ -171,7 +211,8 @@ fn live(seed: u64, commands: u64) -> usize {
                 max_price,
                 fill,
                 waits,
-                condition: condition(max_price, fill, units, waits),
+                side,
+                condition: condition(max_price, fill, units, waits, &side),
                 buyer: ident(random.below(12)).into(),
                 key: ident(random.below(commands)).into(),
             }),
@@ -193,16 +234,25 @@ fn live(seed: u64, commands: u64) -> usize {
 }
 
 fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
-    for ((sale, item), free) in &naive.free {
+    for (sale, item) in naive.free.keys().filter(|p| p.2 == 0).map(|p| (&p.0, &p.1)) {
+        let free = naive.free.iter().filter(|(place, _)| (&place.0, &place.1) == (sale, item));
+        let free = &free.map(|(_, units)| units).sum::<u64>();
         let kept = shop.kept().nth(usize::from(*sale) - 1).expect("a sale that was created");
         let stock = kept.stocks[usize::from(*item) - 1];
         assert_eq!(stock.free, *free, "seed {seed}");
         let is_removed = naive.sales[usize::from(*sale) - 1].is_removed;
         assert_eq!(shop.stock(*sale, *item).is_err(), is_removed, "seed {seed}");
-        let waiting: u64 = naive.queue(*sale, *item).map(|order| order.lines[0].1).sum();
+        let waiting = |order: &Order| order.sale == *sale && order.given.state == State::Waiting;
+        let waiting = naive.sum(Some(*item), waiting);
         assert_eq!(stock.waiting, waiting, "seed {seed}");
         assert_eq!(kept.is_removed, is_removed, "seed {seed}");
         assert_eq!(stock.stock, stock.free + stock.held + stock.confirmed, "seed {seed}");
+    }
+    for (place, pool) in &naive.pools {
+        let is_this = |view: &PoolView| (view.item, view.channel) == (place.1, place.2);
+        let Some(view) = shop.pools(place.0).find(is_this) else { continue };
+        let naive = (naive.free[place], pool.set_aside, pool.until, pool.is_swept);
+        assert_eq!((view.free, view.set_aside, view.until, view.is_swept), naive, "seed {seed}");
     }
     let totals = shop.prove().unwrap_or_else(|why| panic!("seed {seed}: {why}"));
     assert_eq!(totals.orders, naive.orders.len() as u64, "seed {seed}");

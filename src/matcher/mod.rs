@@ -132,7 +132,7 @@ impl Matcher {
             self.shed_after_ns = values.shed_after_ms.saturating_mul(1_000_000);
         }
         let now = self.read_time();
-        let expired = self.expire(now);
+        let expired = self.expire(now) + self.happen(now);
         let promoted = self.promote(now);
         let mut done = expired;
         self.watch_room();
@@ -252,6 +252,18 @@ impl Matcher {
         count
     }
 
+    /// Has happen what was planned for now or before, as far as the journal's ring has room.
+    fn happen(&mut self, now: Stamp) -> usize {
+        let mut count = 0;
+        while self.records.free(1) > TAILS_MAX {
+            let Some((_, happened)) = self.shop.happen(now) else { break };
+            self.records.push(record::happened(&happened, now).into());
+            self.board.take_down(happened.sale, happened.item);
+            count += 1;
+        }
+        count
+    }
+
     /// Offers units to those who wait for them, and has those leave who wait in vain: a slice, so
     /// that commands are decided between. What is free is theirs meanwhile.
     fn promote(&mut self, now: Stamp) -> usize {
@@ -261,11 +273,13 @@ impl Matcher {
             && self.records.free(TAILS_MAX + 1) > TAILS_MAX
             && !self.shop.has_due(now)
         {
-            let Some((sale, given)) = self.shop.promote(now) else { break };
-            let is_offer = given.state == State::Held;
-            let kind = if is_offer { kind::OFFER } else { kind::LEAVE };
-            self.records.push(record::change(kind, sale, &given, now).into());
-            if is_offer { &self.counters.offered } else { &self.counters.left }.add(1);
+            let Some(turn) = self.shop.promote(now) else { break };
+            self.records.push(record::turn(&turn, now).into());
+            match turn.given.state {
+                State::Held => self.counters.offered.add(1),
+                State::Left => self.counters.left.add(1),
+                _ => {}
+            }
             count += 1;
         }
         count

@@ -6,10 +6,13 @@
 use super::Matcher;
 use crate::limits::REPLY_CELLS_MAX;
 use crate::message::{
-    Cell, Head, ItemReply, LINES_PER_CELL, Reply, SaleReply, StockReply, encode_lines, join_text,
-    kind, outcome, text_tail,
+    Cell, Head, ItemReply, LINES_PER_CELL, PoolReply, Reply, SaleReply, StockReply, TermsReply,
+    WaveReply, encode_lines, join_text, kind, outcome, text_tail,
 };
-use crate::sale::{About, Form, Given, Ident, OrderView, Refusal, Stamp, Stock, Text, text_len};
+use crate::sale::{
+    About, Drawn, Form, Given, Ident, OrderView, PoolView, Refusal, Stamp, Stock, Terms, Text,
+    Wave, text_len,
+};
 
 impl Matcher {
     pub(super) fn show_order(&mut self, door: usize, at: usize, head: &Head, now: Stamp) {
@@ -96,7 +99,7 @@ impl Matcher {
         let reply = SaleReply {
             kind: kind::SALE_REPLY,
             outcome: outcome::OK,
-            tails: u16::try_from(stocks.len()).expect("ITEMS_PER_SALE_MAX fits").into(),
+            tails: 0.into(),
             tag: 0.into(),
             opens_at: terms.opens_at.into(),
             closes_at: terms.closes_at.into(),
@@ -109,12 +112,71 @@ impl Matcher {
             zero: [0; 8],
             arrived: head.time,
         };
+        let items = (1..).zip(stocks).map(|(item, stock)| item_reply(item, &stock).into());
+        let (more, seed) = terms_reply(terms, self.shop.draw(sale, now));
+        let pools = self.shop.pools(sale).map(pool_reply);
+        let waves = self.shop.waves(sale).map(wave_reply);
+        let tails = items.chain([more]).chain(seed).chain(pools).chain(waves);
+        let tails: Vec<Cell> = tails.collect();
+        let count = u16::try_from(tails.len()).expect("SALE_CELLS_MAX fits");
         let replies = &mut self.doors[door].replies;
-        replies.push(reply.into());
-        for (item, stock) in (1..).zip(stocks) {
-            replies.push(item_reply(item, &stock).into());
-        }
+        replies.push(SaleReply { tails: count.into(), ..reply }.into());
+        tails.into_iter().for_each(|cell| replies.push(cell));
     }
+}
+
+/// What else there is of the terms, and the seed of a draw that was revealed.
+fn terms_reply(terms: &Terms, draw: Option<Drawn>) -> (Cell, Option<Cell>) {
+    let limit = |index: usize| terms.groups.get(index).map_or(0, |group| group.limit).into();
+    let more = TermsReply {
+        kind: kind::TERMS,
+        is_strict: u8::from(terms.is_strict),
+        draw: draw.map_or(0, |draw| draw.state as u8),
+        groups: terms.groups.len() as u8,
+        offer_ms: terms.offer_ms.into(),
+        waitlist: terms.waitlist.into(),
+        group_limits: [limit(0), limit(1)],
+        entries: draw.map_or(0, |draw| draw.entries).into(),
+        draw_at: terms.draw.map_or(0, |draw| draw.at).into(),
+        commitment: terms.draw.map_or([0; 32], |draw| draw.commitment),
+    };
+    let seed = draw.and_then(|draw| draw.seed).map(|seed| {
+        let mut cell = Cell::ZERO;
+        cell.0[0] = kind::SEED;
+        cell.0[32..].copy_from_slice(&seed);
+        cell
+    });
+    (more.into(), seed)
+}
+
+fn pool_reply(pool: PoolView) -> Cell {
+    let PoolView { item, channel, set_aside, free, until, is_swept } = pool;
+    let reply = PoolReply {
+        kind: kind::POOL,
+        channel,
+        item: item.into(),
+        is_swept: u8::from(is_swept),
+        zero: [0; 3],
+        set_aside: set_aside.into(),
+        free: free.into(),
+        until: until.into(),
+        zeros: [0; 32],
+    };
+    reply.into()
+}
+
+fn wave_reply(wave: Wave) -> Cell {
+    let reply = WaveReply {
+        kind: kind::WAVE,
+        zero: 0,
+        item: wave.item.into(),
+        zeros: [0; 4],
+        wave: wave.id.into(),
+        units: wave.units.into(),
+        at: wave.at.into(),
+        more_zeros: [0; 32],
+    };
+    reply.into()
 }
 
 /// An order as a record's head without its time, its long texts and lines. Returns how many cells.

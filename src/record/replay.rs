@@ -7,6 +7,7 @@ use super::{
     PREFETCH_AHEAD, asked, command, fill, hash_in, idents, party, prefetch, rule, ruling, side,
 };
 use crate::message::{Cell, Head, Lines, NO_MAX_PRICE, decode_terms, kind, lines_in, messages};
+use crate::record;
 use crate::sale::{About, Basket, Buy, Command, Fill, Ident, Refusal, Seq, Shop, Stamp, State};
 
 /// Makes the changes of a journal again.
@@ -62,12 +63,13 @@ impl Replay {
             return Err("time goes backwards".to_owned());
         }
         // A seal decides nothing, so it may stand before the return of a hold that has ended.
-        let decides = !matches!(head.kind, kind::EXPIRE | kind::SEAL);
-        if decides && self.shop.has_due(now) {
-            return Err("a hold that had ended was not returned before".to_owned());
+        let is_due = matches!(head.kind, kind::EXPIRE | kind::SURGE | kind::SWEEP | kind::SEAL);
+        if !is_due && self.shop.has_due(now) {
+            return Err("a hold had ended, or something planned was due, before this".to_owned());
         }
         let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
         match head.kind {
+            kind::WAIT if head.item.to_native() == 0 => self.basket(head, cells, now),
             kind::BUY | kind::WAIT => self.buy(head, cells, now),
             kind::BASKET => self.basket(head, cells, now),
             kind::CONFIRM..=kind::CANCEL => {
@@ -81,15 +83,21 @@ impl Replay {
                 let (_, given) = self.shop.expire(now).ok_or("no hold ends by then")?;
                 same("order", given.order, head.order())
             }
-            kind::OFFER | kind::LEAVE => {
-                let (sale, given) = self.shop.promote(now).ok_or("nobody waits for it")?;
-                let state = if head.kind == kind::OFFER { State::Held } else { State::Left };
-                if given.state != state {
-                    return Err(format!("replayed, the order is {:?}", given.state));
+            kind::OFFER | kind::LEAVE | kind::DRAWN => {
+                let turn = self.shop.promote(now).ok_or("nobody waits for it")?;
+                let replayed = record::turn(&turn, now);
+                same("order", replayed.order(), head.order())?;
+                if replayed != *head {
+                    return Err(format!("replayed, the order is {:?}", turn.given.state));
                 }
-                same("sale", sale, head.sale.to_native())?;
-                same("units", given.units, head.units.to_native())?;
-                same("order", given.order, head.order())
+                Ok(())
+            }
+            kind::SURGE | kind::SWEEP => {
+                let (_, happened) = self.shop.happen(now).ok_or("nothing was planned for then")?;
+                if record::happened(&happened, now) != *head {
+                    return Err(format!("something else was planned: {happened:?}"));
+                }
+                Ok(())
             }
             kind::CREATE => {
                 let terms = decode_terms(cells)?;
@@ -184,6 +192,9 @@ impl Replay {
         let given = self.shop.basket(now, &basket).map_err(|why| self.refused(why.why))?;
         if given.replayed {
             return Err("its key stands for an earlier order".to_owned());
+        }
+        if (given.state == State::Waiting) != (head.kind == kind::WAIT) {
+            return Err(format!("replayed, the order is {:?}", given.state));
         }
         if self.shop.lines(given.order) != lines.all() {
             return Err("its lines or their prices are others".to_owned());

@@ -1,6 +1,6 @@
 //! What the host has planned: units that are to be added, and channels whose rest is to return.
 //!
-//! Invariant: in the order of (time, id), and no time in it has passed when a command is decided.
+//! Invariant: it is in the order of (time, id), and nothing in it is due when a command is decided.
 
 use super::command::{Seq, Stamp};
 
@@ -18,4 +18,97 @@ pub struct Wave {
     pub units: u64,
     /// When.
     pub at: Stamp,
+}
+
+/// What happens by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// So many units are added, as the wave with this id says.
+    Surge {
+        /// The wave.
+        wave: Seq,
+        /// How many.
+        units: u64,
+    },
+    /// The channel's units of the item return to the common ones.
+    Sweep {
+        /// Number of the channel.
+        channel: u8,
+        /// How many were left.
+        units: u64,
+    },
+}
+
+/// That something of the plan has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Happened {
+    /// Number of the sale.
+    pub sale: u16,
+    /// Number of the item.
+    pub item: u16,
+    /// What.
+    pub event: Event,
+}
+
+/// A line of the agenda.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) at: Stamp,
+    /// The seq by which it was entered.
+    pub(super) id: Seq,
+    pub(super) sale: u16,
+    pub(super) item: u16,
+    pub(super) what: What,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// So many units.
+    Surge(u64),
+    /// Of this channel.
+    Sweep(u8),
+}
+
+/// All that is planned.
+#[derive(Default)]
+pub(super) struct Agenda {
+    entries: Vec<Entry>,
+}
+
+impl Agenda {
+    /// A time before which nothing is due.
+    #[inline]
+    pub(super) fn due(&self) -> Stamp {
+        self.entries.first().map_or(Stamp::MAX, |entry| entry.at)
+    }
+
+    pub(super) fn add(&mut self, entry: Entry) {
+        let place =
+            self.entries.partition_point(|known| (known.at, known.id) < (entry.at, entry.id));
+        self.entries.insert(place, entry);
+    }
+
+    /// Takes out what is due next.
+    pub(super) fn take_due(&mut self, now: Stamp) -> Option<Entry> {
+        (self.due() <= now).then(|| self.entries.remove(0))
+    }
+
+    /// Drops what is no more to happen.
+    pub(super) fn drop_if(&mut self, is_off: impl Fn(&Entry) -> bool) {
+        self.entries.retain(|entry| !is_off(entry));
+    }
+
+    /// What is planned for a sale.
+    pub(super) fn of(&self, sale: u16) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.sale == sale)
+    }
+
+    /// The waves of a sale.
+    pub(super) fn waves(&self, sale: u16) -> impl Iterator<Item = Wave> {
+        self.of(sale).filter_map(|entry| {
+            let Entry { at, id, item, what, .. } = *entry;
+            let What::Surge(units) = what else { return None };
+            Some(Wave { id, item, units, at })
+        })
+    }
 }

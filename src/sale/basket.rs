@@ -5,9 +5,14 @@
 
 use super::buyers::Place;
 use super::command::{Basket, BasketRefusal, Given, Refusal, Stamp};
+use super::entering::Hope;
+use super::ident::Ident;
+use super::index::Probe;
 use super::lines::Joined;
 use super::orders::{Order, State};
+use super::pools::COMMON;
 use super::shop::{NS_PER_MS, Shop, given, within};
+use super::stock::{DrawState, Item};
 use super::{Fill, OrderLine};
 
 impl Shop {
@@ -17,9 +22,10 @@ impl Shop {
     /// The first [`Refusal`] that applies, and to which line.
     pub fn basket(&mut self, now: Stamp, basket: &Basket) -> Result<Given, BasketRefusal> {
         self.tick(now);
-        assert!(now < self.holds.due(), "a hold that has ended is still held");
+        self.assert_settled(now);
         let sale_index = self.index(basket.sale)?;
         let sale = &self.sales[sale_index];
+        let channel = basket.side.channel;
         let mut joined = Joined::new(basket.lines);
         let (firsts, len) = (joined.first, joined.len);
         let in_line = |index: usize, why| BasketRefusal { why, line: Some(firsts[index]) };
@@ -27,6 +33,7 @@ impl Shop {
             assert!(line.units > 0);
             let item = sale.items.get(usize::from(line.item).wrapping_sub(1));
             let item = item.ok_or(in_line(index, Refusal::UnknownItem))?;
+            item.source(channel).map_err(|why| in_line(index, why))?;
             line.price = item.price;
         }
         let (key, lines) = (basket.key.ident, joined.lines());
@@ -34,7 +41,8 @@ impl Shop {
         if let Some(slot) = self.orders.find_key(probe, basket.sale, key) {
             return self.basket_again(slot, basket, lines);
         }
-        if now < sale.opens_at {
+        let undrawn = sale.undrawn(now);
+        if now < sale.opens_at || undrawn.is_some_and(|draw| draw != DrawState::Entering) {
             return Err(Refusal::NotOpen.into());
         }
         if sale.is_paused {
@@ -47,6 +55,9 @@ impl Shop {
             return Err(in_line(index, Refusal::PriceChanged(lines[index].price)));
         }
         let place = self.buyers.place(basket.sale, basket.buyer.ident);
+        if undrawn.is_some() && self.buyers.sale_units(place) > 0 {
+            return Err(Refusal::LimitReached(1).into());
+        }
         let item_of = |line: &OrderLine| &sale.items[usize::from(line.item) - 1];
         for (index, line) in lines.iter().enumerate() {
             let limit = item_of(line).limit;
@@ -57,18 +68,32 @@ impl Shop {
         }
         let units = lines.iter().fold(0_u32, |sum, line| sum.saturating_add(line.units));
         within(self.buyers.sale_units(place), units, sale.terms.limit, Fill::All)?;
-        // What is free while somebody waits is theirs.
-        let is_short = |line: &OrderLine| {
-            let item = item_of(line);
-            item.free < u64::from(line.units) || item.queue.live > 0
-        };
-        if let Some(index) = lines.iter().position(is_short) {
+        if basket.side.members() > 0 {
+            self.within_groups(sale, basket.sale, &basket.side, units, Fill::All)?;
+        }
+        let wanted = Wanted { basket, lines, units, found: (place, probe) };
+        if let Some(index) = lines.iter().position(|l| u64::from(l.units) > item_of(l).stock) {
             return Err(in_line(index, Refusal::SoldOut));
+        }
+        if undrawn.is_some() {
+            return Ok(self.enter_basket(&wanted)?);
+        }
+        let open = |item: &Item| item.open_to(item.source(channel).unwrap_or(COMMON));
+        let is_short = |line: &OrderLine| open(item_of(line)) < u64::from(line.units);
+        if let Some(index) = lines.iter().position(is_short) {
+            let is_common = |line: &OrderLine| item_of(line).source(channel) == Ok(COMMON);
+            let may_wait =
+                basket.waits && sale.waiting < sale.terms.waitlist && lines.iter().all(is_common);
+            return if may_wait {
+                Ok(self.wait_basket(&wanted)?)
+            } else {
+                Err(in_line(index, Refusal::SoldOut))
+            };
         }
         if !self.admits
             || !self.orders.has_room()
             || !self.lines.has_room(lines.len())
-            || !self.buyers.has_room(2 + lines.len())
+            || !self.buyers.has_room(2 + lines.len() + basket.side.members())
             || !self.has_text_room(basket.buyer, basket.key)
         {
             return Err(Refusal::Overloaded.into());
@@ -81,42 +106,43 @@ impl Shop {
         self.remember(basket.key);
         let mut order = Order::new(self.change(), key, state);
         (order.sale, order.units, order.condition) = (basket.sale, units, basket.condition);
-        order.buyer = self.give_lines(basket, lines, sale_index, state);
+        order.channel = channel;
+        order.buyer = self.count_lines(basket.sale, basket.buyer.ident, place, lines);
+        for line in lines {
+            let item = &mut self.sales[sale_index].items[usize::from(line.item) - 1];
+            let source = item.source(channel).expect("asked for every line");
+            item.give(source, u64::from(line.units), state);
+        }
         (order.price, order.lines) = (self.lines.add(lines), lines.len() as u8);
         if state == State::Held {
             order.expires_at = now + u64::from(hold_ms) * NS_PER_MS;
             self.held += 1;
         }
         let slot = self.orders.add(probe, order);
+        if basket.side.members() > 0 {
+            self.count_members(slot, &basket.side, units);
+        }
         if state == State::Held {
             self.holds.add(lane, &mut self.orders, slot);
         }
         Ok(self.given(self.orders.at(slot), self.seq, false))
     }
 
-    /// Takes the units of all lines and counts them for the buyer, whose slot it returns.
+    /// Counts the units of all lines for the buyer, whose slot it returns.
     #[inline(always)]
-    fn give_lines(
+    pub(super) fn count_lines(
         &mut self,
-        basket: &Basket,
+        sale: u16,
+        buyer: Ident,
+        mut place: Place,
         lines: &[OrderLine],
-        sale_index: usize,
-        state: State,
     ) -> u32 {
-        let buyer = basket.buyer.ident;
-        let mut place = self.buyers.place(basket.sale, buyer);
         if let (Place::New(probe), [first, _, ..]) = (place, lines) {
-            place = self.buyers.add_with_room(probe, basket.sale, first.item, buyer);
+            place = self.buyers.add_with_room(probe, sale, first.item, buyer);
         }
         for line in lines {
-            let item = &mut self.sales[sale_index].items[usize::from(line.item) - 1];
-            let units = u64::from(line.units);
-            item.free -= units;
-            *(if state == State::Held { &mut item.held } else { &mut item.confirmed }) += units;
-            item.assert_balance();
-            let is_limited = item.limit != 0;
-            let slot =
-                self.buyers.give(place, basket.sale, line.item, buyer, line.units, is_limited);
+            let is_limited = self.item_mut(sale, line.item).limit != 0;
+            let slot = self.buyers.give(place, sale, line.item, buyer, line.units, is_limited);
             place = Place::Known(slot);
         }
         let Place::Known(slot) = place else { unreachable!("it has lines") };
@@ -154,6 +180,32 @@ impl Shop {
             return Given { position: self.position(order), ..given };
         }
         let sum = self.lines.of(order).iter().fold(0_u64, |sum, l| sum.saturating_add(l.sum()));
-        Given { price: sum, ..given(order, seq, replayed) }
+        let position = if order.state() == State::Waiting { self.position(order) } else { 0 };
+        Given { price: sum, position, ..given(order, seq, replayed) }
+    }
+}
+
+/// A basket that could be taken, as far as its buyer is concerned.
+pub(super) struct Wanted<'a> {
+    basket: &'a Basket<'a>,
+    /// Its lines, joined and priced.
+    lines: &'a [OrderLine],
+    units: u32,
+    found: (Place, Probe),
+}
+
+impl<'a> Wanted<'a> {
+    /// Whether it rather waits than be sold out.
+    pub(super) fn waits(&self) -> bool {
+        self.basket.waits
+    }
+
+    /// What it is if it is to wait.
+    pub(super) fn hope(&self) -> Hope<'a> {
+        let Basket { sale, condition, buyer, key, ref side, .. } = *self.basket;
+        let mut order = Order::new(0, key.ident, State::Waiting);
+        (order.sale, order.units, order.condition) = (sale, self.units, condition);
+        order.channel = side.channel;
+        Hope { buyer, key, side, found: self.found, order, lines: self.lines }
     }
 }

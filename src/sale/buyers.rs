@@ -179,7 +179,6 @@ impl Buyers {
 
     /// Takes back units that [`give`](Self::give) counted.
     pub(super) fn take(&mut self, slot: u32, item: u16, units: u32, item_has_limit: bool) {
-        let buyer = self.ident(slot);
         let entry = &mut self.entries[slot as usize];
         assert!(entry.sale_units >= units, "a limit given back twice");
         entry.sale_units -= units;
@@ -192,7 +191,7 @@ impl Buyers {
                 *count -= units;
                 return;
             }
-            self.find(sale, item, buyer)
+            self.find(sale, item, self.ident(slot))
         } else {
             return;
         };
@@ -200,6 +199,17 @@ impl Buyers {
         let entry = &mut self.entries[slot as usize];
         assert!(entry.item_units >= units, "a limit given back twice");
         entry.item_units -= units;
+    }
+
+    /// The ident that stands for a member of limit group `index`, counted from 0.
+    pub(super) fn member(index: usize, digest: u128) -> Ident {
+        Ident { form: [Form::FirstGroup, Form::SecondGroup][index], bits: digest }
+    }
+
+    /// Which member of which limit group, counted from 0, a slot counts for.
+    pub(super) fn digest(&self, slot: u32) -> u128 {
+        let entry = &self.entries[slot as usize];
+        u128::from(entry.bits[0]) | u128::from(entry.bits[1]) << 64
     }
 
     /// Adds a buyer who comes with a basket, nothing counted yet, with room for further items

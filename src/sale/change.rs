@@ -4,9 +4,11 @@
 //! Invariant: what was counted when units were given is counted back exactly once, when an order
 //! leaves the states `held` and `confirmed`.
 
-use super::command::{About, Given, Outcome, Refusal, Stamp};
+use super::agenda::{Entry, Event, Happened, What};
+use super::command::{About, Given, Outcome, Refusal, Seq, Stamp};
 use super::orders::{EXTENDED, State};
 use super::shop::{NS_PER_MS, Shop};
+use super::terms::STOCK_MAX;
 
 impl Shop {
     pub(super) fn confirm(&mut self, about: &About) -> Outcome {
@@ -88,10 +90,39 @@ impl Shop {
         Some((self.orders.at(slot).sale, self.give_back(slot, State::Expired)))
     }
 
-    /// Whether a hold ends at or before `now`.
+    /// Whether a hold ends, or something planned happens, at or before `now`.
     #[inline]
     pub fn has_due(&mut self, now: Stamp) -> bool {
+        now >= self.agenda.due() || self.has_hold_due(now)
+    }
+
+    fn has_hold_due(&mut self, now: Stamp) -> bool {
         now >= self.holds.due() && self.holds.find_due(now, &mut self.orders).is_some()
+    }
+
+    /// Has the next happen that was planned for `now` or before, in the order of (time, id).
+    /// Returns the seq and what; `None` when nothing is left, or a hold has to end first.
+    #[inline]
+    pub fn happen(&mut self, now: Stamp) -> Option<(Seq, Happened)> {
+        if now < self.agenda.due() || self.has_hold_due(now) {
+            return None;
+        }
+        let Entry { id, sale, item, what, .. } = self.agenda.take_due(now)?;
+        self.tick(now);
+        let seq = self.change();
+        let place = self.item_mut(sale, item);
+        let event = match what {
+            What::Surge(units) => {
+                let units = units.min(STOCK_MAX - place.stock);
+                place.stock += units;
+                place.free += units;
+                place.assert_balance();
+                Event::Surge { wave: id, units }
+            }
+            What::Sweep(channel) => Event::Sweep { channel, units: place.sweep(channel) },
+        };
+        self.returned(sale, item);
+        Some((seq, Happened { sale, item, event }))
     }
 
     fn give_back(&mut self, slot: u32, to: State) -> Given {
@@ -104,13 +135,11 @@ impl Shop {
         for index in 0..order.line_count() {
             let line = self.lines.line(&order, index);
             let item = self.item_mut(order.sale, line.item);
-            let counted = if from == State::Held { &mut item.held } else { &mut item.confirmed };
-            *counted -= u64::from(line.units);
-            item.free += u64::from(line.units);
-            item.assert_balance();
-            let has_limit = item.limit != 0;
-            self.buyers.take(order.buyer, line.item, line.units, has_limit);
-            self.returned(order.sale, line.item);
+            let is_common = item.take_back(order.channel, u64::from(line.units), from);
+            self.count_back(slot, line);
+            if is_common {
+                self.returned(order.sale, line.item);
+            }
         }
         self.held -= u64::from(from == State::Held);
         self.given(&order, self.seq, false)

@@ -41,6 +41,12 @@ impl Side {
     /// Nothing.
     pub const NONE: Side = Side { channel: 0, groups: [0; GROUPS_MAX] };
 
+    /// How many members it names.
+    #[inline(always)]
+    pub fn members(&self) -> usize {
+        self.groups.iter().filter(|group| **group != 0).count()
+    }
+
     /// 64 bits that stand for all of it; 0 for nothing.
     fn digest(&self) -> u64 {
         const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15; // 2^64 / golden ratio: Fibonacci hashing

@@ -1,6 +1,7 @@
 //! When holds end. All holds of one duration form a lane: a list through the orders themselves, in
 //! the order in which they were given. Time never runs backwards, so a lane is sorted by its end
-//! without any work, and the next hold to end is at the head of some lane.
+//! without any work, and the next hold to end is at the head of some lane. Of those that end at the
+//! same instant the one with the lower id comes first.
 //!
 //! A hold that was confirmed or released stays in its lane until it comes to the head. One that was
 //! extended is moved from there to the end of a lane of extended holds: holds that come from one
@@ -24,11 +25,13 @@ struct Lane {
     tail: u32,
     /// When the hold ends that was put in last; what was extended since ends later.
     last_end: Stamp,
+    /// The hold before those that end then; [`NO_SLOT`] if it has left the lane.
+    before_last: u32,
 }
 
 impl Lane {
     fn new(hold_ms: u32) -> Lane {
-        Lane { hold_ms, head: NO_SLOT, tail: NO_SLOT, last_end: 0 }
+        Lane { hold_ms, head: NO_SLOT, tail: NO_SLOT, last_end: 0, before_last: NO_SLOT }
     }
 
     #[inline(always)]
@@ -37,12 +40,42 @@ impl Lane {
             self.head = slot;
         } else {
             assert!(self.last_end <= end, "a lane is sorted");
+            if self.last_end == end && orders.at(self.tail).id > orders.at(slot).id {
+                return self.insert(orders, slot);
+            }
             orders.at_mut(self.tail).next = slot;
+        }
+        if self.last_end < end {
+            self.before_last = self.tail;
         }
         (self.tail, self.last_end) = (slot, end);
     }
 
+    /// Puts an order before those of the same end that were given later: who was drawn, or waited
+    /// on, is not offered units in the order of ids.
+    #[cold]
+    fn insert(&mut self, orders: &mut Orders, slot: u32) {
+        let id = orders.at(slot).id;
+        let mut before = self.before_last;
+        loop {
+            let next = if before == NO_SLOT { self.head } else { orders.at(before).next };
+            // The last one is later, so this ends.
+            if orders.at(next).id > id {
+                orders.at_mut(slot).next = next;
+                match before {
+                    NO_SLOT => self.head = slot,
+                    before => orders.at_mut(before).next = slot,
+                }
+                return;
+            }
+            before = next;
+        }
+    }
+
     fn pop(&mut self, orders: &Orders) {
+        if self.head == self.before_last {
+            self.before_last = NO_SLOT;
+        }
         self.head = orders.at(self.head).next;
         if self.head == NO_SLOT {
             (self.tail, self.last_end) = (NO_SLOT, 0);

@@ -21,10 +21,14 @@ pub enum Form {
     /// Any other text. On the wire and in the journal the bits are its first 16 bytes and a text
     /// cell carries the rest; inside the sale they are a digest.
     Long = 5,
+    /// No text, and inside the sale only: what stands for a member of the first limit group.
+    FirstGroup = 6,
+    /// The same for the second.
+    SecondGroup = 7,
 }
 
 impl Form {
-    /// The form with this number, if there is one.
+    /// The form with this number, if there is one that a text can have.
     pub const fn from_number(number: u8) -> Option<Form> {
         Some(match number {
             0 => Form::None,
@@ -112,6 +116,7 @@ impl Ident {
     pub fn is_canonical(&self) -> bool {
         match self.form {
             Form::None => self.bits == 0,
+            Form::FirstGroup | Form::SecondGroup => false,
             Form::Decimal | Form::UuidLower | Form::Long => true,
             Form::Text | Form::UuidUpper => {
                 let mut buffer = [0; TEXT_BYTES_MAX];
@@ -126,7 +131,7 @@ impl Ident {
     #[inline]
     pub fn write_text(&self, out: &mut Text) -> usize {
         match self.form {
-            Form::None => 0,
+            Form::None | Form::FirstGroup | Form::SecondGroup => 0,
             Form::Decimal => write_decimal(self.bits, out),
             Form::Text | Form::Long => {
                 out[..16].copy_from_slice(&self.bits.to_le_bytes());

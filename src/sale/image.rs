@@ -9,23 +9,33 @@
 //! - 1 line: magic 8 bytes, version u32, sales u32, orders u64, seq u64, stamp of the newest change
 //!   u64;
 //! - 2 lines a sale: its name; limit u32, hold_ms u32, opens_at u64, closes_at u64, items u16, bits
-//!   u8, currency 3 bytes, extend_ms, offer_ms, waitlist u32, 1 if it is strict u8;
-//! - 2 lines an item: its name; stock, free, held, confirmed, price u64, limit u32, change of stock
-//!   and of price since the sale was created, u64 (wrapping);
-//! - 2 to 8 lines an order: id, price, expires_at u64, units, condition u32, sale, item u16, state,
-//!   buyer's form, key's form, flags, lines u8; buyer's bits, key's bits u128; each long text;
-//!   the lines of a basket, which has no item and no price of its own, four to a line: price u64,
+//!   u8, currency 3 bytes, extend_ms, offer_ms, waitlist u32, 1 if it is strict u8, the draw's time
+//!   u64, limit groups, channels, 1 if there is a draw, 1 if its seed is revealed, pools, lines of
+//!   the agenda u8;
+//! - 2 lines an item: its name; stock, free to all, held, confirmed, price u64, limit u32, change of
+//!   stock and of price since the sale was created, u64 (wrapping);
+//! - 2 lines a limit group: its name; limit u32;
+//! - 1 line of a draw: its commitment, its seed or zero, 32 bytes each;
+//! - 1 line a channel: its name;
+//! - 1 line a pool: item u16, channel u8, 1 if it is swept u8, set aside, free, until u64;
+//! - 1 line of the agenda: time, id u64, item u16, channel u8 (0 for a wave), units u64;
+//! - 2 to 9 lines an order: id, price, expires_at u64, units, condition u32, sale, item u16, state,
+//!   buyer's form, key's form, flags, lines, channel u8; buyer's bits, key's bits u128; each long
+//!   text; if it counts for members of limit groups what stands for these, u128; the lines of a
+//!   basket, which has no item and no price of its own, four to a line: price u64,
 //!   units u32, item u16, zero u16.
 //!
 //! What was added later lies where there were zeros, and zeros mean that it is not used: the hash
 //! of a state that old commands made stays what it was.
 
-use super::command::Party;
+mod sales;
+
+use super::command::{Party, Side};
 use super::ident::{Form, Ident, Text, text_len};
 use super::lines::{BASKET_LINES_MAX, OrderLine};
-use super::orders::{OFFERED, Order, State};
+use super::orders::{ENTERED, GROUPED, OFFERED, Order, State};
 use super::shop::{Bounds, Shop};
-use super::terms::{ItemTerms, Name, Terms};
+use super::terms::{GROUPS_MAX, Name};
 use super::{Refusal, Seed, Seq};
 
 const MAGIC: [u8; 8] = *b"dbimage\x01";
@@ -95,33 +105,15 @@ impl Shop {
         let head = head.put(&(self.sales.len() as u32).to_le_bytes());
         let head = head.put(&(self.orders.len() as u64).to_le_bytes());
         out(&head.put(&seq.to_le_bytes()).put(&self.changed_at.to_le_bytes()).line());
-        for sale in &self.sales {
-            let terms = &sale.terms;
-            out(terms.name.as_bytes());
-            let line = Writer::default().put(&terms.limit.to_le_bytes());
-            let line = line.put(&terms.hold_ms.to_le_bytes()).put(&terms.opens_at.to_le_bytes());
-            let line = line.put(&terms.closes_at.to_le_bytes());
-            let line = line.put(&(sale.items.len() as u16).to_le_bytes());
-            let line = line.put(&[sale.bits()]).put(&terms.currency);
-            let line = line.put(&terms.extend_ms.to_le_bytes()).put(&terms.offer_ms.to_le_bytes());
-            let line = line.put(&terms.waitlist.to_le_bytes());
-            out(&line.put(&[u8::from(terms.is_strict)]).line());
-            for (item, names) in sale.items.iter().zip(&terms.items) {
-                out(names.sku.as_bytes());
-                let units = [item.stock, item.free, item.held, item.confirmed, item.price];
-                let line = units.iter().fold(Writer::default(), |l, n| l.put(&n.to_le_bytes()));
-                let line = line.put(&item.limit.to_le_bytes());
-                let changes =
-                    [item.stock.wrapping_sub(names.stock), item.price.wrapping_sub(names.price)];
-                out(&changes.iter().fold(line, |l, n| l.put(&n.to_le_bytes())).line());
-            }
+        for (number, sale) in (1..).zip(&self.sales) {
+            self.image_sale(number, sale, &mut out);
         }
-        for order in self.orders.iter() {
-            self.image_order(order, &mut out);
+        for (slot, order) in (0..).zip(self.orders.iter()) {
+            self.image_order(slot, order, &mut out);
         }
     }
 
-    fn image_order(&self, order: &Order, out: &mut impl FnMut(&Line)) {
+    fn image_order(&self, slot: u32, order: &Order, out: &mut impl FnMut(&Line)) {
         let view = self.view(order);
         let price = if order.lines == 0 { order.price } else { 0 };
         let line = Writer::default().put(&order.id.to_le_bytes()).put(&price.to_le_bytes());
@@ -129,13 +121,19 @@ impl Shop {
         let line = line.put(&order.condition.to_le_bytes()).put(&order.sale.to_le_bytes());
         let line = line.put(&order.item.to_le_bytes()).put(&[order.state() as u8]);
         let forms = [view.buyer.ident.form as u8, view.key.ident.form as u8];
-        out(&line.put(&forms).put(&[order.flags, order.lines]).line());
+        out(&line.put(&forms).put(&[order.flags, order.lines, order.channel]).line());
         // The bits of a long ident are keyed by the seed, so they stay out of the image.
         let bits = |party: &Party| if party.text.is_some() { 0 } else { party.ident.bits };
         let line = Writer::default().put(&bits(&view.buyer).to_le_bytes());
         out(&line.put(&bits(&view.key).to_le_bytes()).line());
         for text in [view.buyer.text, view.key.text].into_iter().flatten() {
             out(text);
+        }
+        if order.flags & GROUPED != 0 {
+            let members = self.orders.members(slot);
+            let digests = members.map(|member| member.map_or(0, |slot| self.buyers.digest(slot)));
+            let line = digests.iter().fold(Writer::default(), |l, d| l.put(&d.to_le_bytes()));
+            out(&line.line());
         }
         for four in view.lines.chunks(4) {
             let line = four.iter().fold(Writer::default(), |line, one| {
@@ -187,66 +185,22 @@ impl Shop {
             return Err(BadImage("not an image of version 1".to_owned()));
         }
         let (sales, orders, seq, now) = (head.u32(), head.u64(), head.u64(), head.u64());
+        let mut seeds = Vec::new();
         for _ in 0..sales {
-            shop.restore_sale(&mut lines)?;
+            let seed = shop.restore_sale(&mut lines)?;
+            seeds.extend(seed.map(|seed| (shop.sales.len() as u16, seed)));
         }
         for _ in 0..orders {
             shop.restore_order(&mut lines)?;
         }
         shop.restore_holds();
+        shop.restore_draws(seeds)?;
         (shop.seq, shop.now, shop.changed_at) = (seq, now, now);
         if lines.next().is_some() {
             return Err(BadImage("lines after the last order".to_owned()));
         }
         shop.prove().map_err(BadImage)?;
         Ok(shop)
-    }
-
-    fn restore_sale(&mut self, lines: &mut impl Iterator<Item = Line>) -> Result<(), BadImage> {
-        let name = name(&next(lines)?)?;
-        let line = next(lines)?;
-        let mut line = Reader(&line);
-        let (limit, hold_ms, opens_at, closes_at) =
-            (line.u32(), line.u32(), line.u64(), line.u64());
-        let (count, bits, currency) = (line.u16(), line.take::<1>()[0], line.take::<3>());
-        let mut terms = Terms {
-            name,
-            items: Vec::new(),
-            currency,
-            limit,
-            hold_ms,
-            extend_ms: line.u32(),
-            offer_ms: line.u32(),
-            waitlist: line.u32(),
-            is_strict: line.take::<1>()[0] != 0,
-            groups: Vec::new(),
-            draw: None,
-            opens_at,
-            closes_at,
-        };
-        let mut stocks = Vec::new();
-        for _ in 0..count {
-            let sku = self::name(&next(lines)?)?;
-            let line = next(lines)?;
-            let mut line = Reader(&line);
-            let units = [(); 4].map(|()| line.u64());
-            let (price, limit) = (line.u64(), line.u32());
-            let (stock, first_price) =
-                (units[0].wrapping_sub(line.u64()), price.wrapping_sub(line.u64()));
-            terms.items.push(ItemTerms { sku, stock, price: first_price, limit });
-            stocks.push((units, price));
-        }
-        self.create(0, &terms).map_err(BadImage)?;
-        let sale = self.sales.last_mut().expect("just created");
-        for (item, ([stock, free, held, confirmed], price)) in sale.items.iter_mut().zip(stocks) {
-            (item.stock, item.free, item.price) = (stock, free, price);
-            (item.held, item.confirmed) = (held, confirmed);
-        }
-        if sale.restore(bits) {
-            Ok(())
-        } else {
-            Err(BadImage(format!("sale '{name}': no sale has the bits {bits}")))
-        }
     }
 
     fn restore_order(&mut self, lines: &mut impl Iterator<Item = Line>) -> Result<(), BadImage> {
@@ -270,7 +224,13 @@ impl Shop {
             }
         }
         let [buyer, key] = idents;
-        let [flags, count] = line.take();
+        let [flags, count, channel] = line.take();
+        let mut side = Side { channel, groups: [0; GROUPS_MAX] };
+        if flags & GROUPED != 0 {
+            let digests = next(lines)?;
+            let mut digests = Reader(&digests);
+            side.groups = side.groups.map(|_| digests.u128());
+        }
         if usize::from(count) > BASKET_LINES_MAX {
             return Err(bad("more lines than a basket may have"));
         }
@@ -284,14 +244,14 @@ impl Shop {
             }
         }
         let lacks = !self.orders.has_room()
-            || !self.buyers.has_room(1 + basket.len().max(1))
+            || !self.buyers.has_room(1 + basket.len().max(1) + side.members())
             || !self.lines.has_room(basket.len())
-            || !self.waiters.has_room();
+            || !self.waiters.has_room(basket.len().max(1));
         if lacks {
             return Err(bad("more orders, buyers or lines than fit"));
         }
         let mut order = Order::new(id, key, state);
-        (order.flags, order.lines) = (flags, count);
+        (order.flags, order.lines, order.channel) = (flags, count, channel);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);
         (order.condition, order.expires_at) = (condition, expires_at);
         let counts = matches!(state, State::Held | State::Confirmed | State::Waiting);
@@ -308,7 +268,20 @@ impl Shop {
         }
         let probe = self.orders.key_probe(sale, key);
         let slot = self.orders.add(probe, order);
-        if state == State::Waiting {
+        if side.members() > 0 {
+            let known = usize::from(sale).checked_sub(1).and_then(|at| self.sales.get(at));
+            if known.is_none_or(|sale| sale.terms.groups.is_empty()) {
+                return Err(bad("a member of a limit group that is none"));
+            }
+            self.count_members(slot, &side, if counts { units } else { 0 });
+        }
+        if flags & ENTERED != 0 {
+            if self.sales[usize::from(sale) - 1].draw.is_none() {
+                return Err(bad("an entry of no draw"));
+            }
+            self.count_entry(slot);
+        }
+        if state == State::Waiting && !self.orders.at(slot).is_undrawn() {
             self.enqueue(slot);
         }
         Ok(())
@@ -318,7 +291,7 @@ impl Shop {
     fn restore_holds(&mut self) {
         let is_held = |slot: &u32| self.orders.at(*slot).state() == State::Held;
         let mut slots: Vec<u32> = (0..self.orders.len() as u32).filter(is_held).collect();
-        slots.sort_by_key(|slot| (self.orders.at(*slot).expires_at, *slot));
+        slots.sort_by_key(|slot| (self.orders.at(*slot).expires_at, self.orders.at(*slot).id));
         self.held = slots.len() as u64;
         for slot in slots {
             let order = self.orders.at(slot);

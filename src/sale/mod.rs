@@ -11,6 +11,8 @@
 //! | `basket` | the decision about a basket |
 //! | `change` | what becomes of an order |
 //! | `waiting`, `waiters` | the waiting list |
+//! | `entering`, `draw` | the draw |
+//! | `pools`, `agenda` | what is set aside for channels, what the host has planned |
 //! | `rule` | what an operator says of a sale |
 //! | `show` | what can be read |
 //! | `stock` | a sale's items and their units |
@@ -25,6 +27,8 @@ mod basket;
 mod buyers;
 mod change;
 mod command;
+mod draw;
+mod entering;
 mod hash;
 mod holds;
 mod ident;
@@ -33,6 +37,7 @@ mod index;
 mod lines;
 mod memory;
 mod orders;
+mod pools;
 mod proof;
 mod rule;
 mod shop;
@@ -43,7 +48,7 @@ mod texts;
 mod waiters;
 mod waiting;
 
-pub use agenda::{WAVES_PER_SALE_MAX, Wave};
+pub use agenda::{Event, Happened, WAVES_PER_SALE_MAX, Wave};
 pub use command::{
     About, Basket, BasketRefusal, Buy, Command, Fill, Given, OrderView, Outcome, Party, Refusal,
     Seq, Side, Stamp, Stock, condition,
@@ -60,3 +65,4 @@ pub use shop::{Bounds, Shop};
 pub use show::{Drawn, Kept, SoldOut};
 pub use stock::{CHANNELS_PER_SALE_MAX, DrawState, POOLS_PER_SALE_MAX, Phase, PoolView};
 pub use terms::{DrawTerms, GROUPS_MAX, GroupTerms, ItemTerms, Name, PRICE_MAX, STOCK_MAX, Terms};
+pub use waiting::Turn;

@@ -6,7 +6,8 @@ use bytemuck::{Pod, Zeroable};
 use super::hash::Seed;
 use super::ident::{Form, Ident};
 use super::index::{Index, Probe};
-use super::memory::table;
+use super::memory::{table, untouched_table};
+use super::terms::GROUPS_MAX;
 use super::{Seq, Stamp};
 
 /// Where an order stands. The numbers are those of the formats.
@@ -73,9 +74,11 @@ pub(super) struct Order {
     pub(super) sale: u16,
     /// 0 of a basket.
     pub(super) item: u16,
-    key_form: u8,
-    state: u8,
-    /// Bits: [`EXTENDED`], [`UP_TO`], [`OFFERED`].
+    /// The key's form in the low half, the state in the high one.
+    form_and_state: u8,
+    /// Number of the channel whose units it has, or is to have; 0 for the common ones.
+    pub(super) channel: u8,
+    /// Bits: [`EXTENDED`] and those below it.
     pub(super) flags: u8,
     /// How many lines it has in a table of their own; 0 for none.
     pub(super) lines: u8,
@@ -88,6 +91,18 @@ pub(super) const UP_TO: u8 = 2;
 /// The one that says that it waited, and its hold was an offer.
 pub(super) const OFFERED: u8 = 4;
 
+/// The one that says that it counts for members of limit groups.
+pub(super) const GROUPED: u8 = 16;
+/// The one that says that it is an entry of a draw.
+pub(super) const ENTERED: u8 = 32;
+/// The one that says that the entry has had its turn.
+pub(super) const DRAWN: u8 = 64;
+/// The one that says that it rather waits than be sold out.
+pub(super) const WAITS: u8 = 128;
+
+const STATE_SHIFT: u32 = 4;
+const FORM_BITS: u8 = (1 << STATE_SHIFT) - 1;
+
 const _: () = assert!(size_of::<Order>() == 64);
 
 impl Order {
@@ -95,8 +110,7 @@ impl Order {
         Order {
             id,
             key: [key.bits as u64, (key.bits >> 64) as u64],
-            key_form: key.form as u8,
-            state: state as u8,
+            form_and_state: key.form as u8 | (state as u8) << STATE_SHIFT,
             next: NO_SLOT,
             ..Order::zeroed()
         }
@@ -104,17 +118,23 @@ impl Order {
 
     #[inline]
     pub(super) fn state(&self) -> State {
-        State::from_number(self.state).expect("only states are stored")
+        State::from_number(self.form_and_state >> STATE_SHIFT).expect("only states are stored")
     }
 
     #[inline]
     pub(super) fn set_state(&mut self, state: State) {
-        self.state = state as u8;
+        self.form_and_state = self.form_and_state & FORM_BITS | (state as u8) << STATE_SHIFT;
     }
 
     #[inline]
     pub(super) fn is_extended(&self) -> bool {
         self.flags & EXTENDED != 0
+    }
+
+    /// Whether it is an entry of a draw that has not had its turn.
+    #[inline]
+    pub(super) fn is_undrawn(&self) -> bool {
+        self.state() == State::Waiting && self.flags & (ENTERED | DRAWN) == ENTERED
     }
 
     /// Lines it has, here or there.
@@ -124,7 +144,8 @@ impl Order {
     }
 
     pub(super) fn key(&self) -> Ident {
-        let form = Form::from_number(self.key_form).expect("only forms are stored");
+        let form =
+            Form::from_number(self.form_and_state & FORM_BITS).expect("only forms are stored");
         Ident { form, bits: u128::from(self.key[0]) | u128::from(self.key[1]) << 64 }
     }
 }
@@ -133,6 +154,9 @@ impl Order {
 pub(super) struct Orders {
     seed: Seed,
     slots: Box<[Order]>,
+    /// Of each order that is [`GROUPED`] the slots of its members among the buyers, plus one; 0 for
+    /// none.
+    members: Box<[[u32; GROUPS_MAX]]>,
     len: usize,
     by_key: Index,
     by_id: Index,
@@ -145,6 +169,7 @@ impl Orders {
         Orders {
             seed,
             slots: table(len_max),
+            members: untouched_table(len_max),
             len: 0,
             by_key: Index::new(len_max),
             by_id: Index::new(len_max),
@@ -187,7 +212,9 @@ impl Orders {
         let bits = [key.bits as u64, (key.bits >> 64) as u64];
         self.by_key.find(probe, |slot| {
             let order = &self.slots[slot as usize];
-            order.key == bits && order.key_form == key.form as u8 && order.sale == sale
+            order.key == bits
+                && order.form_and_state & FORM_BITS == key.form as u8
+                && order.sale == sale
         })
     }
 
@@ -210,6 +237,20 @@ impl Orders {
             self.prefetch_id(order.id + IDS_AHEAD);
         }
         slot
+    }
+
+    /// The slots of the members that an order counts for.
+    pub(super) fn members(&self, slot: u32) -> [Option<u32>; GROUPS_MAX] {
+        if self.at(slot).flags & GROUPED == 0 {
+            return [None; GROUPS_MAX];
+        }
+        self.members[slot as usize].map(|member| member.checked_sub(1))
+    }
+
+    /// Says which members an order counts for.
+    pub(super) fn set_members(&mut self, slot: u32, members: [Option<u32>; GROUPS_MAX]) {
+        self.at_mut(slot).flags |= GROUPED;
+        self.members[slot as usize] = members.map(|member| member.map_or(0, |slot| slot + 1));
     }
 
     #[inline(always)]

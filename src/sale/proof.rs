@@ -42,9 +42,10 @@ impl Shop {
         let mut waiting: HashMap<(u16, u16), u64> = HashMap::new();
         let mut of_buyer: HashMap<(u32, u16), u64> = HashMap::new();
         let mut buyers: HashMap<u32, (u16, u64)> = HashMap::new();
+        let mut members: HashMap<(u32, usize), (u16, u64)> = HashMap::new();
         let mut keys = HashSet::new();
         let mut last_id = 0;
-        for order in self.orders.iter() {
+        for (slot, order) in (0..).zip(self.orders.iter()) {
             let id = order.id;
             if id <= last_id || id > self.seq {
                 return Err(format!("order {id} follows order {last_id}: ids must increase"));
@@ -69,6 +70,13 @@ impl Shop {
                 buyer.1 += count;
                 *of_buyer.entry((order.buyer, line.item)).or_default() += count;
             }
+            if matches!(order.state(), State::Held | State::Confirmed | State::Waiting) {
+                for (index, member) in self.orders.members(slot).into_iter().enumerate() {
+                    let Some(member) = member else { continue };
+                    let has = members.entry((member, index)).or_insert((order.sale, 0));
+                    has.1 += u64::from(order.units);
+                }
+            }
             *match order.state() {
                 State::Held => {
                     self.prove_hold(order)?;
@@ -85,6 +93,12 @@ impl Shop {
         totals.buyers = buyers.len() as u64;
         self.prove_stock(&units, &waiting)?;
         self.prove_limits(&buyers, &of_buyer)?;
+        for ((_, index), (sale, has)) in members {
+            let group = &self.sales[usize::from(sale) - 1].terms.groups[index];
+            if has > u64::from(group.limit) {
+                return Err(format!("a member of '{}' in sale {sale} has {has} units", group.name));
+            }
+        }
         Ok(totals)
     }
 
@@ -111,10 +125,12 @@ impl Shop {
                 let sku = &sale.terms.items[index].sku;
                 let name = format!("sale '{}', item '{sku}'", sale.terms.name);
                 let waited_for = waiting.get(&numbers).copied().unwrap_or_default();
-                if (held, confirmed, waited_for) != (item.held, item.confirmed, item.queue.units) {
+                let counted = (item.held, item.confirmed, item.queue.units + item.entered);
+                if (held, confirmed, waited_for) != counted {
                     return Err(format!("{name}: the orders do not add up to what is counted"));
                 }
-                if held + confirmed > item.stock || item.free != item.stock - held - confirmed {
+                let aside: u64 = item.pools.iter().map(|pool| pool.free).sum();
+                if held + confirmed + aside + item.free != item.stock {
                     return Err(format!("{name}: oversold"));
                 }
             }

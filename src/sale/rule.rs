@@ -5,9 +5,10 @@
 //! Invariant: a price is changed for those who come, never for a hold; stock is taken away only
 //! where nobody has it.
 
+use super::agenda::{Entry, WAVES_PER_SALE_MAX, What};
 use super::command::{Refusal, Seq, Stamp};
 use super::shop::{Shop, number};
-use super::stock::Sale;
+use super::stock::{CHANNELS_PER_SALE_MAX, DrawState, POOLS_PER_SALE_MAX, Sale};
 use super::terms::{Name, PRICE_MAX, STOCK_MAX, Terms};
 
 /// A command about a sale that is there.
@@ -87,7 +88,7 @@ impl Shop {
             ));
         };
         let mut offer_lane = lane;
-        if terms.waitlist > 0 {
+        if terms.waitlist > 0 || terms.draw.is_some() {
             let Some(lane) = self.holds.lane(terms.offer_ms, terms.extend_ms) else {
                 return Err(format!(
                     "offer_ms and extend_ms: too many different ones in use to add {} and {}",
@@ -110,7 +111,7 @@ impl Shop {
     /// The first [`Refusal`] that applies; nothing changed then.
     pub fn rule(&mut self, now: Stamp, ruling: &Ruling) -> Result<Seq, Refusal> {
         self.tick(now);
-        assert!(now < self.holds.due(), "a hold that has ended is still held");
+        self.assert_settled(now);
         assert!(!self.is_promoting(now), "units are ruled about that belong to those who wait");
         let index = self.index(ruling.sale)?;
         let changes = match ruling.rule {
@@ -119,13 +120,29 @@ impl Shop {
             | Rule::Price(_)
             | Rule::Aside(_)
             | Rule::Plan { .. } => self.rule_item(now, index, ruling)?,
+            Rule::CallOff(wave) => {
+                if !self.agenda.waves(ruling.sale).any(|planned| planned.id == wave) {
+                    return Err(Refusal::UnknownWave);
+                }
+                self.agenda.drop_if(|entry| entry.id == wave);
+                true
+            }
             rule => self.sales[index].rule(now, rule)?,
         };
-        if changes && ruling.rule == Rule::Close && self.sales[index].waiting > 0 {
-            self.closing = now;
-        }
-        if changes && matches!(ruling.rule, Rule::Add(_)) {
-            self.returned(ruling.sale, ruling.item);
+        match ruling.rule {
+            _ if !changes => {}
+            // What was planned to be sold will not be.
+            Rule::Close => {
+                let is_wave = |entry: &Entry| matches!(entry.what, What::Surge(_));
+                self.agenda.drop_if(|entry| entry.sale == ruling.sale && is_wave(entry));
+                if self.sales[index].expectant() > 0 {
+                    self.closing = now;
+                }
+            }
+            Rule::Remove => self.agenda.drop_if(|entry| entry.sale == ruling.sale),
+            Rule::Draw(_) => self.look_at_draw(ruling.sale),
+            Rule::Add(_) => self.returned(ruling.sale, ruling.item),
+            _ => {}
         }
         Ok(if changes { self.change() } else { 0 })
     }
@@ -169,15 +186,100 @@ impl Shop {
                 }
                 item.price = price;
             }
-            Rule::Aside(_) | Rule::Plan { .. } => return Err(Refusal::BadTime),
+            Rule::Aside(aside) => return self.set_aside(now, index, ruling.item, &aside),
+            Rule::Plan { units, at } => {
+                let room = STOCK_MAX - item.stock;
+                if at <= now || at >= sale.closes_at {
+                    return Err(Refusal::BadTime);
+                }
+                if units > room {
+                    return Err(Refusal::TooMuch(room));
+                }
+                if self.agenda.waves(ruling.sale).count() >= WAVES_PER_SALE_MAX {
+                    return Err(Refusal::Overloaded);
+                }
+                let (id, what) = (self.seq + 1, What::Surge(units));
+                let Ruling { sale, item, .. } = *ruling;
+                if units > 0 {
+                    self.agenda.add(Entry { at, id, sale, item, what });
+                }
+                return Ok(units > 0);
+            }
             other => unreachable!("{other:?} is about the whole sale"),
         }
         item.assert_balance();
         Ok(item.shown() != before)
     }
+
+    /// Sets free units of an item aside for a channel. Returns whether that changed anything.
+    fn set_aside(
+        &mut self,
+        now: Stamp,
+        index: usize,
+        number: u16,
+        aside: &Aside,
+    ) -> Result<bool, Refusal> {
+        let Aside { channel: name, units, until } = *aside;
+        let sale = &mut self.sales[index];
+        let pools: usize = sale.items.iter().map(|item| item.pools.len()).sum();
+        let item = &mut sale.items[usize::from(number) - 1];
+        let known = sale.channels.iter().position(|known| *known == name);
+        let channel = known.unwrap_or(sale.channels.len()) as u8 + 1;
+        let pool = item.pool(channel).copied();
+        if until != 0 && until <= now || pool.is_some_and(|pool| pool.is_swept) {
+            return Err(Refusal::BadTime);
+        }
+        if units > item.free {
+            return Err(Refusal::NotFree(item.free));
+        }
+        if known.is_none() && sale.channels.len() >= CHANNELS_PER_SALE_MAX
+            || pool.is_none() && pools >= POOLS_PER_SALE_MAX
+        {
+            return Err(Refusal::Overloaded);
+        }
+        if pool.map_or(units == 0, |pool| units == 0 && pool.until == until) {
+            return Ok(false);
+        }
+        // From here it succeeds.
+        if known.is_none() {
+            sale.channels.push(name);
+        }
+        if pool.is_none() {
+            item.add_pool(channel);
+        }
+        item.set_aside(channel, units, until);
+        let (sale, what) = (index as u16 + 1, What::Sweep(channel));
+        let is_this = |e: &Entry| (e.sale, e.item, e.what) == (sale, number, what);
+        self.agenda.drop_if(is_this);
+        if until != 0 {
+            self.agenda.add(Entry { at: until, id: self.seq + 1, sale, item: number, what });
+        }
+        Ok(true)
+    }
 }
 
 impl Sale {
+    /// Takes the seed of the draw. Returns whether that is news.
+    fn reveal(&mut self, now: Stamp, seed: [u8; 32]) -> Result<bool, Refusal> {
+        let is_over = self.is_over(now);
+        let draw = self.draw.as_mut().ok_or(Refusal::NoDraw)?;
+        if !draw.is_seed(&seed) {
+            return Err(Refusal::WrongSeed);
+        }
+        if draw.seed().is_some() {
+            return Ok(false);
+        }
+        if is_over {
+            return Err(Refusal::Closed);
+        }
+        if draw.state(now) == DrawState::Entering {
+            return Err(Refusal::NotOpen);
+        }
+        // From here it succeeds.
+        draw.reveal(seed);
+        Ok(true)
+    }
+
     /// Does what is said of the whole sale. Returns whether that changed it.
     fn rule(&mut self, now: Stamp, rule: Rule) -> Result<bool, Refusal> {
         let (before, is_over) = (self.bits(), self.is_over(now));
@@ -185,7 +287,7 @@ impl Sale {
             Rule::Open | Rule::Pause | Rule::Resume if is_over => return Err(Refusal::Closed),
             Rule::Remove if !is_over => return Err(Refusal::NotClosed),
             Rule::Remove if self.held() > 0 => return Err(Refusal::HoldsLive(self.held())),
-            Rule::Remove if self.waiting > 0 => return Err(Refusal::HoldsLive(0)),
+            Rule::Remove if self.expectant() > 0 => return Err(Refusal::HoldsLive(0)),
             // From here it succeeds.
             Rule::Open if now < self.opens_at => self.open(),
             Rule::Close if !is_over => self.close(),
@@ -193,8 +295,7 @@ impl Sale {
             Rule::Pause => self.is_paused = true,
             Rule::Resume => self.is_paused = false,
             Rule::Remove => self.is_removed = true,
-            Rule::Draw(_) => return Err(Refusal::NoDraw),
-            Rule::CallOff(_) => return Err(Refusal::UnknownWave),
+            Rule::Draw(seed) => return self.reveal(now, seed),
             other => unreachable!("{other:?} is about an item"),
         }
         assert!(!self.is_removed || self.held() == 0, "a sale is forgotten with units in holds");

@@ -8,14 +8,16 @@
 //! Invariants, asserted on every change: for each item `stock = free + held + confirmed`; stamps
 //! never go backwards; no hold that has ended is still held when a command is decided.
 
+use super::agenda::Agenda;
 use super::buyers::Buyers;
-use super::command::{About, Buy, Command, Fill, Given, Outcome, Party, Refusal, Seq, Stamp};
+use super::command::{About, Buy, Command, Fill, Given, Outcome, Party, Refusal, Seq, Side, Stamp};
 use super::hash::Seed;
 use super::holds::Holds;
 use super::ident::{Form, Ident, Text};
-use super::lines::Lines;
+use super::lines::{Lines, OrderLine};
 use super::orders::{Order, Orders, State, UP_TO};
-use super::stock::{Item, Sale};
+use super::stock::{DrawState, Item, Sale};
+use super::terms::GROUPS_MAX;
 use super::texts::Texts;
 use super::waiters::Waiters;
 
@@ -57,6 +59,9 @@ pub struct Shop {
     pub(super) pending: Vec<(u16, u16)>,
     /// No sale in which somebody waits ends before this.
     pub(super) closing: Stamp,
+    /// Sales whose entries have their turns, or are to leave; sorted.
+    pub(super) drawing: Vec<u16>,
+    pub(super) agenda: Agenda,
     pub(super) holds: Holds,
     pub(super) texts: Texts,
     /// Orders in state `held`.
@@ -82,6 +87,8 @@ impl Shop {
             waiters: Waiters::new(bounds.waiters_max),
             pending: Vec::with_capacity(PENDING_USUAL),
             closing: Stamp::MAX,
+            drawing: Vec::new(),
+            agenda: Agenda::default(),
             holds: Holds::new(),
             texts: Texts::new(bounds.long_texts_max),
             held: 0,
@@ -91,10 +98,11 @@ impl Shop {
         }
     }
 
-    /// A time before which no hold ends, and no sale in which somebody waits.
+    /// A time before which no hold ends, no sale in which somebody waits, and nothing planned
+    /// happens.
     #[inline]
     pub fn due(&self) -> Stamp {
-        self.holds.due().min(self.closing)
+        self.holds.due().min(self.closing).min(self.agenda.due())
     }
 
     /// The ident of a long text: bits that stand for all 64 bytes.
@@ -130,11 +138,12 @@ impl Shop {
     }
 
     /// Decides one command at a time that is not before the last one's. All holds that end by then
-    /// must have been taken out by [`expire`](Self::expire).
+    /// must have been taken out by [`expire`](Self::expire), and all that is planned have happened
+    /// by [`happen`](Self::happen).
     #[inline]
     pub fn apply(&mut self, now: Stamp, command: &Command) -> Outcome {
         self.tick(now);
-        assert!(now < self.holds.due(), "a hold that has ended is still held");
+        self.assert_settled(now);
         match command {
             Command::Buy(buy) => self.buy(now, buy),
             Command::Confirm(about) => self.confirm(about),
@@ -144,6 +153,13 @@ impl Shop {
         }
     }
 
+    /// What the clock does is done before anything is decided.
+    #[inline(always)]
+    pub(super) fn assert_settled(&self, now: Stamp) {
+        assert!(now < self.holds.due(), "a hold that has ended is still held");
+        assert!(now < self.agenda.due(), "what was planned has not happened");
+    }
+
     #[inline(always)]
     fn buy(&mut self, now: Stamp, buy: &Buy) -> Outcome {
         assert!(buy.units > 0);
@@ -151,12 +167,14 @@ impl Shop {
         let sale = &self.sales[sale_index];
         let item_index = usize::from(buy.item).wrapping_sub(1);
         let item = sale.items.get(item_index).ok_or(Refusal::UnknownItem)?;
+        let source = item.source(buy.side.channel)?;
         let key = buy.key.ident;
         let probe = self.orders.key_probe(buy.sale, key);
         if let Some(slot) = self.orders.find_key(probe, buy.sale, key) {
             return self.again(slot, buy);
         }
-        if now < sale.opens_at {
+        let undrawn = sale.undrawn(now);
+        if now < sale.opens_at || undrawn.is_some_and(|draw| draw != DrawState::Entering) {
             return Err(Refusal::NotOpen);
         }
         if sale.is_paused {
@@ -169,21 +187,30 @@ impl Shop {
             return Err(Refusal::PriceChanged(item.price));
         }
         let place = self.buyers.place(buy.sale, buy.buyer.ident);
+        if undrawn.is_some() && self.buyers.sale_units(place) > 0 {
+            return Err(Refusal::LimitReached(1));
+        }
         let mut units = buy.units;
         if item.limit != 0 {
             units = within(self.buyers.item_units(place, buy.item), units, item.limit, buy.fill)?;
         }
         units = within(self.buyers.sale_units(place), units, sale.terms.limit, buy.fill)?;
-        if item.free < u64::from(units) || item.queue.live > 0 {
-            // What is free while somebody waits is theirs.
-            if buy.fill == Fill::All || item.free == 0 || item.queue.live > 0 {
-                return self.wait(buy, units, place, probe);
+        if buy.side.groups != Side::NONE.groups {
+            units = self.within_groups(sale, buy.sale, &buy.side, units, buy.fill)?;
+        }
+        if undrawn.is_some() {
+            return self.enter(buy, units, source, (place, probe));
+        }
+        let open = item.open_to(source);
+        if open < u64::from(units) {
+            if buy.fill == Fill::All || open == 0 {
+                return self.wait(buy, units, source, (place, probe));
             }
-            units = item.free as u32;
+            units = open as u32;
         }
         if !self.admits
             || !self.orders.has_room()
-            || !self.buyers.has_room(2)
+            || !self.buyers.has_room(2 + buy.side.members())
             || !self.has_text_room(buy.buyer, buy.key)
         {
             return Err(Refusal::Overloaded);
@@ -194,26 +221,24 @@ impl Shop {
         let state = if hold_ms == 0 { State::Confirmed } else { State::Held };
         let (lane, price, has_limit) = (sale.lane, item.price, item.limit != 0);
         assert!(units > 0 && units <= buy.units);
-        let Buy { sale, item, .. } = *buy;
+        let Buy { sale, item, side, .. } = *buy;
         self.remember(buy.buyer);
         self.remember(buy.key);
         let mut order = Order::new(self.change(), key, state);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);
-        order.condition = buy.condition;
+        (order.condition, order.channel) = (buy.condition, source);
         order.flags = if buy.fill == Fill::UpTo { UP_TO } else { 0 };
         let buyer = buy.buyer.ident;
         order.buyer = self.buyers.give(place, sale, item, buyer, units, has_limit);
-        let item = &mut self.sales[sale_index].items[item_index];
-        item.free -= u64::from(units);
+        self.sales[sale_index].items[item_index].give(source, u64::from(units), state);
         if state == State::Held {
             order.expires_at = now + u64::from(hold_ms) * NS_PER_MS;
-            item.held += u64::from(units);
             self.held += 1;
-        } else {
-            item.confirmed += u64::from(units);
         }
-        item.assert_balance();
         let slot = self.orders.add(probe, order);
+        if side.groups != Side::NONE.groups {
+            self.count_members(slot, &side, units);
+        }
         if state == State::Held {
             self.holds.add(lane, &mut self.orders, slot);
         }
@@ -244,6 +269,54 @@ impl Shop {
             return Err(Refusal::NotYourOrder);
         }
         Ok(slot)
+    }
+
+    /// Units that the limits of its groups' members leave to a purchase.
+    pub(super) fn within_groups(
+        &self,
+        sale: &Sale,
+        number: u16,
+        side: &Side,
+        mut units: u32,
+        fill: Fill,
+    ) -> Result<u32, Refusal> {
+        for (index, (group, digest)) in sale.terms.groups.iter().zip(side.groups).enumerate() {
+            if digest == 0 {
+                continue;
+            }
+            let place = self.buyers.place(number, Buyers::member(index, digest));
+            units = within(self.buyers.sale_units(place), units, group.limit, fill)
+                .map_err(|_| Refusal::GroupLimit(index as u8 + 1, group.limit))?;
+        }
+        Ok(units)
+    }
+
+    /// Counts so many units of an order for the members of its groups.
+    #[cold]
+    pub(super) fn count_members(&mut self, slot: u32, side: &Side, units: u32) {
+        let sale = self.orders.at(slot).sale;
+        let groups = self.sales[usize::from(sale) - 1].terms.groups.len();
+        let mut members = [None; GROUPS_MAX];
+        for (index, digest) in side.groups.into_iter().enumerate().take(groups) {
+            if digest != 0 {
+                let member = Buyers::member(index, digest);
+                let place = self.buyers.place(sale, member);
+                members[index] = Some(self.buyers.give(place, sale, 0, member, units, false));
+            }
+        }
+        if members != [None; GROUPS_MAX] {
+            self.orders.set_members(slot, members);
+        }
+    }
+
+    /// Counts units of an order back: for its buyer, and for the members of its groups.
+    pub(super) fn count_back(&mut self, slot: u32, line: OrderLine) {
+        let Order { sale, buyer, .. } = *self.orders.at(slot);
+        let has_limit = self.item_mut(sale, line.item).limit != 0;
+        self.buyers.take(buyer, line.item, line.units, has_limit);
+        for member in self.orders.members(slot).into_iter().flatten() {
+            self.buyers.take(member, 0, line.units, false);
+        }
     }
 
     pub(super) fn tick(&mut self, now: Stamp) {

@@ -5,6 +5,7 @@ use super::command::{About, OrderView, Party, Refusal, Seq, Stamp, Stock};
 use super::ident::{Form, Ident};
 use super::lines::OrderLine;
 use super::orders::Order;
+use super::pools::Pool;
 use super::shop::{Bounds, Shop, number};
 use super::stock::{DrawState, Item, Phase, PoolView, Sale};
 use super::terms::{Name, Terms};
@@ -155,23 +156,30 @@ impl Shop {
     }
 
     /// The channels of a sale, in the order of their numbers, which are dense from 1.
-    pub fn channels(&self, _sale: u16) -> &[Name] {
-        &[]
+    pub fn channels(&self, sale: u16) -> &[Name] {
+        self.sale(sale).map_or(&[], |sale| &sale.channels)
     }
 
     /// What was set aside in a sale, in the order of items and then of channels.
-    pub fn pools(&self, _sale: u16) -> impl Iterator<Item = PoolView> {
-        std::iter::empty()
+    pub fn pools(&self, sale: u16) -> impl Iterator<Item = PoolView> {
+        let items = self.sale(sale).map_or(&[][..], |sale| &sale.items);
+        (1..).zip(items).flat_map(|(item, place)| {
+            place.pools.iter().map(move |pool| {
+                let Pool { channel, is_swept, set_aside, free, until } = *pool;
+                PoolView { item, channel, set_aside, free, until, is_swept }
+            })
+        })
     }
 
     /// What is to come in a sale, in the order of time.
-    pub fn waves(&self, _sale: u16) -> impl Iterator<Item = Wave> {
-        std::iter::empty()
+    pub fn waves(&self, sale: u16) -> impl Iterator<Item = Wave> {
+        self.agenda.waves(sale)
     }
 
     /// The draw of a sale at a time; `None` if it has none.
-    pub fn draw(&self, _sale: u16, _now: Stamp) -> Option<Drawn> {
-        None
+    pub fn draw(&self, sale: u16, now: Stamp) -> Option<Drawn> {
+        let draw = self.sale(sale).ok()?.draw.as_ref()?;
+        Some(Drawn { state: draw.state(now), entries: draw.len() as u32, seed: draw.seed() })
     }
 
     /// Where a sale stands at a time.
@@ -198,12 +206,14 @@ impl Shop {
     pub fn sold_out(&self, sale: u16, item: u16) -> Option<SoldOut> {
         let sale = self.sale(sale).ok()?;
         let item = sale.items.get(usize::from(item).wrapping_sub(1))?;
-        if item.free > 0 || sale.phase(self.now) != Phase::Open {
+        let sells = sale.phase(self.now) == Phase::Open && sale.undrawn(self.now).is_none();
+        if item.free > 0 || !sells {
             return None;
         }
         let limits = [item.limit, sale.terms.limit].into_iter().filter(|limit| *limit != 0);
         let limit = limits.min().unwrap_or(u32::MAX);
-        Some(SoldOut { until: self.holds.due().min(sale.closes_at), price: item.price, limit })
+        let until = self.holds.due().min(self.agenda.due()).min(sale.closes_at);
+        Some(SoldOut { until, price: item.price, limit })
     }
 
     /// Sale, buyer and key of the order that came so many orders after the first.

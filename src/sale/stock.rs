@@ -2,7 +2,9 @@
 
 use super::Stamp;
 use super::command::Stock;
-use super::terms::Terms;
+use super::draw::Draw;
+use super::pools::Pool;
+use super::terms::{Name, Terms};
 use super::waiters::Queue;
 
 /// Where a sale stands at some time. The numbers are those of the formats.
@@ -81,6 +83,7 @@ pub struct PoolView {
 #[derive(Clone, Debug)]
 pub(super) struct Item {
     pub(super) stock: u64,
+    /// Units that are free to all.
     pub(super) free: u64,
     pub(super) held: u64,
     pub(super) confirmed: u64,
@@ -88,18 +91,26 @@ pub(super) struct Item {
     pub(super) limit: u32,
     /// Who waits for it.
     pub(super) queue: Queue,
+    /// Units that entries of a draw wait for.
+    pub(super) entered: u64,
+    /// Units that are free to those who name a channel only, of all channels together.
+    pub(super) aside: u64,
+    /// What was set aside, for each channel.
+    pub(super) pools: Vec<Pool>,
 }
 
 impl Item {
     pub(super) fn shown(&self) -> Stock {
-        let Item { stock, free, held, confirmed, price, limit, queue } = *self;
-        Stock { stock, free, held, confirmed, waiting: queue.units, price, limit }
+        let Item { stock, held, confirmed, price, limit, .. } = *self;
+        let (free, waiting) = (self.free + self.aside, self.queue.units + self.entered);
+        Stock { stock, free, held, confirmed, waiting, price, limit }
     }
 
     /// Every unit given into the sale is somewhere, and nowhere twice.
     #[inline(always)]
     pub(super) fn assert_balance(&self) {
-        assert_eq!(self.stock, self.free + self.held + self.confirmed, "units came or went");
+        let there = self.free + self.aside + self.held + self.confirmed;
+        assert_eq!(self.stock, there, "units came or went");
     }
 }
 
@@ -121,8 +132,13 @@ pub(super) struct Sale {
     pub(super) lane: u8,
     /// The lane of holds that were offered to those who waited.
     pub(super) offer_lane: u8,
-    /// Orders that wait.
+    /// Orders on the waiting list.
     pub(super) waiting: u32,
+    /// Of these, baskets.
+    pub(super) baskets: u32,
+    /// Names of its channels, in the order of their numbers, from 1.
+    pub(super) channels: Vec<Name>,
+    pub(super) draw: Option<Box<Draw>>,
     pub(super) items: Vec<Item>,
 }
 
@@ -145,6 +161,9 @@ impl Sale {
             price: item.price,
             limit: item.limit,
             queue: Queue::EMPTY,
+            entered: 0,
+            aside: 0,
+            pools: Vec::new(),
         });
         Sale {
             opens_at: or_never(terms.opens_at),
@@ -154,6 +173,9 @@ impl Sale {
             lane,
             offer_lane,
             waiting: 0,
+            baskets: 0,
+            channels: Vec::new(),
+            draw: terms.draw.map(|draw| Box::new(Draw::new(draw))),
             items: items.collect(),
             terms: terms.clone(),
         }
@@ -176,6 +198,17 @@ impl Sale {
         } else {
             Phase::Open
         }
+    }
+
+    /// How far its draw has come; it has sold as any other since it was drawn.
+    pub(super) fn undrawn(&self, now: Stamp) -> Option<DrawState> {
+        let state = self.draw.as_ref()?.state(now);
+        (state != DrawState::Drawn).then_some(state)
+    }
+
+    /// Orders that wait, on the list or for their turn in the draw.
+    pub(super) fn expectant(&self) -> u32 {
+        self.waiting + self.draw.as_ref().map_or(0, |draw| draw.live)
     }
 
     /// Sells from now on.

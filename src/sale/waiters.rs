@@ -2,10 +2,15 @@
 //! queue of one item. A chunk knows how many of its entries still wait and what the least of them
 //! needs, so that places are counted and fits are found by the chunk and not by the entry.
 //!
+//! A basket stands in the queue of each of its items.
+//!
 //! Invariant: a chunk in a queue has an entry that waits; one that has none is free for any queue.
 
 use bytemuck::{Pod, Zeroable};
 
+use hashbrown::HashMap;
+
+use super::lines::BASKET_LINES_MAX;
 use super::memory::untouched_table;
 
 /// No chunk, and in an entry no order.
@@ -67,6 +72,8 @@ impl Queue {
 /// All chunks.
 pub(super) struct Waiters {
     chunks: Box<[Chunk]>,
+    /// Of each basket that waits, by its slot, the chunk in the queue of each of its lines.
+    baskets: HashMap<u32, [u32; BASKET_LINES_MAX]>,
     /// Chunks that were ever used.
     used: usize,
     /// The first of those that are free again.
@@ -76,11 +83,27 @@ pub(super) struct Waiters {
 impl Waiters {
     pub(super) fn new(len_max: usize) -> Waiters {
         let chunks = len_max.div_ceil(PER_CHUNK) + CHUNKS_SPARE;
-        Waiters { chunks: untouched_table(chunks), used: 0, free: NONE }
+        Waiters { chunks: untouched_table(chunks), baskets: HashMap::new(), used: 0, free: NONE }
     }
 
-    pub(super) fn has_room(&self) -> bool {
-        self.free != NONE || self.used < self.chunks.len()
+    /// Whether an order of so many lines can wait.
+    pub(super) fn has_room(&self, lines: usize) -> bool {
+        self.used + lines <= self.chunks.len() || lines == 1 && self.free != NONE
+    }
+
+    /// Notes in which chunks a basket waits.
+    pub(super) fn note_basket(&mut self, slot: u32, chunks: [u32; BASKET_LINES_MAX]) {
+        assert!(self.baskets.insert(slot, chunks).is_none(), "it waits once");
+    }
+
+    /// Forgets a basket that waits no more; returns its chunks.
+    pub(super) fn forget_basket(&mut self, slot: u32) -> [u32; BASKET_LINES_MAX] {
+        self.baskets.remove(&slot).expect("it waits in its chunks")
+    }
+
+    /// The chunks in which a basket waits.
+    pub(super) fn basket(&self, slot: u32) -> &[u32; BASKET_LINES_MAX] {
+        &self.baskets[&slot]
     }
 
     fn at(&mut self, chunk: u32) -> &mut Chunk {
@@ -106,7 +129,10 @@ impl Waiters {
     }
 
     fn lengthen(&mut self, queue: &mut Queue) {
-        assert!(self.has_room(), "the caller checks the bound first");
+        assert!(
+            self.free != NONE || self.used < self.chunks.len(),
+            "the caller checks the bound first"
+        );
         let chunk = if self.free == NONE {
             self.used += 1;
             self.used as u32 - 1
@@ -160,8 +186,13 @@ impl Waiters {
         entry.map(|entry| (entry.slot, entry.need))
     }
 
-    /// The first in a queue who needs no more than what is free.
-    pub(super) fn first_fit(&mut self, queue: &mut Queue, free: u64) -> Option<u32> {
+    /// The first in a queue who needs no more than what is free of it and also `fits` otherwise.
+    pub(super) fn first_fit(
+        &mut self,
+        queue: &mut Queue,
+        free: u64,
+        fits: impl Fn(u32) -> bool,
+    ) -> Option<u32> {
         while queue.cursor != NONE {
             let chunk = self.at(queue.cursor);
             if u64::from(chunk.least) <= free {
@@ -170,7 +201,7 @@ impl Waiters {
                     if entry.slot == NONE {
                         continue;
                     }
-                    if u64::from(entry.need) <= free {
+                    if u64::from(entry.need) <= free && fits(entry.slot) {
                         // What was not looked at may need less.
                         chunk.least = 0;
                         return Some(entry.slot);

@@ -1,79 +1,85 @@
-//! The waiting list: who enters it, who is offered units that return, and who leaves.
+//! The waiting list: who is offered units that return, and who leaves.
 //!
-//! Units that are free while somebody waits belong to those who wait: a purchase is never given
-//! any, and [`promote`](Shop::promote) offers them one after another, in order. It does one offer a
-//! call, so that many can be made in slices with commands decided between: nobody overtakes
-//! meanwhile.
+//! Units that are free to all while somebody waits belong to those who wait: a purchase is never
+//! given any, and [`promote`](Shop::promote) offers them one after another, in order. It does one
+//! offer a call, so that many can be made in slices with commands decided between: nobody overtakes
+//! meanwhile. Entries of a draw have their turns in the same way.
 //!
 //! Invariant: an item whose queue somebody can be taken from is among those to be looked at.
 
-use super::buyers::Place;
-use super::command::{Buy, Fill, Given, Outcome, Refusal, Seq, Stamp};
-use super::index::Probe;
-use super::orders::{NO_SLOT, OFFERED, Order, State, UP_TO};
+use super::command::{Given, Seq, Stamp};
+use super::lines::BASKET_LINES_MAX;
+use super::orders::{DRAWN, NO_SLOT, OFFERED, Order, State, UP_TO, WAITS};
+use super::pools::COMMON;
 use super::shop::{NS_PER_MS, Shop};
 
-impl Shop {
-    /// A purchase of so many units that would be sold out, and rather waits.
-    #[cold]
-    pub(super) fn wait(&mut self, buy: &Buy, units: u32, place: Place, probe: Probe) -> Outcome {
-        let index = self.index(buy.sale)?;
-        let sale = &self.sales[index];
-        let item = &sale.items[usize::from(buy.item) - 1];
-        let need = if buy.fill == Fill::UpTo { 1 } else { units };
-        if !buy.waits || sale.waiting >= sale.terms.waitlist || u64::from(need) > item.stock {
-            return Err(Refusal::SoldOut);
-        }
-        if !self.admits
-            || !self.orders.has_room()
-            || !self.buyers.has_room(2)
-            || !self.waiters.has_room()
-            || !self.has_text_room(buy.buyer, buy.key)
-        {
-            return Err(Refusal::Overloaded);
-        }
-        // From here it succeeds.
-        let (price, has_limit) = (item.price, item.limit != 0);
-        self.remember(buy.buyer);
-        self.remember(buy.key);
-        let mut order = Order::new(self.change(), buy.key.ident, State::Waiting);
-        (order.sale, order.item, order.units, order.price) = (buy.sale, buy.item, units, price);
-        order.condition = buy.condition;
-        order.flags = if buy.fill == Fill::UpTo { UP_TO } else { 0 };
-        let buyer = buy.buyer.ident;
-        order.buyer = self.buyers.give(place, buy.sale, buy.item, buyer, units, has_limit);
-        let slot = self.orders.add(probe, order);
-        self.enqueue(slot);
-        Ok(self.given(self.orders.at(slot), self.seq, false))
-    }
+/// What became of an order that waited, without its buyer's doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// Number of the sale.
+    pub sale: u16,
+    /// The order: held, if units were offered; left; or waiting, as an entry of a draw that was
+    /// given nothing and is on the list now.
+    pub given: Given,
+    /// Whether it was its turn in a draw.
+    pub is_drawn: bool,
+}
 
-    /// Puts an order in state `waiting` at the end of the queue of its item.
+impl Shop {
+    /// Puts an order in state `waiting` at the end of the queue of each of its items.
     pub(super) fn enqueue(&mut self, slot: u32) {
-        let order = self.orders.at_mut(slot);
+        let order = *self.orders.at(slot);
         assert_eq!(order.state(), State::Waiting);
         let sale = &mut self.sales[usize::from(order.sale) - 1];
         sale.waiting += 1;
+        sale.baskets += u32::from(order.lines > 0);
         self.waiting += 1;
         self.closing = self.closing.min(sale.closes_at);
-        let item = &mut sale.items[usize::from(order.item) - 1];
-        let need = if order.flags & UP_TO != 0 { 1 } else { order.units };
-        order.next = self.waiters.push(&mut item.queue, slot, order.units, need);
-        let (sale, item) = (order.sale, order.item);
-        self.look_at(sale, item);
+        let mut chunks = [NO_SLOT; BASKET_LINES_MAX];
+        for (index, chunk) in chunks.iter_mut().enumerate().take(order.line_count()) {
+            let line = self.lines.line(&order, index);
+            let need = if order.flags & UP_TO != 0 { 1 } else { line.units };
+            let item = &mut self.sales[usize::from(order.sale) - 1].items;
+            let queue = &mut item[usize::from(line.item) - 1].queue;
+            *chunk = self.waiters.push(queue, slot, line.units, need);
+            self.look_at(order.sale, line.item);
+        }
+        if order.lines > 0 {
+            self.waiters.note_basket(slot, chunks);
+        } else {
+            self.orders.at_mut(slot).next = chunks[0];
+        }
     }
 
-    /// Takes an order out of the queue of its item.
+    /// Takes an order out of the queue of each of its items, or of the entries of the draw.
     fn dequeue(&mut self, slot: u32) -> Order {
-        let order = self.orders.at_mut(slot);
+        let order = *self.orders.at(slot);
         assert_eq!(order.state(), State::Waiting);
-        let chunk = std::mem::replace(&mut order.next, NO_SLOT);
-        let order = *order;
-        let sale = &mut self.sales[usize::from(order.sale) - 1];
-        sale.waiting -= 1;
         self.waiting -= 1;
-        let queue = &mut sale.items[usize::from(order.item) - 1].queue;
-        self.waiters.remove(queue, chunk, slot, order.units);
-        self.look_at(order.sale, order.item);
+        let sale = &mut self.sales[usize::from(order.sale) - 1];
+        if order.is_undrawn() {
+            sale.draw.as_mut().expect("it has entries").live -= 1;
+            for index in 0..order.line_count() {
+                let line = self.lines.line(&order, index);
+                sale.items[usize::from(line.item) - 1].entered -= u64::from(line.units);
+            }
+            return order;
+        }
+        sale.waiting -= 1;
+        sale.baskets -= u32::from(order.lines > 0);
+        let chunks = if order.lines > 0 {
+            self.waiters.forget_basket(slot)
+        } else {
+            let next = &mut self.orders.at_mut(slot).next;
+            [std::mem::replace(next, NO_SLOT); BASKET_LINES_MAX]
+        };
+        for (index, chunk) in chunks.into_iter().enumerate().take(order.line_count()) {
+            let line = self.lines.line(&order, index);
+            let items = &mut self.sales[usize::from(order.sale) - 1].items;
+            let queue = &mut items[usize::from(line.item) - 1].queue;
+            self.waiters.remove(queue, chunk, slot, line.units);
+            self.look_at(order.sale, line.item);
+        }
         order
     }
 
@@ -99,41 +105,90 @@ impl Shop {
     /// Whether [`promote`](Self::promote) may have something to do at that time.
     #[inline]
     pub fn is_promoting(&self, now: Stamp) -> bool {
-        !self.pending.is_empty() || now >= self.closing
+        !self.pending.is_empty() || !self.drawing.is_empty() || now >= self.closing
     }
 
-    /// Offers units that are free to the next who waits for them, or has the next leave who waits
-    /// in a sale that is over. Returns the sale and what became of the order; `None` when there is
-    /// nobody left of whom that can be said. All holds that end by `now` must have been taken out.
-    pub fn promote(&mut self, now: Stamp) -> Option<(u16, Given)> {
+    /// Has the next entry of a draw its turn, offers units that are free to the next who waits for
+    /// them, or has the next leave who waits in a sale that is over; `None` when there is nobody
+    /// left of whom that can be said. All holds that end by `now` must have been taken out, and all
+    /// that was planned have happened.
+    pub fn promote(&mut self, now: Stamp) -> Option<Turn> {
         if !self.is_promoting(now) {
             return None;
         }
-        assert!(now < self.holds.due(), "a hold that has ended is still held");
+        self.assert_settled(now);
         self.look_at_closed(now);
-        while let Some(&(number, item)) = self.pending.first() {
-            let sale = &mut self.sales[usize::from(number) - 1];
-            let is_over = sale.is_over(now);
-            let is_strict = sale.terms.is_strict;
-            let item = &mut sale.items[usize::from(item) - 1];
-            let next = if is_over {
-                self.waiters.first(&item.queue).map(|(slot, _)| slot)
-            } else if is_strict {
-                let first = self.waiters.first(&item.queue);
-                first.filter(|(_, need)| u64::from(*need) <= item.free).map(|(slot, _)| slot)
-            } else {
-                self.waiters.first_fit(&mut item.queue, item.free)
-            };
-            match next {
+        if let Some(turn) = self.draw_next(now) {
+            return Some(turn);
+        }
+        while let Some(&(sale, item)) = self.pending.first() {
+            match self.first_to_go(sale, item, now) {
                 Some(slot) => {
                     self.tick(now);
+                    let is_over = self.sales[usize::from(sale) - 1].is_over(now);
                     let given = if is_over { self.leave(slot) } else { self.offer(slot, now) };
-                    return Some((number, given));
+                    return Some(Turn { sale, given, is_drawn: false });
                 }
                 None => _ = self.pending.remove(0),
             }
         }
         None
+    }
+
+    /// The slot of the first that waits for an item, among those to be looked at, who can be given
+    /// what is free, or has to leave.
+    fn first_to_go(&mut self, number: u16, item: u16, now: Stamp) -> Option<u32> {
+        let sale = &self.sales[usize::from(number) - 1];
+        let place = &sale.items[usize::from(item) - 1];
+        if sale.is_over(now) {
+            return self.waiters.first(&place.queue).map(|(slot, _)| slot);
+        }
+        if sale.terms.is_strict {
+            let (slot, need) = self.waiters.first(&place.queue)?;
+            return (u64::from(need) <= place.free && self.can_go(slot, true)).then_some(slot);
+        }
+        if sale.baskets == 0 {
+            return self.first_fit(number, item);
+        }
+        // A basket may be the first for one item while another order is before it for the next.
+        let pending = self.pending.iter().filter(|(sale, _)| *sale == number);
+        let items: Vec<u16> = pending.map(|(_, item)| *item).collect();
+        let slots = items.into_iter().filter_map(|item| self.first_fit(number, item));
+        let slots: Vec<u32> = slots.collect();
+        slots.into_iter().min_by_key(|slot| self.orders.at(*slot).id)
+    }
+
+    fn first_fit(&mut self, sale: u16, item: u16) -> Option<u32> {
+        let place = &self.sales[usize::from(sale) - 1].items[usize::from(item) - 1];
+        let (mut queue, free) = (place.queue, place.free);
+        let (orders, lines, sales) = (&self.orders, &self.lines, &self.sales);
+        let fits = |slot: u32| {
+            let order = orders.at(slot);
+            order.lines == 0
+                || lines.of(order).iter().all(|line| {
+                    let items = &sales[usize::from(order.sale) - 1].items;
+                    u64::from(line.units) <= items[usize::from(line.item) - 1].free
+                })
+        };
+        let found = self.waiters.first_fit(&mut queue, free, fits);
+        self.item_mut(sale, item).queue = queue;
+        found
+    }
+
+    /// Whether an order can be given all that it needs of what is free to all: as the first in the
+    /// queue of each of its items, or before all queues.
+    pub(super) fn can_go(&self, slot: u32, is_queued: bool) -> bool {
+        let order = self.orders.at(slot);
+        (0..order.line_count()).all(|index| {
+            let line = self.lines.line(order, index);
+            let item = &self.sales[usize::from(order.sale) - 1].items[usize::from(line.item) - 1];
+            let need = if order.flags & UP_TO != 0 { 1 } else { line.units };
+            let source = item.source(order.channel).expect("its channel was there");
+            let is_first = !is_queued
+                || self.waiters.first(&item.queue).is_some_and(|(first, _)| first == slot);
+            let open = if is_queued { item.free } else { item.open_to(source) };
+            is_first && u64::from(need) <= open
+        })
     }
 
     /// Those who wait in sales that are over are to leave.
@@ -143,39 +198,48 @@ impl Shop {
         }
         self.closing = Stamp::MAX;
         for index in 0..self.sales.len() {
-            let sale = &self.sales[index];
-            if sale.waiting == 0 {
+            let (number, sale) = (index as u16 + 1, &self.sales[index]);
+            if sale.expectant() == 0 {
                 continue;
             }
             if !sale.is_over(now) {
                 self.closing = self.closing.min(sale.closes_at);
                 continue;
             }
-            for item in 0..sale.items.len() {
-                self.look_at(index as u16 + 1, item as u16 + 1);
+            if sale.draw.as_ref().is_some_and(|draw| draw.live > 0) {
+                self.look_at_draw(number);
+            }
+            for item in 0..self.sales[index].items.len() {
+                self.look_at(number, item as u16 + 1);
             }
         }
     }
 
-    fn offer(&mut self, slot: u32, now: Stamp) -> Given {
+    /// Gives an order that waits what it can be given of where its units come from.
+    pub(super) fn offer(&mut self, slot: u32, now: Stamp) -> Given {
         let order = self.dequeue(slot);
         let seq = self.change();
-        let sale = &mut self.sales[usize::from(order.sale) - 1];
+        let sale = &self.sales[usize::from(order.sale) - 1];
         let (offer_ms, lane) = (sale.terms.offer_ms, sale.offer_lane);
-        let item = &mut sale.items[usize::from(order.item) - 1];
-        let units = u64::from(order.units).min(item.free);
-        assert!(units > 0 && (units == u64::from(order.units) || order.flags & UP_TO != 0));
-        item.free -= units;
-        item.held += units;
-        item.assert_balance();
-        let (has_limit, less) = (item.limit != 0, order.units - units as u32);
-        if less > 0 {
-            self.buyers.take(order.buyer, order.item, less, has_limit);
+        let mut given = order.units;
+        for index in 0..order.line_count() {
+            let mut line = self.lines.line(&order, index);
+            let item = self.item_mut(order.sale, line.item);
+            let source = item.source(order.channel).expect("its channel was there");
+            let units = u64::from(line.units).min(item.free_in(source));
+            let is_whole = units == u64::from(line.units);
+            assert!(units > 0 && (is_whole || order.flags & UP_TO != 0));
+            item.give(source, units, State::Held);
+            if !is_whole {
+                given = units as u32;
+                line.units -= given;
+                self.count_back(slot, line);
+            }
         }
         self.held += 1;
         let kept = self.orders.at_mut(slot);
         kept.set_state(State::Held);
-        kept.units = units as u32;
+        kept.units = given;
         kept.flags |= OFFERED;
         kept.expires_at = now + u64::from(offer_ms) * NS_PER_MS;
         self.holds.add(lane, &mut self.orders, slot);
@@ -185,16 +249,52 @@ impl Shop {
     pub(super) fn leave(&mut self, slot: u32) -> Given {
         let order = self.dequeue(slot);
         let seq: Seq = self.change();
-        let has_limit = self.item_mut(order.sale, order.item).limit != 0;
-        self.buyers.take(order.buyer, order.item, order.units, has_limit);
+        for index in 0..order.line_count() {
+            self.count_back(slot, self.lines.line(&order, index));
+        }
         self.orders.at_mut(slot).set_state(State::Left);
         self.given(self.orders.at(slot), seq, false)
     }
 
-    /// The place of a waiting order in its queue, from 1.
+    /// The place of a waiting order in its queue, from 1; of a basket the furthest. 0 before its
+    /// turn in a draw.
     pub(super) fn position(&self, order: &Order) -> u32 {
+        if order.is_undrawn() {
+            return 0;
+        }
         let slot = self.orders.find_id(order.id).expect("it is remembered");
-        let item = &self.sales[usize::from(order.sale) - 1].items[usize::from(order.item) - 1];
-        self.waiters.position(&item.queue, order.next, slot)
+        let place = |index: usize| {
+            let item = self.lines.line(order, index).item;
+            let item = &self.sales[usize::from(order.sale) - 1].items[usize::from(item) - 1];
+            let chunk =
+                if order.lines == 0 { order.next } else { self.waiters.basket(slot)[index] };
+            self.waiters.position(&item.queue, chunk, slot)
+        };
+        (0..order.line_count()).map(place).max().unwrap_or(0)
+    }
+
+    /// Whether an entry that was given nothing goes on the waiting list.
+    pub(super) fn may_wait_on(&self, slot: u32) -> bool {
+        let order = self.orders.at(slot);
+        let sale = &self.sales[usize::from(order.sale) - 1];
+        let is_common = (0..order.line_count()).all(|index| {
+            let item = &sale.items[usize::from(self.lines.line(order, index).item) - 1];
+            item.source(order.channel) == Ok(COMMON)
+        });
+        order.flags & WAITS != 0
+            && is_common
+            && sale.waiting < sale.terms.waitlist
+            && self.waiters.has_room(order.line_count())
+    }
+
+    /// Puts an entry whose turn it was on the waiting list.
+    pub(super) fn wait_on(&mut self, slot: u32) -> Given {
+        self.dequeue(slot);
+        let seq = self.change();
+        let order = self.orders.at_mut(slot);
+        order.flags |= DRAWN;
+        order.channel = COMMON;
+        self.enqueue(slot);
+        self.given(self.orders.at(slot), seq, false)
     }
 }

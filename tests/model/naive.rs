@@ -3,14 +3,23 @@
 use std::collections::{BTreeMap, HashMap};
 
 use doorbuster::sale::{
-    Basket, BasketRefusal, Buy, Command, Fill, Given, Ident, Outcome, Refusal, State, Terms,
+    Basket, BasketRefusal, Buy, Command, DrawState, Fill, Given, Ident, Outcome, Refusal, Side,
+    State, Terms,
 };
 
 pub(super) const MS: u64 = 1_000_000;
 
-/// What a key stands for: items and units, a basket or not, how they are filled, the rest, and
-/// whether it waits.
-pub(super) type Wanted = (Vec<(u16, u64)>, bool, Fill, u32, bool);
+/// What a key stands for.
+#[derive(Clone, PartialEq)]
+pub(super) struct Wanted {
+    /// Items and units.
+    pub(super) lines: Vec<(u16, u64)>,
+    pub(super) is_basket: bool,
+    pub(super) fill: Fill,
+    pub(super) waits: bool,
+    pub(super) side: Side,
+    pub(super) condition: u32,
+}
 
 #[derive(Clone)]
 pub(super) struct Order {
@@ -21,6 +30,17 @@ pub(super) struct Order {
     pub(super) buyer: Ident,
     pub(super) wanted: Wanted,
     pub(super) is_extended: bool,
+    /// It is an entry of a draw that has not had its turn.
+    pub(super) is_undrawn: bool,
+    /// The seq by which it came onto the waiting list.
+    pub(super) listed_at: u64,
+}
+
+impl Order {
+    /// Units of a line without which it waits on.
+    pub(super) fn need(&self, line: &(u16, u64, u64)) -> u64 {
+        if self.wanted.fill == Fill::UpTo { 1 } else { line.1 }
+    }
 }
 
 /// A sale: its terms with the prices in force, and what the operator has said of it.
@@ -31,6 +51,11 @@ pub(super) struct Sale {
     pub(super) is_paused: bool,
     pub(super) is_closed: bool,
     pub(super) is_removed: bool,
+    /// Names of channels in the order of their numbers.
+    pub(super) channels: Vec<String>,
+    pub(super) seed: Option<[u8; 32]>,
+    /// Ids of all who ever entered the draw.
+    pub(super) entries: Vec<u64>,
 }
 
 impl Sale {
@@ -43,12 +68,28 @@ impl Sale {
     }
 }
 
+/// Where units lie: sale, item, channel (0: the common ones).
+pub(super) type Place = (u16, u16, u8);
+
+/// What was set aside for a channel.
+#[derive(Clone, Copy)]
+pub(super) struct Pool {
+    pub(super) set_aside: u64,
+    pub(super) until: u64,
+    pub(super) is_swept: bool,
+}
+
+/// What was planned: time, id, where, and how many units; 0 for a channel's end.
+pub(super) type Plan = (u64, u64, Place, u64);
+
 /// The law, written down once more without any cleverness.
 #[derive(Default)]
 pub(super) struct Naive {
     pub(super) seq: u64,
     pub(super) sales: Vec<Sale>,
-    pub(super) free: HashMap<(u16, u16), u64>,
+    pub(super) free: BTreeMap<Place, u64>,
+    pub(super) pools: BTreeMap<Place, Pool>,
+    pub(super) plans: Vec<Plan>,
     pub(super) orders: BTreeMap<u64, Order>,
     pub(super) keys: HashMap<(u16, u8, u128), u64>,
 }
@@ -57,11 +98,22 @@ impl Naive {
     pub(super) fn create(&mut self, terms: &Terms) {
         self.seq += 1;
         let [is_open, is_paused, is_closed, is_removed] = [false; 4];
-        self.sales.push(Sale { terms: terms.clone(), is_open, is_paused, is_closed, is_removed });
-        let sale = self.sales.len() as u16;
+        let (terms, channels, entries) = (terms.clone(), Vec::new(), Vec::new());
+        let sale = self.sales.len() as u16 + 1;
         for (number, item) in (1..).zip(&terms.items) {
-            self.free.insert((sale, number), item.stock);
+            self.free.insert((sale, number, 0), item.stock);
         }
+        let seed = None;
+        self.sales.push(Sale {
+            terms,
+            is_open,
+            is_paused,
+            is_closed,
+            is_removed,
+            channels,
+            seed,
+            entries,
+        });
     }
 
     pub(super) fn sale(&self, sale: u16) -> Result<usize, Refusal> {
@@ -78,59 +130,62 @@ impl Naive {
         lines.map(|line| line.1).sum()
     }
 
-    pub(super) fn units(&self, sale: u16, item: Option<u16>, buyer: Ident) -> u64 {
+    /// Units of a sale, or of one of its items, in orders that are alive and of somebody.
+    fn units(&self, sale: u16, item: Option<u16>, is_of: impl Fn(&Order) -> bool) -> u64 {
         self.sum(item, |order| {
             order.sale == sale
-                && order.buyer == buyer
+                && is_of(order)
                 && [State::Held, State::Confirmed, State::Waiting].contains(&order.given.state)
         })
     }
 
-    /// Who waits for an item, in the order in which they came.
-    pub(super) fn queue(&self, sale: u16, item: u16) -> impl Iterator<Item = &Order> {
-        self.orders.values().filter(move |order| {
-            (order.sale, order.lines[0].0, order.given.state) == (sale, item, State::Waiting)
+    /// All units that there are of an item.
+    pub(super) fn stock(&self, sale: u16, item: u16) -> u64 {
+        let taken = self.sum(Some(item), |order| {
+            order.sale == sale && [State::Held, State::Confirmed].contains(&order.given.state)
+        });
+        let there = self.free.iter().filter(|(place, _)| (place.0, place.1) == (sale, item));
+        taken + there.map(|(_, units)| units).sum::<u64>()
+    }
+
+    /// Where the units of a purchase that names a channel come from, and go back to.
+    pub(super) fn source(&self, sale: u16, item: u16, channel: u8) -> Result<Place, Refusal> {
+        let common = (sale, item, 0);
+        if channel == 0 {
+            return Ok(common);
+        }
+        let place = (sale, item, channel);
+        let pool = self.pools.get(&place).ok_or(Refusal::UnknownChannel)?;
+        Ok(if pool.is_swept { common } else { place })
+    }
+
+    /// What a newcomer can have of it.
+    pub(super) fn open(&self, place: Place) -> u64 {
+        let is_waited_for = place.2 == 0 && self.queue(place.0, place.1).next().is_some();
+        if is_waited_for { 0 } else { self.free[&place] }
+    }
+
+    pub(super) fn draw_state(&self, sale: u16, now: u64) -> Option<DrawState> {
+        let found = &self.sales[usize::from(sale) - 1];
+        let draw = found.terms.draw?;
+        let is_left = self.orders.values().any(|order| order.sale == sale && order.is_undrawn);
+        Some(match found.seed {
+            None if now < draw.at => DrawState::Entering,
+            None => DrawState::Sealed,
+            Some(_) if is_left => DrawState::Drawing,
+            Some(_) => DrawState::Drawn,
         })
     }
 
-    pub(super) fn position(&self, id: u64) -> u32 {
-        let order = &self.orders[&id];
-        let mut queue = self.queue(order.sale, order.lines[0].0);
-        queue.position(|one| one.given.order == id).map_or(0, |at| at as u32 + 1)
-    }
-
-    /// The first who may be given what is free, or has to leave.
-    pub(super) fn promote(&mut self, now: u64) -> Option<Given> {
-        let mut items: Vec<(u16, u16)> = self.free.keys().copied().collect();
-        items.sort_unstable();
-        for (sale, item) in items {
-            let (free, found) = (self.free[&(sale, item)], &self.sales[usize::from(sale) - 1]);
-            let (is_over, is_strict) = (found.is_over(now), found.terms.is_strict);
-            let offer_ms = u64::from(found.terms.offer_ms);
-            let fits = |order: &&Order| {
-                let need = if order.wanted.2 == Fill::UpTo { 1 } else { order.lines[0].1 };
-                is_over || need <= free
-            };
-            let mut queue: Vec<&Order> = self.queue(sale, item).collect();
-            queue.truncate(if is_strict { 1 } else { usize::MAX });
-            let next = queue.into_iter().find(fits).map(|order| order.given.order);
-            let Some(id) = next else { continue };
-            if is_over {
-                return Some(self.set(id, State::Left));
-            }
-            let order = self.orders.get_mut(&id).expect("it waits");
-            order.lines[0].1 = order.lines[0].1.min(free);
-            order.given.units = order.lines[0].1 as u32;
-            order.given.expires_at = now + offer_ms * MS;
-            *self.free.get_mut(&(sale, item)).expect("an item of the sale") -= order.lines[0].1;
-            return Some(self.set(id, State::Held));
-        }
-        None
-    }
-
     pub(super) fn buy(&mut self, now: u64, buy: &Buy) -> Outcome {
-        let wanted =
-            (vec![(buy.item, u64::from(buy.units))], false, buy.fill, buy.condition, buy.waits);
+        let wanted = Wanted {
+            lines: vec![(buy.item, u64::from(buy.units))],
+            is_basket: false,
+            fill: buy.fill,
+            waits: buy.waits,
+            side: buy.side,
+            condition: buy.condition,
+        };
         let who = (buy.sale, buy.buyer.ident, buy.key.ident);
         self.purchase(now, who, wanted, buy.max_price).map_err(|refused| refused.why)
     }
@@ -148,7 +203,8 @@ impl Naive {
             }
         }
         let who = (basket.sale, basket.buyer.ident, basket.key.ident);
-        let wanted = (lines, true, Fill::All, basket.condition, false);
+        let Basket { waits, side, condition, .. } = *basket;
+        let wanted = Wanted { lines, is_basket: true, fill: Fill::All, waits, side, condition };
         self.purchase(now, who, wanted, basket.max_price).map_err(|refused| BasketRefusal {
             line: refused.line.map(|line| firsts[usize::from(line)]),
             ..refused
@@ -164,11 +220,12 @@ impl Naive {
     ) -> Result<Given, BasketRefusal> {
         let found = self.sales[self.sale(sale)?].clone();
         let terms = &found.terms;
-        let (mut lines, fill) = (Vec::new(), wanted.2);
+        let (mut lines, fill, side) = (Vec::new(), wanted.fill, wanted.side);
         let of = |why: Refusal, line: usize| BasketRefusal { why, line: Some(line as u8) };
-        for (line, (item, units)) in wanted.0.iter().enumerate() {
+        for (line, (item, units)) in wanted.lines.iter().enumerate() {
             let thing = terms.items.get(usize::from(*item).wrapping_sub(1));
             let thing = thing.ok_or(of(Refusal::UnknownItem, line))?;
+            self.source(sale, *item, side.channel).map_err(|why| of(why, line))?;
             lines.push((*item, *units, thing.price));
         }
         if let Some(id) = self.keys.get(&(sale, key.form as u8, key.bits)) {
@@ -178,8 +235,10 @@ impl Naive {
             let again = Given { seq: *id, replayed: true, position, ..order.given };
             return if same { Ok(again) } else { Err(Refusal::KeyReused.into()) };
         }
+        let draw = self.draw_state(sale, now).filter(|state| *state != DrawState::Drawn);
+        let is_entry = draw == Some(DrawState::Entering);
         // What the operator has closed is neither to be opened nor to go on.
-        if !found.is_closed && !found.has_opened(now) {
+        if draw.is_some() && !is_entry || !found.is_closed && !found.has_opened(now) {
             return Err(Refusal::NotOpen.into());
         }
         if !found.is_closed && found.is_paused {
@@ -190,6 +249,10 @@ impl Naive {
         }
         if let Some(line) = lines.iter().position(|line| line.2 > max_price) {
             return Err(of(Refusal::PriceChanged(lines[line].2), line));
+        }
+        let is_theirs = |order: &Order| order.buyer == buyer;
+        if is_entry && self.units(sale, None, is_theirs) > 0 {
+            return Err(Refusal::LimitReached(1).into());
         }
         let within = |has: u64, units: u64, limit: u32| {
             let left = u64::from(limit).saturating_sub(has);
@@ -203,84 +266,70 @@ impl Naive {
         };
         for (index, line) in lines.iter_mut().enumerate() {
             let limit = terms.items[usize::from(line.0) - 1].limit;
-            let has = self.units(sale, Some(line.0), buyer);
+            let has = self.units(sale, Some(line.0), is_theirs);
             line.1 = within(has, line.1, limit).map_err(|why| of(why, index))?;
         }
         let all = lines.iter().map(|line| line.1).sum();
-        let all = within(self.units(sale, None, buyer), all, terms.limit)?;
+        let mut all = within(self.units(sale, None, is_theirs), all, terms.limit)?;
+        for (at, group) in terms.groups.iter().enumerate().filter(|(at, _)| side.groups[*at] != 0) {
+            let is_theirs = |order: &Order| order.wanted.side.groups[at] == side.groups[at];
+            all = within(self.units(sale, None, is_theirs), all, group.limit)
+                .map_err(|_| Refusal::GroupLimit(at as u8 + 1, group.limit))?;
+        }
         if fill == Fill::UpTo {
             lines[0].1 = all;
         }
-        let waits = |line: &(u16, u64, u64)| self.queue(sale, line.0).next().is_some();
-        let need = if fill == Fill::UpTo { 1 } else { lines[0].1 };
-        if wanted.4 && (waits(&lines[0]) || self.free[&(sale, lines[0].0)] < need) {
-            return Ok(self.wait((sale, buyer, key), lines, wanted, need)?);
+        let needs = |line: &(u16, u64, u64)| if fill == Fill::UpTo { 1 } else { line.1 };
+        let never = lines.iter().position(|line| needs(line) > self.stock(sale, line.0));
+        let from = |line: &(u16, u64, u64)| {
+            self.source(sale, line.0, side.channel).expect("asked for every line")
+        };
+        let short = lines.iter().position(|line| self.open(from(line)) < needs(line));
+        let is_common = lines.iter().all(|line| from(line).2 == 0);
+        if let Some(line) = never.filter(|_| wanted.is_basket || is_entry || short.is_some()) {
+            return Err(of(Refusal::SoldOut, line));
         }
-        for (index, line) in lines.iter_mut().enumerate() {
-            let free = self.free[&(sale, line.0)];
-            if waits(line) {
-                return Err(of(Refusal::SoldOut, index));
+        let listed = self.orders.values().filter(|o| o.sale == sale && !o.is_undrawn);
+        let listed = listed.filter(|order| order.given.state == State::Waiting).count();
+        let state = match short {
+            _ if is_entry => State::Waiting,
+            Some(_) if wanted.waits && is_common && listed < terms.waitlist as usize => {
+                State::Waiting
             }
-            if free == 0 || fill == Fill::All && free < line.1 {
-                return Err(of(Refusal::SoldOut, index));
+            Some(line) => return Err(of(Refusal::SoldOut, line)),
+            None if terms.hold_ms > 0 => State::Held,
+            None => State::Confirmed,
+        };
+        if state != State::Waiting {
+            for line in &mut lines {
+                let place = self.source(sale, line.0, side.channel).expect("asked before");
+                let free = self.free.get_mut(&place).expect("a place");
+                line.1 = line.1.min(*free);
+                *free -= line.1;
             }
-            line.1 = line.1.min(free);
-        }
-        for line in &lines {
-            *self.free.get_mut(&(sale, line.0)).expect("an item of the sale") -= line.1;
         }
         self.seq += 1;
-        let held = terms.hold_ms > 0;
-        let is_basket = wanted.1;
+        let is_basket = wanted.is_basket;
+        let held = state == State::Held;
         let given = Given {
             item: if is_basket { 0 } else { lines[0].0 },
             order: self.seq,
             seq: self.seq,
-            state: if held { State::Held } else { State::Confirmed },
+            state,
             units: lines.iter().map(|line| line.1 as u32).sum(),
             price: if is_basket { lines.iter().map(|l| l.1 * l.2).sum() } else { lines[0].2 },
             expires_at: if held { now + u64::from(terms.hold_ms) * MS } else { 0 },
             position: 0,
             replayed: false,
         };
-        self.orders
-            .insert(self.seq, Order { given, sale, lines, buyer, wanted, is_extended: false });
+        let (is_extended, is_undrawn) = (false, is_entry);
+        let listed_at = self.seq;
+        let order = Order { given, sale, lines, buyer, wanted, is_extended, is_undrawn, listed_at };
+        self.orders.insert(self.seq, order);
         self.keys.insert((sale, key.form as u8, key.bits), self.seq);
-        Ok(given)
-    }
-
-    fn wait(
-        &mut self,
-        (sale, buyer, key): (u16, Ident, Ident),
-        lines: Vec<(u16, u64, u64)>,
-        wanted: Wanted,
-        need: u64,
-    ) -> Result<Given, Refusal> {
-        let (item, units, price) = lines[0];
-        let taken = self.sum(Some(item), |order| {
-            order.sale == sale && [State::Held, State::Confirmed].contains(&order.given.state)
-        });
-        let waiting = self.orders.values();
-        let waiting = waiting.filter(|o| o.sale == sale && o.given.state == State::Waiting).count();
-        let most = self.sales[usize::from(sale) - 1].terms.waitlist as usize;
-        if waiting >= most || need > taken + self.free[&(sale, item)] {
-            return Err(Refusal::SoldOut);
+        if is_entry {
+            self.sales[usize::from(sale) - 1].entries.push(self.seq);
         }
-        self.seq += 1;
-        let given = Given {
-            item,
-            order: self.seq,
-            seq: self.seq,
-            state: State::Waiting,
-            units: units as u32,
-            price,
-            expires_at: 0,
-            position: 0,
-            replayed: false,
-        };
-        let is_extended = false;
-        self.orders.insert(self.seq, Order { given, sale, lines, buyer, wanted, is_extended });
-        self.keys.insert((sale, key.form as u8, key.bits), self.seq);
         Ok(Given { position: self.position(self.seq), ..given })
     }
 
@@ -332,9 +381,13 @@ impl Naive {
         self.seq += 1;
         let order = self.orders.get_mut(&id).expect("it was found");
         order.given.state = to;
-        if ![State::Held, State::Confirmed, State::Left].contains(&to) {
+        order.is_undrawn = false;
+        let order = order.clone();
+        if [State::Released, State::Expired, State::Cancelled].contains(&to) {
             for line in &order.lines {
-                *self.free.get_mut(&(order.sale, line.0)).expect("an item of the sale") += line.1;
+                let channel = order.wanted.side.channel;
+                let place = self.source(order.sale, line.0, channel).expect("it was there");
+                *self.free.get_mut(&place).expect("a place") += line.1;
             }
         }
         Given { seq: self.seq, ..order.given }

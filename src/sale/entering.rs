@@ -1,0 +1,188 @@
+//! Who is given nothing yet: purchases that go on the waiting list, and entries of a draw.
+//!
+//! Invariant: what waits counts for limits as what is held does.
+
+use super::OrderLine;
+use super::basket::Wanted;
+use super::buyers::Place;
+use super::command::{Buy, Fill, Given, Outcome, Party, Refusal, Side, Stamp};
+use super::index::Probe;
+use super::orders::{ENTERED, Order, State, UP_TO, WAITS};
+use super::pools::COMMON;
+use super::shop::Shop;
+use super::waiting::Turn;
+
+/// An order that is to wait.
+pub(super) struct Hope<'a> {
+    pub(super) buyer: Party<'a>,
+    pub(super) key: Party<'a>,
+    pub(super) side: &'a Side,
+    /// Its buyer and its key, looked up.
+    pub(super) found: (Place, Probe),
+    /// All but what is set here.
+    pub(super) order: Order,
+    /// The lines of a basket; empty of any other order.
+    pub(super) lines: &'a [OrderLine],
+}
+
+impl Shop {
+    /// A purchase of so many units that would be sold out, and rather waits.
+    #[cold]
+    pub(super) fn wait(
+        &mut self,
+        buy: &Buy,
+        units: u32,
+        source: u8,
+        found: (Place, Probe),
+    ) -> Outcome {
+        let sale = self.sale(buy.sale)?;
+        // Only common units are waited for: a channel's are its own until its time is over.
+        if !buy.waits || source != COMMON || sale.waiting >= sale.terms.waitlist {
+            return Err(Refusal::SoldOut);
+        }
+        let slot = self.hope(self.hope_of(buy, units, COMMON, found)?)?;
+        self.enqueue(slot);
+        Ok(self.given(self.orders.at(slot), self.seq, false))
+    }
+
+    /// A purchase of so many units that is an entry of the draw.
+    #[cold]
+    pub(super) fn enter(
+        &mut self,
+        buy: &Buy,
+        units: u32,
+        source: u8,
+        found: (Place, Probe),
+    ) -> Outcome {
+        let slot = self.hope(self.hope_of(buy, units, source, found)?)?;
+        Ok(self.enter_draw(slot, buy.waits))
+    }
+
+    fn hope_of<'a>(
+        &self,
+        buy: &'a Buy<'a>,
+        units: u32,
+        source: u8,
+        found: (Place, Probe),
+    ) -> Result<Hope<'a>, Refusal> {
+        let item = &self.sale(buy.sale)?.items[usize::from(buy.item) - 1];
+        let need = if buy.fill == Fill::UpTo { 1 } else { units };
+        // Who waits for more than there is waits for nothing.
+        if u64::from(need) > item.stock {
+            return Err(Refusal::SoldOut);
+        }
+        let mut order = Order::new(0, buy.key.ident, State::Waiting);
+        (order.sale, order.item, order.units, order.price) =
+            (buy.sale, buy.item, units, item.price);
+        (order.condition, order.channel) = (buy.condition, source);
+        order.flags = if buy.fill == Fill::UpTo { UP_TO } else { 0 };
+        let (buyer, key, side) = (buy.buyer, buy.key, &buy.side);
+        Ok(Hope { buyer, key, side, found, order, lines: &[] })
+    }
+
+    /// A basket that would be sold out, and rather waits.
+    #[cold]
+    pub(super) fn wait_basket(&mut self, wanted: &Wanted) -> Result<Given, Refusal> {
+        let slot = self.hope(wanted.hope())?;
+        self.enqueue(slot);
+        Ok(self.given(self.orders.at(slot), self.seq, false))
+    }
+
+    /// A basket that is an entry of the draw.
+    #[cold]
+    pub(super) fn enter_basket(&mut self, wanted: &Wanted) -> Result<Given, Refusal> {
+        let slot = self.hope(wanted.hope())?;
+        Ok(self.enter_draw(slot, wanted.waits()))
+    }
+
+    /// Remembers an order that is to wait. Returns its slot.
+    fn hope(&mut self, hope: Hope) -> Result<u32, Refusal> {
+        let Hope { buyer, key, side, found: (place, probe), mut order, lines } = hope;
+        let count = lines.len().max(1);
+        if !self.admits
+            || !self.orders.has_room()
+            || !self.lines.has_room(lines.len())
+            || !self.buyers.has_room(1 + count.max(lines.len() + 1) + side.members())
+            || !self.waiters.has_room(count)
+            || !self.has_text_room(buyer, key)
+        {
+            return Err(Refusal::Overloaded);
+        }
+        // From here it succeeds.
+        self.remember(buyer);
+        self.remember(key);
+        order.id = self.change();
+        if lines.is_empty() {
+            let line = [OrderLine::new(order.item, order.units, order.price)];
+            order.buyer = self.count_lines(order.sale, buyer.ident, place, &line);
+        } else {
+            order.buyer = self.count_lines(order.sale, buyer.ident, place, lines);
+            (order.price, order.lines) = (self.lines.add(lines), lines.len() as u8);
+        }
+        let slot = self.orders.add(probe, order);
+        if side.members() > 0 {
+            self.count_members(slot, side, order.units);
+        }
+        Ok(slot)
+    }
+
+    /// Makes an order that waits an entry of its sale's draw.
+    fn enter_draw(&mut self, slot: u32, waits: bool) -> Given {
+        self.orders.at_mut(slot).flags |= ENTERED | if waits { WAITS } else { 0 };
+        self.count_entry(slot);
+        self.given(self.orders.at(slot), self.seq, false)
+    }
+
+    /// Puts an order that is an entry behind those before it.
+    pub(super) fn count_entry(&mut self, slot: u32) {
+        let order = *self.orders.at(slot);
+        let is_live = order.is_undrawn();
+        let sale = &mut self.sales[usize::from(order.sale) - 1];
+        let draw = sale.draw.as_mut().expect("only sales with a draw have entries");
+        draw.enter(slot, order.id, is_live);
+        if !is_live {
+            return;
+        }
+        for index in 0..order.line_count() {
+            let line = self.lines.line(&order, index);
+            sale.items[usize::from(line.item) - 1].entered += u64::from(line.units);
+        }
+        self.waiting += 1;
+        self.closing = self.closing.min(sale.closes_at);
+    }
+
+    /// The entries of a sale are to have their turns.
+    pub(super) fn look_at_draw(&mut self, sale: u16) {
+        if let Err(at) = self.drawing.binary_search(&sale) {
+            self.drawing.insert(at, sale);
+        }
+    }
+
+    /// Has the next entry its turn: it is given units, waits on, or leaves.
+    pub(super) fn draw_next(&mut self, now: Stamp) -> Option<Turn> {
+        while let Some(&number) = self.drawing.first() {
+            let sale = &mut self.sales[usize::from(number) - 1];
+            let is_over = sale.is_over(now);
+            let draw = sale.draw.as_mut().expect("only sales with a draw are drawn");
+            let Some(slot) = draw.next() else {
+                self.drawing.remove(0);
+                continue;
+            };
+            if !self.orders.at(slot).is_undrawn() {
+                continue;
+            }
+            self.tick(now);
+            let given = if is_over {
+                self.leave(slot)
+            } else if self.can_go(slot, false) {
+                self.offer(slot, now)
+            } else if self.may_wait_on(slot) {
+                self.wait_on(slot)
+            } else {
+                self.leave(slot)
+            };
+            return Some(Turn { sale: number, given, is_drawn: true });
+        }
+        None
+    }
+}
