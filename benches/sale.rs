@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use doorbuster::sale::{
-    Basket, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, OrderLine, Seed, Shop, Terms,
-    condition,
+    Basket, Bounds, Buy, Command, Fill, Form, Ident, ItemTerms, Name, OrderLine, Seed, Shop, Side,
+    Terms, condition,
 };
 
 /// How far ahead of its decision a request's memory is asked for, as the matcher does.
@@ -41,6 +41,8 @@ fn shop(orders_max: usize, buyers_max: usize) -> Shop {
         offer_ms: 0,
         waitlist: 0,
         is_strict: false,
+        groups: Vec::new(),
+        draw: None,
         opens_at: 1,
         closes_at: 0,
     };
@@ -72,7 +74,8 @@ fn decide(shop: &mut Shop, count: u64, buyers: u64) -> Duration {
             max_price: u64::MAX,
             fill: Fill::All,
             waits: false,
-            condition: condition(u64::MAX, Fill::All, 1, false),
+            side: Side::NONE,
+            condition: condition(u64::MAX, Fill::All, 1, false, &Side::NONE),
             buyer: ident(scatter(number % buyers)).into(),
             key: ident(scatter(number)).into(),
         };
@@ -98,7 +101,9 @@ fn baskets(shop: &mut Shop, count: u64) -> Duration {
             sale: 1,
             lines: &lines,
             max_price: u64::MAX,
-            condition: condition(u64::MAX, Fill::All, 0, false),
+            waits: false,
+            side: Side::NONE,
+            condition: condition(u64::MAX, Fill::All, 0, false, &Side::NONE),
             buyer: ident(scatter(number)).into(),
             key: ident(scatter(number)).into(),
         };

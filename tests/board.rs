@@ -93,6 +93,8 @@ fn terms() -> Terms {
         offer_ms: 0,
         waitlist: 0,
         is_strict: false,
+        groups: Vec::new(),
+        draw: None,
         opens_at: 0,
         // Towards the end of the test.
         closes_at: BEGINNING + 50_000 * MS,
@@ -115,8 +117,9 @@ fn the_board_never_answers_otherwise_than_the_matcher_would() {
     println!("seed {seed:#x}");
     let mut draw = |below: u64| mix(&mut seed) % below;
     house.ask(&encode_terms(0, &terms(), 1));
-    let rule_of =
-        |item: u16, what: Rule| Cell::from(rule(&Ruling { sale: 1, item, rule: what }, 1));
+    let rule_of = |item: u16, what: Rule| {
+        rule(&Ruling { sale: 1, item, rule: what }, 1).next().expect("it has a head")
+    };
     house.ask(&[rule_of(0, Rule::Open)]);
     let (mut orders, mut told, mut sold_out, mut given) = (Vec::new(), 0, 0, 0);
     for round in 0..30_000_u64 {

@@ -30,8 +30,15 @@ const BOUNDS: Bounds = Bounds {
 };
 #[path = "matcher/crowd.rs"]
 mod crowd;
+#[path = "matcher/drops.rs"]
+mod drops;
 
 const NOW: u64 = 1_795_809_720_000_000_000;
+
+thread_local! {
+    /// What the matcher's clock shows.
+    static TIME: std::cell::Cell<u64> = const { std::cell::Cell::new(NOW) };
+}
 
 struct House {
     matcher: Matcher,
@@ -60,7 +67,7 @@ impl House {
             records: records_writer,
             journal_bell: bell(),
             room: Room::default(),
-            clock: || NOW,
+            clock: || TIME.get(),
             monotonic: || 1,
             shed_after_ns: u64::MAX,
             counters: Arc::new(CachePadded::default()),
@@ -92,7 +99,8 @@ impl House {
     }
 
     fn rule(&mut self, sale: u16, item: u16, what: Rule) -> Cell {
-        self.ask(&[rule(&Ruling { sale, item, rule: what }, 1).into()])[0]
+        let cells: Vec<Cell> = rule(&Ruling { sale, item, rule: what }, 1).collect();
+        self.ask(&cells)[0]
     }
 
     fn create(&mut self, terms: &Terms) -> Cell {
@@ -130,6 +138,8 @@ fn terms(items: usize) -> Terms {
         offer_ms: 0,
         waitlist: 0,
         is_strict: false,
+        groups: Vec::new(),
+        draw: None,
         opens_at: 0,
         closes_at: 0,
     }
@@ -205,12 +215,15 @@ fn the_largest_sale_is_shown_whole() {
     assert_eq!(house.create(&wanted).reply().order.to_native(), 1);
     let question = Head { sale: 1.into(), ..Head::new(kind::SALE) };
     let cells = house.ask(&[question.into()]);
-    assert_eq!(cells.len(), SALE_CELLS_MAX);
+    // Behind the items come the rest of the terms.
+    assert_eq!(cells.len(), 2 + ITEMS_PER_SALE_MAX);
+    assert!(cells.len() <= SALE_CELLS_MAX);
+    assert_eq!(cells[1 + ITEMS_PER_SALE_MAX].kind(), kind::TERMS);
     let sale = cells[0].sale_reply();
     assert_eq!((sale.state, sale.currency), (Phase::Scheduled as u8, *b"EUR"));
     assert_eq!((sale.limit.to_native(), sale.hold_ms.to_native()), (9, 120_000));
     assert_eq!(sale.after.to_native(), 1);
-    for (index, cell) in cells[1..].iter().enumerate() {
+    for (index, cell) in cells[1..=ITEMS_PER_SALE_MAX].iter().enumerate() {
         let item = cell.item_reply();
         assert_eq!((item.kind, item.item.to_native()), (kind::ITEM, index as u16 + 1));
         assert_eq!(
@@ -351,7 +364,10 @@ fn records_of_rulings_that_the_law_would_not_write_are_refused() {
         let mut replay = Replay::new(Shop::new(BOUNDS, Seed::new([1, 2, 3, 4])), true);
         replay.apply(1, &cells)
     };
-    let record = |item, what| rule(&Ruling { sale: 1, item, rule: what }, NOW);
+    let record = |item, what| {
+        let mut cells = rule(&Ruling { sale: 1, item, rule: what }, NOW);
+        *cells.next().expect("it has a head").head()
+    };
     assert_eq!(replay(&[record(0, Rule::Pause), record(0, Rule::Close)]), Ok(()));
     let refused = |records: &[Head], why: &str| {
         let told = replay(records).expect_err("it breaks the law");

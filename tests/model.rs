@@ -9,6 +9,8 @@ mod rules;
 #[path = "model/turns.rs"]
 mod turns;
 
+use std::collections::BTreeMap;
+
 use doorbuster::sale::{
     About, Aside, Basket, Bounds, Buy, Command, DrawTerms, Fill, Form, GroupTerms, Ident,
     ItemTerms, Name, OrderLine, PRICE_MAX, PoolView, Rule, Ruling, STOCK_MAX, Seed, Shop, Side,
@@ -77,15 +79,21 @@ fn side(random: &mut Random) -> Side {
     Side { channel: [0, 0, 0, 1, 2][random.below(5) as usize], groups }
 }
 
+/// Mostly one that there is, or was.
+fn some_sale(random: &mut Random, sales: usize) -> u16 {
+    let is_any = random.below(10) == 0;
+    if is_any { random.below(5) as u16 } else { 1 + random.below(sales as u64) as u16 }
+}
+
 /// Ends are rare, so that there is something to rule.
-fn ruling(random: &mut Random, now: u64, seq: u64) -> Ruling {
+fn ruling(random: &mut Random, sales: usize, now: u64, seq: u64) -> Ruling {
     let units = [0, 1, 2, 10, STOCK_MAX][random.below(5) as usize];
     let time = now + [0, MS, 3 * MS, 50 * MS, 600 * MS][random.below(5) as usize];
-    let rule = match random.below(60) {
+    let rule = match random.below(62) {
         40..=44 => Rule::Plan { units, at: time },
         45 | 46 => Rule::CallOff(seq.saturating_sub(random.below(30))),
-        47..=49 => Rule::Draw([SEED, SEED, SEED, [8; 32]][random.below(4) as usize]),
-        50.. => Rule::Aside(Aside {
+        47..=51 => Rule::Draw([SEED, SEED, SEED, [8; 32]][random.below(4) as usize]),
+        52.. => Rule::Aside(Aside {
             channel: name(["creator", "region"][random.below(2) as usize]),
             units: [0, 1, 2, 5][random.below(4) as usize],
             until: [0, time][random.below(2) as usize],
@@ -99,11 +107,45 @@ fn ruling(random: &mut Random, now: u64, seq: u64) -> Ruling {
         29..=33 => Rule::Withdraw(units),
         _ => Rule::Price([999, 1000, 1001, PRICE_MAX + 1][random.below(4) as usize]),
     };
-    Ruling { sale: random.below(5) as u16, item: random.below(4) as u16, rule }
+    Ruling { sale: some_sale(random, sales), item: random.below(4) as u16, rule }
+}
+
+/// What has been met, and how often.
+type Seen = BTreeMap<String, u64>;
+
+/// What must be met in a run of the usual length.
+const MET: [&str; 21] = [
+    "Held",
+    "Confirmed",
+    "Waiting",
+    "basket Held",
+    "basket Waiting",
+    "basket SoldOut",
+    "entry",
+    "drawn Held",
+    "drawn Waiting",
+    "drawn Left",
+    "turn Held",
+    "turn Left",
+    "basket's turn",
+    "GroupLimit",
+    "UnknownChannel",
+    "from a channel",
+    "Surge",
+    "Sweep",
+    "Draw",
+    "CallOff",
+    "Aside",
+];
+
+fn meet(seen: &mut Seen, what: String) {
+    // Without what stands behind the word.
+    let word = what.split(['(', '{']).next().unwrap_or_default().trim();
+    *seen.entry(word.to_owned()).or_default() += 1;
 }
 
 /// One life of a shop: returns how many sales were removed in it.
-fn live(seed: u64, commands: u64) -> usize {
+fn live(seed: u64, commands: u64, seen: &mut Seen) -> usize {
     let bounds = Bounds {
         orders_max: 4096,
         buyers_max: 4096,
@@ -137,26 +179,40 @@ fn live(seed: u64, commands: u64) -> usize {
         loop {
             let (real, model) = (shop.happen(now), naive.happen(now));
             assert_eq!(real, model, "{context}: what was planned");
+            if let Some((_, happened)) = real {
+                meet(seen, format!("{:?}", happened.event));
+            }
             if real.is_none() {
                 break;
             }
         }
         // Offers go on while commands are decided, but not past an operator's.
-        let is_ruled = step == 3 || random.below(16) == 0;
+        let is_ruled = step == 3 || random.below(12) == 0;
         let mut offers = if is_ruled { u64::MAX } else { random.below(4) };
         while offers > 0 {
             let (real, model) = (shop.promote(now), naive.promote(now));
             assert_eq!(real, model, "{context}: a turn");
+            if let Some(turn) = real {
+                let how = if turn.is_drawn { "drawn" } else { "turn" };
+                meet(seen, format!("{how} {:?}", turn.given.state));
+                if turn.given.item == 0 && turn.given.state == State::Held {
+                    meet(seen, "basket's turn".to_owned());
+                }
+            }
             offers = if real.is_none() { 0 } else { offers - 1 };
         }
         if is_ruled {
             let ruling = if step == 3 {
                 Ruling { sale: opened, item: 0, rule: Rule::Open }
             } else {
-                ruling(&mut random, now, naive.seq)
+                ruling(&mut random, naive.sales.len(), now, naive.seq)
             };
             let (real, model) = (shop.rule(now, &ruling), naive.rule(now, &ruling));
             assert_eq!(real, model, "{context}: {ruling:?}");
+            meet(
+                seen,
+                real.map_or_else(|why| format!("{why:?}"), |_| format!("{:?}", ruling.rule)),
+            );
             if real == Ok(naive.seq) && ruling.rule == Rule::Remove {
                 // Its name is free.
                 let mut terms = terms(&mut random, u64::from(ruling.sale) - 1, now);
@@ -166,7 +222,7 @@ fn live(seed: u64, commands: u64) -> usize {
                 }
             }
         }
-        let sale = random.below(5) as u16;
+        let sale = some_sale(&mut random, naive.sales.len());
         let about = About {
             sale,
             order: random.below(naive.seq + 2),
@@ -196,6 +252,9 @@ fn live(seed: u64, commands: u64) -> usize {
             };
             let (real, model) = (shop.basket(now, &basket), naive.basket(now, &basket));
             assert_eq!(real, model, "{context}: {basket:?}");
+            let met =
+                real.map_or_else(|no| format!("{:?}", no.why), |ok| format!("{:?}", ok.state));
+            meet(seen, format!("basket {met}"));
             if let Ok(given) = real {
                 let kept = shop.lines(given.order).iter();
                 let kept = kept.map(|line| (line.item, line.units.into(), line.price));
@@ -228,6 +287,18 @@ fn live(seed: u64, commands: u64) -> usize {
         };
         assert_eq!(real, model, "{context}: {command:?}");
         assert_eq!(shop.seq(), naive.seq, "{context}: seq");
+        meet(
+            seen,
+            real.map_or_else(|why| format!("{why:?}"), |given| format!("{:?}", given.state)),
+        );
+        if let (Command::Buy(buy), Ok(given)) = (&command, &real) {
+            if buy.side.channel != 0 && given.state == State::Held {
+                meet(seen, "from a channel".to_owned());
+            }
+            if naive.orders[&given.order].is_undrawn {
+                meet(seen, "entry".to_owned());
+            }
+        }
     }
     compare(seed, &shop, &naive, bounds);
     naive.sales.iter().filter(|sale| sale.is_removed).count()
@@ -267,11 +338,14 @@ fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
 fn the_sale_decides_as_a_naive_one_does() {
     let wanted = std::env::var("DOORBUSTER_MODEL_COMMANDS");
     let wanted: u64 = wanted.map_or(400_000, |text| text.parse().expect("a number"));
-    let (mut done, mut seed, mut removed) = (0, 1, 0);
+    let (mut done, mut seed, mut removed, mut seen) = (0, 1, 0, Seen::new());
     while done < wanted {
-        removed += live(seed, 500);
+        removed += live(seed, 500, &mut seen);
         done += 500;
         seed += 1;
     }
     assert!(removed > 0, "the commands are random enough to end a sale");
+    for what in MET {
+        assert!(seen.contains_key(what), "{what} was never met: {seen:#?}");
+    }
 }

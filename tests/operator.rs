@@ -61,6 +61,8 @@ fn terms(sale: &str, items: &[&str]) -> Terms {
         offer_ms: 0,
         waitlist: 0,
         is_strict: false,
+        groups: Vec::new(),
+        draw: None,
         opens_at: 0,
         closes_at: 0,
     }

@@ -4,9 +4,11 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use doorbuster::journal::{self, Disk, Reading, is_served};
-use doorbuster::message::{Cell, Head, decode_terms, join_text, kind, lines_in, messages};
-use doorbuster::record::hash_in;
-use doorbuster::sale::{Form, Ident, OrderLine, TEXT_BYTES_MAX, Terms, text_len};
+use doorbuster::message::{
+    Cell, Head, decode_side, decode_terms, join_text, kind, lines_in, messages, outcome,
+};
+use doorbuster::record::{hash_in, ruling};
+use doorbuster::sale::{Form, Ident, Name, OrderLine, Rule, TEXT_BYTES_MAX, Terms, text_len};
 use serde_json::{Value, json};
 
 use super::words::time;
@@ -22,6 +24,7 @@ pub(super) fn run(arguments: &Log) -> i32 {
         from: arguments.from,
         json: arguments.json,
         sales: Vec::new(),
+        channels: Vec::new(),
         fault: None,
     };
     let disk = Disk::new(arguments.dir.join("journal"));
@@ -60,6 +63,8 @@ struct Printer<W: Write> {
     json: bool,
     /// By number, from 1.
     sales: Vec<Terms>,
+    /// The channels of each, in the order of their numbers.
+    channels: Vec<Vec<Name>>,
     /// Why nothing more can be written.
     fault: Option<std::io::Error>,
 }
@@ -72,12 +77,33 @@ impl<W: Write> Printer<W> {
             }
             if record[0].kind() == kind::CREATE {
                 self.sales.push(decode_terms(record)?);
+                self.channels.push(Vec::new());
             }
+            self.note_channel(record);
             if seq >= self.from {
                 self.record(seq, record)?;
             }
         }
         Ok(())
+    }
+
+    /// A channel has its number from the first time that something was set aside for it.
+    fn note_channel(&mut self, record: &[Cell]) {
+        let tail = |index: usize| record.get(1 + index).copied().unwrap_or(Cell::ZERO);
+        let Some(ruling) = ruling(record[0].head(), tail) else { return };
+        let at = usize::from(ruling.sale).wrapping_sub(1);
+        if let (Rule::Aside(aside), Some(known)) = (ruling.rule, self.channels.get_mut(at))
+            && !known.contains(&aside.channel)
+        {
+            known.push(aside.channel);
+        }
+    }
+
+    /// What a channel is called.
+    fn channel(&self, sale: u16, channel: u8) -> String {
+        let known = self.channels.get(usize::from(sale).wrapping_sub(1));
+        let name = known.and_then(|known| known.get(usize::from(channel).wrapping_sub(1)));
+        name.map_or_else(|| channel.to_string(), Name::to_string)
     }
 
     fn record(&mut self, seq: u64, record: &[Cell]) -> Result<(), String> {
@@ -112,7 +138,7 @@ impl<W: Write> Printer<W> {
                 if head.kind != kind::WAIT {
                     put("kind", json!(if holds { "hold" } else { "buy" }));
                 }
-                if head.kind == kind::BASKET {
+                if head.item.to_native() == 0 {
                     put("lines", lines(terms, &record[1..]));
                 } else {
                     put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
@@ -126,6 +152,21 @@ impl<W: Write> Printer<W> {
                 put("price", json!(head.price.to_native()));
                 put("buyer", json!(buyer));
                 put("key", json!(key));
+                if let Some(side) = record.iter().skip(1).find_map(decode_side) {
+                    if side.channel != 0 {
+                        put("channel", json!(self.channel(number, side.channel)));
+                    }
+                    let groups = terms.map_or(&[][..], |terms| &terms.groups);
+                    // What stands for the members: what they are called is not kept.
+                    let members = groups.iter().zip(side.groups);
+                    let members = members.map(|(group, digest)| {
+                        (group.name.to_string(), json!(format!("{digest:032x}")))
+                    });
+                    let members: serde_json::Map<String, Value> = members.collect();
+                    if !members.is_empty() {
+                        put("groups", Value::Object(members));
+                    }
+                }
             }
             kind::CONFIRM..=kind::CANCEL | kind::EXPIRE | kind::OFFER | kind::LEAVE => {
                 put("order", json!(head.order().to_string()));
@@ -138,6 +179,40 @@ impl<W: Write> Printer<W> {
                 put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
                 let what = if head.kind == kind::PRICE { "price" } else { "units" };
                 put(what, json!(head.price.to_native()));
+            }
+            kind::DRAWN => {
+                put("order", json!(head.order().to_string()));
+                put("units", json!(head.units.to_native()));
+                let state = u8::try_from(head.tag.to_native()).unwrap_or(0);
+                put("state", json!(outcome::word(state)));
+            }
+            kind::ASIDE | kind::PLAN | kind::SURGE | kind::SWEEP => {
+                let index = usize::from(head.item.to_native()).wrapping_sub(1);
+                let item = terms.and_then(|terms| terms.items.get(index));
+                put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
+                put("units", json!(head.price.to_native()));
+                match head.kind {
+                    kind::SURGE => put("wave", json!(head.order())),
+                    kind::PLAN => put("at", json!(time(head.order()))),
+                    kind::SWEEP => {
+                        let channel = u8::try_from(head.tag.to_native()).unwrap_or(0);
+                        put("channel", json!(self.channel(number, channel)));
+                    }
+                    _ => {
+                        let name = record.get(1).map_or(&[][..], |tail| &tail.0[..]);
+                        let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+                        put("channel", json!(String::from_utf8_lossy(name)));
+                        if head.order() != 0 {
+                            put("until", json!(time(head.order())));
+                        }
+                    }
+                }
+            }
+            kind::CALL_OFF => put("wave", json!(head.order())),
+            kind::DRAW => {
+                let seed = hash_in(head);
+                let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+                put("seed", json!(hex));
             }
             kind::CREATE => {
                 let items = terms.map_or(0, |terms| terms.items.len());
@@ -191,6 +266,13 @@ fn word(kind: u8) -> String {
         kind::ADD => "add",
         kind::WITHDRAW => "withdraw",
         kind::PRICE => "price",
+        kind::ASIDE => "aside",
+        kind::PLAN => "plan",
+        kind::CALL_OFF => "call off",
+        kind::DRAW => "draw",
+        kind::SURGE => "surge",
+        kind::SWEEP => "sweep",
+        kind::DRAWN => "drawn",
         kind::SEAL => "seal",
         other => return format!("kind {other}"),
     }
@@ -231,8 +313,15 @@ fn sentence(value: &Value) -> String {
         "units",
         "up_to",
         "price",
+        "state",
         "buyer",
         "key",
+        "channel",
+        "groups",
+        "wave",
+        "at",
+        "until",
+        "seed",
         "items",
         "stock",
         "hold_ms",

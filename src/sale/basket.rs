@@ -72,18 +72,21 @@ impl Shop {
             self.within_groups(sale, basket.sale, &basket.side, units, Fill::All)?;
         }
         let wanted = Wanted { basket, lines, units, found: (place, probe) };
-        if let Some(index) = lines.iter().position(|l| u64::from(l.units) > item_of(l).stock) {
-            return Err(in_line(index, Refusal::SoldOut));
-        }
+        // Who waits for more than there is waits for nothing.
+        let is_never = |line: &OrderLine| u64::from(line.units) > item_of(line).stock;
         if undrawn.is_some() {
+            if let Some(index) = lines.iter().position(is_never) {
+                return Err(in_line(index, Refusal::SoldOut));
+            }
             return Ok(self.enter_basket(&wanted)?);
         }
         let open = |item: &Item| item.open_to(item.source(channel).unwrap_or(COMMON));
         let is_short = |line: &OrderLine| open(item_of(line)) < u64::from(line.units);
         if let Some(index) = lines.iter().position(is_short) {
             let is_common = |line: &OrderLine| item_of(line).source(channel) == Ok(COMMON);
-            let may_wait =
-                basket.waits && sale.waiting < sale.terms.waitlist && lines.iter().all(is_common);
+            let may_wait = basket.waits
+                && sale.waiting < sale.terms.waitlist
+                && lines.iter().all(|line| is_common(line) && !is_never(line));
             return if may_wait {
                 Ok(self.wait_basket(&wanted)?)
             } else {

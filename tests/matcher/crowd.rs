@@ -32,11 +32,12 @@ fn a_crowd_is_offered_what_was_added_in_slices_that_nobody_overtakes() {
     assert_eq!(house.ask(&wait(CROWD + 3))[0].reply().outcome, outcome::SOLD_OUT);
     let before = house.journal.len();
     // Behind the ruling come one who would overtake, one who asks for the stock, and a ruling.
-    let add = rule(&Ruling { sale: 1, item: 1, rule: Rule::Add(CROWD + 1) }, 1);
+    let ruled = |what| rule(&Ruling { sale: 1, item: 1, rule: what }, 1).next().expect("a head");
+    let add = ruled(Rule::Add(CROWD + 1));
     let stock = Head { sale: 1.into(), item: 1.into(), ..Head::new(kind::STOCK) };
-    let withdraw = rule(&Ruling { sale: 1, item: 1, rule: Rule::Withdraw(2) }, 1);
+    let withdraw = ruled(Rule::Withdraw(2));
     let first = buy("latecomer", "late", 0);
-    for cell in [Cell::from(add), first[0], stock.into(), withdraw.into()] {
+    for cell in [add, first[0], stock.into(), withdraw] {
         house.requests.push(cell);
     }
     house.requests.publish();

@@ -165,18 +165,6 @@ impl Naive {
         if is_waited_for { 0 } else { self.free[&place] }
     }
 
-    pub(super) fn draw_state(&self, sale: u16, now: u64) -> Option<DrawState> {
-        let found = &self.sales[usize::from(sale) - 1];
-        let draw = found.terms.draw?;
-        let is_left = self.orders.values().any(|order| order.sale == sale && order.is_undrawn);
-        Some(match found.seed {
-            None if now < draw.at => DrawState::Entering,
-            None => DrawState::Sealed,
-            Some(_) if is_left => DrawState::Drawing,
-            Some(_) => DrawState::Drawn,
-        })
-    }
-
     pub(super) fn buy(&mut self, now: u64, buy: &Buy) -> Outcome {
         let wanted = Wanted {
             lines: vec![(buy.item, u64::from(buy.units))],
@@ -286,14 +274,19 @@ impl Naive {
         };
         let short = lines.iter().position(|line| self.open(from(line)) < needs(line));
         let is_common = lines.iter().all(|line| from(line).2 == 0);
-        if let Some(line) = never.filter(|_| wanted.is_basket || is_entry || short.is_some()) {
+        if let Some(line) = never.filter(|_| is_entry) {
             return Err(of(Refusal::SoldOut, line));
         }
         let listed = self.orders.values().filter(|o| o.sale == sale && !o.is_undrawn);
         let listed = listed.filter(|order| order.given.state == State::Waiting).count();
         let state = match short {
             _ if is_entry => State::Waiting,
-            Some(_) if wanted.waits && is_common && listed < terms.waitlist as usize => {
+            Some(_)
+                if wanted.waits
+                    && is_common
+                    && never.is_none()
+                    && listed < terms.waitlist as usize =>
+            {
                 State::Waiting
             }
             Some(line) => return Err(of(Refusal::SoldOut, line)),

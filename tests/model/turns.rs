@@ -20,6 +20,18 @@ fn drawn(seed: &[u8; 32], mut ids: Vec<u64>) -> Vec<u64> {
 }
 
 impl Naive {
+    pub(super) fn draw_state(&self, sale: u16, now: u64) -> Option<DrawState> {
+        let found = &self.sales[usize::from(sale) - 1];
+        let draw = found.terms.draw?;
+        let is_left = self.orders.values().any(|order| order.sale == sale && order.is_undrawn);
+        Some(match found.seed {
+            None if now < draw.at => DrawState::Entering,
+            None => DrawState::Sealed,
+            Some(_) if is_left => DrawState::Drawing,
+            Some(_) => DrawState::Drawn,
+        })
+    }
+
     /// Who is on the waiting list of an item, in the order in which they came.
     pub(super) fn queue(&self, sale: u16, item: u16) -> impl Iterator<Item = &Order> {
         // Entries come onto it in the order of their turns, so not in that of their ids.
