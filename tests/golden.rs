@@ -13,7 +13,7 @@ use std::path::Path;
 use doorbuster::message::member_digest;
 use doorbuster::sale::{
     About, Aside, Basket, BasketRefusal, Bounds, Buy, Command, DrawTerms, Event, Fill, Form,
-    GroupTerms, Ident, ItemTerms, Name, OrderLine, Outcome, Party, Refusal, Rule, Ruling, Seed,
+    GroupTerms, Ident, ItemTerms, Name, OrderLine, Outcome, Party, Rule, Ruling, Seed,
     Shop, Side, State, Stock, Terms, Text, Turn, condition,
 };
 

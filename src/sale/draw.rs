@@ -5,8 +5,8 @@
 //! they came, those that left again among them; `digest` is the BLAKE3 hash of the ids, 8 bytes
 //! each, little-endian; `draws` is what BLAKE3's `derive_key` with the context below gives from the
 //! 32 bytes of the seed and the 32 of the digest, read on and on as u64, little-endian. Then, for
-//! each place `i` of `n` from 0 on, the entries at `i` and at `i + (draws[i] * (n - i)) >> 64` change
-//! places (Fisher and Yates), and the one that is at `i` now has the turn.
+//! each place `i` of `n` from 0 on, the entries at `i` and at `i + (draws[i] * (n - i)) >> 64`
+//! change places (Fisher and Yates), and the one that is at `i` now has the turn.
 //!
 //! Invariant: it depends on ids and seed alone.
 

@@ -12,8 +12,8 @@
 //!   u8, currency 3 bytes, extend_ms, offer_ms, waitlist u32, 1 if it is strict u8, the draw's time
 //!   u64, limit groups, channels, 1 if there is a draw, 1 if its seed is revealed, pools, lines of
 //!   the agenda u8;
-//! - 2 lines an item: its name; stock, free to all, held, confirmed, price u64, limit u32, change of
-//!   stock and of price since the sale was created, u64 (wrapping);
+//! - 2 lines an item: its name; stock, free to all, held, confirmed, price u64, limit u32, change
+//!   of stock and of price since the sale was created, u64 (wrapping);
 //! - 2 lines a limit group: its name; limit u32;
 //! - 1 line of a draw: its commitment, its seed or zero, 32 bytes each;
 //! - 1 line a channel: its name;

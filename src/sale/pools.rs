@@ -1,4 +1,5 @@
-//! Where an item's units come from and return to: the common ones, or those set aside for a channel.
+//! Where an item's units come from and return to: the common ones, or those set aside for a
+//! channel.
 //!
 //! Invariant: an order's units come from one place, and return there as long as it is there.
 
