@@ -28,6 +28,7 @@ use std::ops::Range;
 pub use fault::Fault;
 use fault::Shown;
 pub use routes::OPENAPI;
+pub use sale::SaleShown;
 
 use super::commands::Ask;
 use crate::limits::{BASKET_LINES_MAX, HTTP_BODY_BYTES_MAX, HTTP_LINE_BYTES_MAX};

@@ -113,7 +113,7 @@ fn the_length_is_right_however_many_digits_it_has() {
 fn a_refusal_tells_what_helps() {
     let write = |outcome: u8, value: u64| {
         let reply = Reply { kind: kind::REPLY, outcome, price: value.into(), ..Reply::zeroed() };
-        told(Manner::KEEP, |teller, out| teller.refusal(&reply, "", Manner::KEEP, out))
+        told(Manner::KEEP, |teller, out| teller.refusal(&reply, Subject::All, Manner::KEEP, out))
     };
     let (head, body) = write(outcome::LIMIT_REACHED, 4);
     assert!(head.starts_with("HTTP/1.1 409 Conflict\r\n"), "{head}");
