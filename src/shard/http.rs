@@ -116,7 +116,11 @@ impl Intake {
                     Err(misfit) => {
                         teller.fault(&Fault::misfit(&misfit), manner, out);
                         connection.told_to_continue = false;
-                        return if manner.has(Manner::CLOSE) { Err(Stop::Close) } else { Ok(bytes) };
+                        return if manner.has(Manner::CLOSE) {
+                            Err(Stop::Close)
+                        } else {
+                            Ok(bytes)
+                        };
                     }
                 };
                 let (requests, wanted) = (&mut self.requests, (numbers, &ask.head, &side));

@@ -73,10 +73,16 @@ impl Teller {
             push_item(cell.item_reply(), out);
             push(out, b",\"channels\":[");
             let mut count = 0;
-            while let Some(pool) = pools.next_if(|pool| usize::from(pool.item) == index + 1) {
-                push(out, if count > 0 { b",{" } else { b"{" });
-                push_pool(pool, name_of(shown.channels, pool.channel.into()), out);
-                count += 1;
+            while let Some(pool) =
+                pools.next_if(|pool| usize::from(pool.item.to_native()) == index + 1)
+            {
+                // One without a name nobody has been told of yet.
+                let channel = name_of(shown.channels, pool.channel.into());
+                if !channel.is_empty() {
+                    push(out, if count > 0 { b",{" } else { b"{" });
+                    push_pool(pool, channel, out);
+                    count += 1;
+                }
             }
             push(out, b"]}");
         }

@@ -4,6 +4,7 @@ mod answers;
 mod framing;
 mod orders;
 mod routes;
+mod sales;
 mod streams;
 
 use super::*;

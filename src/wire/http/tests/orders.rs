@@ -60,8 +60,7 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
     let price = "max_price must be an integer from 0 to 9007199254740992, got";
     let item = "item must be a name of 1 to 64 characters of A-Z a-z 0-9 . _ -, got";
     let lines = "lines must be an array of 1 to 16 lines, got";
-    let fields =
-        "there are item, units, lines, buyer, max_price, fill, wait, channel and groups";
+    let fields = "there are item, units, lines, buyer, max_price, fill, wait, channel and groups";
     let channel = "channel must be a name of 1 to 64 characters of A-Z a-z 0-9 . _ -, got";
     let groups = "groups must be an object of limit groups and members, got";
     let fill = "fill must be \"all\" or \"up_to\", got";
