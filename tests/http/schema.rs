@@ -88,6 +88,7 @@ fn has_form(value: &Value, pattern: &str) -> bool {
             all(1..=64, |byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
         }
         "^[!-~]{1,64}$" => all(1..=64, |byte| byte.is_ascii_graphic()),
+        "^[0-9a-f]{64}$" => all(64..=64, |byte| b"0123456789abcdef".contains(&byte)),
         "^[A-Z]{3}$" => all(3..=3, |byte| byte.is_ascii_uppercase()),
         "^[1-9][0-9]{0,18}$" => all(1..=19, |byte| byte.is_ascii_digit()) && !text.starts_with('0'),
         "^urn:doorbuster:[a-z_]+$" => text.strip_prefix("urn:doorbuster:").is_some_and(|word| {
