@@ -1,5 +1,6 @@
-//! A sale's terms as cells: behind the head of `CREATE` come the name, the numbers, two cells an item
-//! and a limit group (its name, its numbers), and two of a draw (the commitment, zero). The head's `sale` is the number given to it.
+//! A sale's terms as cells: behind the head of `CREATE` come the name, the numbers, two cells an
+//! item and a limit group (its name, its numbers), and two of a draw (the commitment, zero). The
+//! head's `sale` is the number given to it.
 
 use super::{Cell, Head, kind};
 use crate::limits::{
