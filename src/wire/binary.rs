@@ -52,15 +52,15 @@
 //! `[0] = 130`, `[8..40]` the HMAC-SHA256, `[40..48]` the expiry in Unix seconds, all else zero.
 //!
 //! **Answers** come in the order of the requests, as [`Reply`] or, to `stock`, [`StockReply`]
-//! cells, with the tag of the request. `resolve` has the sale's number in `order`, the item's in `seq`
-//! and the channel's in `price`. `order` has the order's own head in a tail, then its long texts and, of a basket, its
-//! lines with their prices. The refusal of a basket has in `units` the line that it is about, from
-//! 1, and in `expires_in_ms` that line's item; 39 `limit_reached` has in `order` the number of the
-//! limit group whose limit it is, 0 if it is the buyer's own. A head with values out of bounds is answered
-//! `malformed`; one whose length cannot be known (unknown kind, wrong tails) too, and then the
-//! connection is closed. One whose token has no role for it is answered 67 forbidden; one whose
-//! token does not count any more 66 unauthorized, and then the connection is closed. Field by field
-//! the cells are described in [`message`](crate::message).
+//! cells, with the tag of the request. `resolve` has the sale's number in `order`, the item's in
+//! `seq` and the channel's in `price`. `order` has the order's own head in a tail, then its long
+//! texts and, of a basket, its lines with their prices. The refusal of a basket has in `units` the
+//! line that it is about, from 1, and in `expires_in_ms` that line's item; 39 `limit_reached` has
+//! in `order` the number of the limit group whose limit it is, 0 if it is the buyer's own. A head
+//! with values out of bounds is answered `malformed`; one whose length cannot be known (unknown
+//! kind, wrong tails) too, and then the connection is closed. One whose token has no role for it
+//! is answered 67 forbidden; one whose token does not count any more 66 unauthorized, and then the
+//! connection is closed. Field by field the cells are described in [`message`](crate::message).
 //!
 //! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt
 //! canonically.

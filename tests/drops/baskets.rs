@@ -8,7 +8,8 @@ use crate::resp::Resp;
 use crate::server::House;
 
 const QUEUE: &str = "name = \"queue\"\nhold_ms = 3600000\nwaitlist = 9\noffer_ms = 3600000\n\
-    items = [{ sku = \"tee\", stock = 1, price = 2500 }, { sku = \"cap\", stock = 9, price = 1 }]\n";
+    items = [{ sku = \"tee\", stock = 1, price = 2500 },\n\
+    { sku = \"cap\", stock = 9, price = 1 }]\n";
 const BASKET: &str = r#"{"lines":[{"item":"cap"},{"item":"tee"}],"buyer":"u"}"#;
 
 #[test]

@@ -9,7 +9,8 @@ use crate::server::House;
 use crate::{sale, shown, wait_until};
 
 const DROP: &str = "name = \"drop\"\nhold_ms = 3600000\n\
-    items = [{ sku = \"tee\", stock = 4, price = 2500 }, { sku = \"cap\", stock = 9, price = 1 }]\n";
+    items = [{ sku = \"tee\", stock = 4, price = 2500 },\n\
+    { sku = \"cap\", stock = 9, price = 1 }]\n";
 
 fn channels(server: &crate::server::Server) -> serde_json::Value {
     shown(server, "drop")["items"][0]["channels"].clone()

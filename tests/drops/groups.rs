@@ -11,7 +11,8 @@ use crate::shown;
 
 const DROP: &str = "name = \"drop\"\nhold_ms = 3600000\n\
     groups = [{ name = \"card\", limit = 2 }, { name = \"household\", limit = 3 }]\n\
-    items = [{ sku = \"tee\", stock = 100, price = 2500 }, { sku = \"cap\", stock = 9, price = 1 }]\n";
+    items = [{ sku = \"tee\", stock = 100, price = 2500 },\n\
+    { sku = \"cap\", stock = 9, price = 1 }]\n";
 const PLAIN: &str = "name = \"plain\"\nitems = [{ sku = \"tee\", stock = 9, price = 2500 }]\n";
 
 #[test]

@@ -84,7 +84,11 @@ fn what_stands_behind_the_items_goes_where_it_belongs() {
     more.push(wave.into());
     let sale = written(&more);
     let time = "2026-11-27T20:00:00.000Z";
-    let shown = |channel: &str, until: Value, swept: bool| json!({ "channel": channel, "set_aside": 5, "free": 3, "until": until, "swept": swept });
+    let shown = |channel: &str, until: Value, swept: bool| {
+        let mut pool = json!({ "channel": channel, "set_aside": 5, "free": 3, "swept": swept });
+        pool["until"] = until;
+        pool
+    };
     assert_eq!(sale["items"][0]["channels"], json!([shown("radio", Value::Null, false)]));
     let both = json!([shown("tv", json!(time), true), shown("radio", Value::Null, false)]);
     assert_eq!(sale["items"][1]["channels"], both);
