@@ -19,6 +19,7 @@ const OPTIONS_AT: usize = 5;
 const LINES_AT: usize = 4;
 
 /// What a RESP request turned out to be.
+#[expect(clippy::large_enum_variant, reason = "it is used up where it is made, and never kept")]
 pub enum Command<'a> {
     /// Something for the matcher.
     Ask(Ask<'a>),

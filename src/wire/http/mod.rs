@@ -100,6 +100,7 @@ pub struct Request<'a> {
 }
 
 /// What a request asks for.
+#[expect(clippy::large_enum_variant, reason = "it is used up where it is made, and never kept")]
 pub enum Meaning<'a> {
     /// Something of the matcher.
     Ask(Ask<'a>),
