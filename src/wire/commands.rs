@@ -6,14 +6,19 @@
 //!
 //! Invariant: an [`Ask`] holds units, prices and idents within the bounds of the house.
 
+mod options;
+
+pub use options::ticket;
+use options::{options, options_at};
+
 use super::http::Sent;
 use super::resp::Words;
 use super::side::{BadGroup, Misfit, Named};
 use crate::limits::{BASKET_LINES_MAX, GROUPS_MAX, PRICE_MAX, UNITS_MAX};
-use crate::message::{Head, NO_MAX_PRICE, UP_TO, WAITS, kind, line_cells};
-use crate::sale::{BadIdent, Form, Ident, Name};
+use crate::message::{Head, NO_MAX_PRICE, kind, line_cells};
+use crate::sale::{BadIdent, Form, Ident};
 
-/// Where the options of `BUY` begin: a word and its value, or a word alone.
+/// Where the options of `BUY` begin.
 const OPTIONS_AT: usize = 5;
 /// Where the lines of `BASKET` begin: pairs of an item and units.
 const LINES_AT: usize = 4;
@@ -233,24 +238,6 @@ fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     Ok(ask)
 }
 
-/// Where the options of a `BUY` or `BASKET` begin. What stands where an item of a basket could is
-/// one if units stand behind it, and an option if it reads like one otherwise.
-fn options_at(words: &Words<'_>) -> usize {
-    if is_buy(words) {
-        return OPTIONS_AT;
-    }
-    let mut at = LINES_AT;
-    while at < words.len() {
-        let behind = (at + 1 < words.len()).then(|| words.word(at + 1));
-        let is_number = behind.is_some_and(|word| integer(word).is_some());
-        if !is_number && option(words.word(at)).is_some() {
-            break;
-        }
-        at += 2;
-    }
-    at.min(words.len())
-}
-
 fn is_buy(words: &Words<'_>) -> bool {
     words.word(0).len() == "BUY".len()
 }
@@ -264,100 +251,6 @@ pub fn buyer<'a>(words: &Words<'a>) -> &'a [u8] {
 fn units(text: &[u8]) -> Option<u32> {
     let units = integer(text).and_then(|number| u32::try_from(number).ok());
     units.filter(|units| (1..=UNITS_MAX).contains(units))
-}
-
-/// The buyer's ticket in a `BUY` or `BASKET` that was read without a fault; empty if it has none.
-pub fn ticket<'a>(words: &Words<'a>) -> &'a [u8] {
-    let mut at = options_at(words);
-    while at < words.len() {
-        match option(words.word(at)) {
-            Some(Word::Ticket) => return words.word(at + 1),
-            Some(word) => at += 1 + word.arguments(),
-            None => break,
-        }
-    }
-    &[]
-}
-
-/// The options of a purchase.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Word {
-    UpTo,
-    Wait,
-    Units,
-    MaxPrice,
-    Ticket,
-    Channel,
-    Group,
-}
-
-impl Word {
-    /// Words of its own behind it.
-    fn arguments(self) -> usize {
-        match self {
-            Word::UpTo | Word::Wait => 0,
-            Word::Units | Word::MaxPrice | Word::Ticket | Word::Channel => 1,
-            Word::Group => 2,
-        }
-    }
-}
-
-fn option(text: &[u8]) -> Option<Word> {
-    const WORDS: [(&[u8], Word); 7] = [
-        (b"units", Word::Units),
-        (b"maxprice", Word::MaxPrice),
-        (b"upto", Word::UpTo),
-        (b"wait", Word::Wait),
-        (b"ticket", Word::Ticket),
-        (b"channel", Word::Channel),
-        (b"group", Word::Group),
-    ];
-    let found = WORDS.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
-    found.map(|(_, word)| *word)
-}
-
-/// Reads the options from word `at` on into the head and what else is named.
-fn options<'a>(
-    words: &Words<'a>,
-    mut at: usize,
-    head: &mut Head,
-    named: &mut Named<'a>,
-) -> Result<(), Fault> {
-    let is_basket = head.kind == kind::BASKET;
-    let (mut units_seen, mut price_seen, mut ticket_seen) = (is_basket, is_basket, false);
-    while at < words.len() {
-        let word = option(words.word(at)).ok_or(Fault::Syntax)?;
-        let values = at + 1;
-        at = values + word.arguments();
-        if at > words.len() {
-            return Err(Fault::Syntax);
-        }
-        match word {
-            Word::UpTo if !head.is_up_to() && !is_basket => head.options |= UP_TO,
-            Word::Wait if !head.is_waiting() => head.options |= WAITS,
-            Word::Units if !units_seen => {
-                head.units = units(words.word(values)).ok_or(Fault::Units)?.into();
-                units_seen = true;
-            }
-            Word::MaxPrice if !price_seen => {
-                let price = integer(words.word(values)).filter(|price| *price <= PRICE_MAX);
-                head.price = price.ok_or(Fault::MaxPrice)?.into();
-                price_seen = true;
-            }
-            // What it is worth is not for this room to say.
-            Word::Ticket if !ticket_seen => ticket_seen = true,
-            Word::Channel if named.channel.is_empty() => {
-                named.channel = words.word(values);
-                Name::parse(named.channel).map_err(|_| Fault::Channel)?;
-            }
-            Word::Group => {
-                let (group, member) = (words.word(values), words.word(values + 1));
-                named.add(group, member).map_err(Fault::Group)?;
-            }
-            _ => return Err(Fault::Syntax),
-        }
-    }
-    Ok(())
 }
 
 fn of_order<'a>(words: &Words<'a>, kind: u8, name: &'static str) -> Result<Ask<'a>, Fault> {
