@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::limits::OFFER_MS_MAX;
 use crate::message::check_terms;
-use crate::sale::{ItemTerms, Name, Terms};
+use crate::sale::{DrawTerms, GroupTerms, ItemTerms, Name, Terms};
 
 const HOLD_MS_DEFAULT: u32 = 120_000;
 const OFFER_MS_DEFAULT: u32 = 60_000;
@@ -26,6 +26,22 @@ struct SaleFile {
     offer_ms: Option<u32>,
     waitlist: Option<u32>,
     waitlist_policy: Option<String>,
+    groups: Option<Vec<GroupFile>>,
+    draw: Option<DrawFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GroupFile {
+    name: String,
+    limit: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DrawFile {
+    at: Time,
+    commitment: String,
 }
 
 #[derive(Deserialize)]
@@ -120,6 +136,17 @@ impl SaleFile {
                 limit: limit("items: limit", item.limit)?,
             });
         }
+        let mut groups = Vec::new();
+        for (index, group) in self.groups.into_iter().flatten().enumerate() {
+            let field = format!("groups[{index}]");
+            groups.push(GroupTerms {
+                name: Name::parse(group.name.as_bytes())
+                    .map_err(|why| format!("{field}.name: {why}"))?,
+                limit: limit(&format!("{field}.limit"), Some(group.limit))?,
+            });
+        }
+        let draw = self.draw.map(DrawFile::terms).transpose()?;
+        let gives_later = waitlist > 0 || draw.is_some();
         let terms = Terms {
             name,
             items,
@@ -127,12 +154,12 @@ impl SaleFile {
             limit: limit("limit", self.limit)?,
             hold_ms: self.hold_ms.unwrap_or(HOLD_MS_DEFAULT),
             extend_ms: self.extend_ms.unwrap_or(0),
-            // Without a waiting list nobody is offered anything, whatever the time for it.
-            offer_ms: if waitlist > 0 { self.offer_ms.unwrap_or(OFFER_MS_DEFAULT) } else { 0 },
+            // Without waiting list and draw nobody is offered anything, whatever the time for it.
+            offer_ms: if gives_later { self.offer_ms.unwrap_or(OFFER_MS_DEFAULT) } else { 0 },
             waitlist,
             is_strict: is_strict && waitlist > 0,
-            groups: Vec::new(),
-            draw: None,
+            groups,
+            draw,
             opens_at: time("opens_at", self.opens_at)?,
             closes_at: time("closes_at", self.closes_at)?,
         };
@@ -168,20 +195,57 @@ fn currency(text: Option<&str>) -> Result<[u8; 3], String> {
 }
 
 fn time(field: &str, time: Option<Time>) -> Result<u64, String> {
-    let text = match time {
-        None => return Ok(0),
-        Some(Time::Text(text)) => text,
-        Some(Time::Toml(datetime)) => datetime.to_string(),
-    };
+    match time {
+        None => Ok(0),
+        Some(Time::Text(text)) => moment(field, &text),
+        Some(Time::Toml(datetime)) => moment(field, &datetime.to_string()),
+    }
+}
+
+/// Reads a time of RFC 3339 as Unix ns, never 0.
+///
+/// # Errors
+/// A sentence with the field's name and what is allowed.
+pub fn moment(field: &str, text: &str) -> Result<u64, String> {
     let bad = || {
-        let text = text.escape_debug();
+        let text = shown(text);
         format!("{field}: '{text}' is no time; write it like 2026-11-27T20:00:00Z")
     };
     let timestamp: jiff::Timestamp = text.parse().map_err(|_| bad())?;
-    u64::try_from(timestamp.as_nanosecond()).ok().filter(|ns| *ns > 0).ok_or_else(|| {
-        let text = text.escape_debug();
-        format!("{field}: '{text}' is not between the years 1970 and 2554")
-    })
+    u64::try_from(timestamp.as_nanosecond())
+        .ok()
+        .filter(|ns| *ns > 0)
+        .ok_or_else(|| format!("{field}: '{}' is not between the years 1970 and 2554", shown(text)))
+}
+
+/// Reads 32 bytes from hex.
+///
+/// # Errors
+/// As [`moment`].
+pub fn hash(field: &str, text: &str) -> Result<[u8; 32], String> {
+    let mut hash = [0; 32];
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let read = text.len() == 2 * hash.len()
+        && hash.iter_mut().zip(text.as_bytes().chunks_exact(2)).all(|(byte, pair)| {
+            let read = digit(pair[0]).zip(digit(pair[1]));
+            *byte = read.map_or(0, |(high, low)| high << 4 | low);
+            read.is_some()
+        });
+    if read { Ok(hash) } else { Err(format!("{field}: '{}' is not 64 hex digits", shown(text))) }
+}
+
+/// What was written, cut and escaped.
+fn shown(text: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 80;
+    let cut: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+    cut.escape_debug().to_string()
+}
+
+impl DrawFile {
+    fn terms(self) -> Result<DrawTerms, String> {
+        let commitment = hash("draw.commitment", &self.commitment)?;
+        Ok(DrawTerms { at: time("draw.at", Some(self.at))?, commitment })
+    }
 }
 
 #[cfg(test)]
@@ -207,6 +271,43 @@ mod tests {
             "currency":"EUR","limit":4,"hold_ms":120000,"extend_ms":0,"offer_ms":60000,
             "waitlist":0,"waitlist_policy":"skip","opens_at":null,"closes_at":null}"#;
         assert_eq!(parse(json, true).expect("a good sale").limit, 4);
+    }
+
+    #[test]
+    fn limit_groups_and_a_draw_are_written_alike() {
+        let hex = "0f".repeat(32);
+        let toml = TOML.replace(
+            "[[items]]",
+            &format!(
+                "groups = [{{ name = \"card\", limit = 4 }}]\n\
+             draw = {{ at = 2026-11-27T20:10:00Z, commitment = \"{hex}\" }}\n[[items]]"
+            ),
+        );
+        let json = format!(
+            r#"{{"name":"drop","limit":4,"opens_at":"2026-11-27T20:00:00Z",
+            "groups":[{{"limit":4,"name":"card"}}],
+            "draw":{{"at":"2026-11-27T20:10:00Z","commitment":"{hex}"}},
+            "items":[{{"sku":"tee","stock":1000,"price":2500,"limit":2}}]}}"#
+        );
+        let terms = parse(&toml, false).expect("good TOML");
+        assert_eq!(terms, parse(&json, true).expect("good JSON"));
+        let draw = terms.draw.expect("a draw");
+        assert_eq!((draw.at, draw.commitment), (1_795_810_200_000_000_000, [15; 32]));
+        assert_eq!((terms.offer_ms, terms.groups[0].limit), (OFFER_MS_DEFAULT, 4));
+        for (from, to, expected) in [
+            ("\"card\"", "\"a b\"", "groups[0].name: 'a b' is no name"),
+            ("limit = 4 }", "limit = 0 }", "groups[0].limit: 0 would sell nothing"),
+            ("limit = 4 }", "}", "missing field `limit`"),
+            ("limit = 4 }]", "limit = 4 }, { name = \"card\", limit = 1 }]", "is there twice"),
+            ("0f0f", "0f0", "draw.commitment: '0f0"),
+            ("0f0f", "0f0g", "is not 64 hex digits"),
+            ("20:10", "19:10", "draw: at: must be after opens_at"),
+            ("2026-11-27T20:10:00Z", "\"soon\"", "draw.at: 'soon' is no time"),
+            ("commitment", "seed", "unknown field `seed`"),
+        ] {
+            let why = parse(&toml.replacen(from, to, 1), false).expect_err(to);
+            assert!(why.contains(expected), "{to}: {why}");
+        }
     }
 
     #[test]

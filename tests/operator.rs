@@ -122,7 +122,7 @@ fn commands_are_decided_shown_and_remembered() {
         let view = show(&pipeline, "drop");
         assert_eq!((view.after, view.name, view.state), (9, sale, Phase::Open));
         assert_eq!((view.hold_ms, view.limit, view.currency), (60_000, 0, *b"EUR"));
-        let tee = view.items[1];
+        let tee = &view.items[1];
         assert_eq!((tee.name, tee.stock, tee.free, tee.held, tee.price), (item, 3, 1, 2, 90));
         assert_eq!((view.items.len(), view.items[0].free), (2, 5));
         pipeline.stop();

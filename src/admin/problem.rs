@@ -23,13 +23,14 @@ pub(super) struct Problem {
 }
 
 /// Word, status and title of each.
-const PROBLEMS: [(&str, u16, &str); 22] = [
+const PROBLEMS: [(&str, u16, &str); 26] = [
     ("bad_request", 400, "The request cannot be understood"),
     ("unauthorized", 401, "A token is needed"),
     ("forbidden", 403, "This may not be asked for here"),
     ("not_found", 404, "There is nothing here"),
     ("unknown_sale", 404, "No such sale"),
     ("unknown_item", 404, "No such item in the sale"),
+    ("unknown_wave", 404, "No such wave is planned"),
     ("method_not_allowed", 405, "This cannot be done here"),
     ("request_timeout", 408, "The request took too long to arrive"),
     ("key_reused", 409, "The name stands for another sale"),
@@ -39,6 +40,9 @@ const PROBLEMS: [(&str, u16, &str); 22] = [
     ("holds_live", 409, "Buyers still hold units"),
     ("sold_out", 409, "Not enough units are free"),
     ("too_much", 409, "More than an item can have"),
+    ("bad_time", 409, "The time will not do"),
+    ("no_draw", 409, "The sale has no draw"),
+    ("wrong_seed", 409, "The seed is another than was committed to"),
     ("refused", 409, "The sale's state does not allow it"),
     ("too_large", 413, "The body is too large"),
     ("unsupported_media_type", 415, "The body is of another kind"),
@@ -83,9 +87,21 @@ impl Problem {
                     another name, or close and remove it first"
             ),
             "closed" => format!("sale '{sale}' is closed, and a closed sale stays closed"),
-            "not_open" => {
-                format!("sale '{sale}' has not opened yet; POST /v1/sales/{sale}/open opens it")
+            "not_open" => format!(
+                "it is too early: sale '{sale}' has not opened yet (POST /v1/sales/{sale}/open \
+                    opens it), or its draw still takes entries"
+            ),
+            "unknown_wave" => format!(
+                "sale '{sale}' plans no such wave; GET /v1/sales/{sale} lists those to come"
+            ),
+            "bad_time" => {
+                format!("the time has passed already, or lies after the end of sale '{sale}'")
             }
+            "no_draw" => format!("sale '{sale}' was created without a draw"),
+            "wrong_seed" => format!(
+                "the BLAKE3 hash of this seed is not the commitment of sale '{sale}'; nothing was \
+                    drawn"
+            ),
             "not_closed" => {
                 format!("only a closed sale can be removed; POST /v1/sales/{sale}/close closes it")
             }
@@ -94,11 +110,16 @@ impl Problem {
                     is confirmed, released or expired"
             ),
             "sold_out" => {
-                format!("only free units can be withdrawn, and {amount} of item '{item}' are free")
+                format!(
+                    "only free units can be withdrawn or set aside, and {amount} of item '{item}' \
+                        are free"
+                )
             }
-            "too_much" => {
-                format!("item '{item}' would have more than {} units", crate::limits::STOCK_MAX)
-            }
+            "too_much" => format!(
+                "that is more than sale '{sale}' or item '{item}' can have: {amount} at most, and \
+                    {} units of an item",
+                crate::limits::STOCK_MAX
+            ),
             "overloaded" => {
                 "the server has too much to do, or no room for more; nothing was changed".to_owned()
             }

@@ -22,6 +22,12 @@ pub(super) struct OfSale(pub(super) Name);
 /// The sale and the item that a path names.
 pub(super) struct OfItem(pub(super) Name, pub(super) Name);
 
+/// The sale, the item and the channel that a path names.
+pub(super) struct OfChannel(pub(super) Name, pub(super) Name, pub(super) Name);
+
+/// The sale that a path names, and the wave by its id.
+pub(super) struct OfWave(pub(super) Name, pub(super) u64);
+
 fn name(what: &str, text: &str) -> Result<Name, Problem> {
     Name::parse(text.as_bytes()).map_err(|why| Problem::bad(format!("{what}: {why}")))
 }
@@ -44,6 +50,34 @@ impl<S: Send + Sync> FromRequestParts<S> for OfItem {
         let path = path.map_err(|why| Problem::bad(format!("path: {}", why.body_text())))?;
         let Path((sale, item)) = path;
         Ok(OfItem(name("sale", &sale)?, name("sku", &item)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OfChannel {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String, String)>::from_request_parts(parts, state).await;
+        let path = path.map_err(|why| Problem::bad(format!("path: {}", why.body_text())))?;
+        let Path((sale, item, channel)) = path;
+        Ok(OfChannel(name("sale", &sale)?, name("sku", &item)?, name("channel", &channel)?))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OfWave {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = Path::<(String, String)>::from_request_parts(parts, state).await;
+        let path = path.map_err(|why| Problem::bad(format!("path: {}", why.body_text())))?;
+        let Path((sale, wave)) = path;
+        let is_number = wave.bytes().all(|byte| byte.is_ascii_digit());
+        let number = wave.parse().ok().filter(|_| is_number);
+        let number = number.ok_or_else(|| {
+            let wave: String = wave.chars().take(64).collect();
+            Problem::bad(format!("wave: '{}' is no number", wave.escape_debug()))
+        })?;
+        Ok(OfWave(name("sale", &sale)?, number))
     }
 }
 

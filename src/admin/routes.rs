@@ -8,7 +8,7 @@ use axum::extract::{Query, Request, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use axum::{Json, Router};
 use serde::Deserialize;
 
@@ -18,13 +18,13 @@ use super::health::Phase;
 use super::office::Office;
 use super::page;
 use super::problem::{Problem, no_such_method, nothing_here};
-use super::reading::{OfItem, OfSale, json, text};
+use super::reading::{OfChannel, OfItem, OfSale, OfWave, json, text};
 use super::show::{Listed, Shown, Summary};
 use crate::limits::{
     ADMIN_BODY_BYTES_MAX, ADMIN_LIST_MAX, ADMIN_SALE_BYTES_MAX, PRICE_MAX, STOCK_MAX,
 };
 use crate::operator::OperatorCommand;
-use crate::sale::Name;
+use crate::sale::{Aside, Name};
 use crate::sale_file;
 
 type Answer = Result<Response, Problem>;
@@ -46,6 +46,9 @@ pub(super) fn router(office: Arc<Office>, access: AskAccess) -> Router {
         .route("/v1/sales/{sale}/close", change(|sale| OperatorCommand::Close { sale }))
         .route("/v1/sales/{sale}/items/{sku}/stock", post(stock))
         .route("/v1/sales/{sale}/items/{sku}/price", put(price))
+        .route("/v1/sales/{sale}/items/{sku}/channels/{channel}", post(set_aside))
+        .route("/v1/sales/{sale}/waves/{wave}", delete(call_off))
+        .route("/v1/sales/{sale}/draw", post(draw))
         .route("/v1/sales/{sale}/feed", get(feed))
         .fallback(nothing_here::<Body>)
         .method_not_allowed_fallback(no_such_method::<Body>)
@@ -159,12 +162,14 @@ async fn remove(State(office): Here, OfSale(sale): OfSale) -> Answer {
     Ok(Json(last).into_response())
 }
 
-/// The body of a change of stock.
+/// The body of a change of stock: one of the first two.
 #[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Units {
-    Add(u64),
-    Withdraw(u64),
+#[serde(deny_unknown_fields)]
+struct Units {
+    add: Option<u64>,
+    withdraw: Option<u64>,
+    /// With `add`: when.
+    at: Option<String>,
 }
 
 async fn stock(
@@ -173,17 +178,71 @@ async fn stock(
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
+    const FORM: &str = r#"{"add":100}, {"withdraw":50} or {"add":100,"at":"2026-11-27T20:30:00Z"}"#;
     let text = text(&headers, body, ADMIN_BODY_BYTES_MAX).await?;
-    let units: Units = json(&text, r#"{"add":100} or {"withdraw":50}"#)?;
-    let (Units::Add(count) | Units::Withdraw(count)) = units;
-    if !(1..=STOCK_MAX).contains(&count) {
-        return Err(Problem::bad(format!("units: {count} is not between 1 and {STOCK_MAX}")));
-    }
-    let command = match units {
-        Units::Add(count) => OperatorCommand::Add { sale, item, units: count },
-        Units::Withdraw(count) => OperatorCommand::Withdraw { sale, item, units: count },
+    let units: Units = json(&text, FORM)?;
+    let at = units.at.as_deref().map(|at| sale_file::moment("at", at).map_err(Problem::bad));
+    let at = at.transpose()?;
+    let (count, command) = match (units.add, units.withdraw, at) {
+        (Some(units), None, None) => (units, OperatorCommand::Add { sale, item, units }),
+        (Some(units), None, Some(at)) => (units, OperatorCommand::Plan { sale, item, units, at }),
+        (None, Some(units), None) => (units, OperatorCommand::Withdraw { sale, item, units }),
+        _ => return Err(Problem::bad(format!("body: none or too much of it; send {FORM}"))),
     };
+    units_within(1, count)?;
     let done = office.command(command, &sale, Some(&item)).await?;
+    Ok(changed(&office, sale, done.seq).await?.into_response())
+}
+
+fn units_within(least: u64, count: u64) -> Result<(), Problem> {
+    if (least..=STOCK_MAX).contains(&count) {
+        return Ok(());
+    }
+    Err(Problem::bad(format!("units: {count} is not between {least} and {STOCK_MAX}")))
+}
+
+/// The body that sets units aside.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetAside {
+    set_aside: u64,
+    until: Option<String>,
+}
+
+async fn set_aside(
+    State(office): Here,
+    OfChannel(sale, item, channel): OfChannel,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let text = text(&headers, body, ADMIN_BODY_BYTES_MAX).await?;
+    let form = r#"{"set_aside":200} or {"set_aside":200,"until":"2026-11-27T21:00:00Z"}"#;
+    let SetAside { set_aside: units, until } = json(&text, form)?;
+    units_within(0, units)?;
+    let until = until.map(|until| sale_file::moment("until", &until).map_err(Problem::bad));
+    let aside = Aside { channel, units, until: until.transpose()?.unwrap_or(0) };
+    let command = OperatorCommand::Aside { sale, item, aside };
+    let done = office.command(command, &sale, Some(&item)).await?;
+    Ok(changed(&office, sale, done.seq).await?.into_response())
+}
+
+async fn call_off(State(office): Here, OfWave(sale, wave): OfWave) -> Answer {
+    let done = office.command(OperatorCommand::CallOff { sale, wave }, &sale, None).await?;
+    Ok(changed(&office, sale, done.seq).await?.into_response())
+}
+
+/// The body that reveals a seed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revealed {
+    seed: String,
+}
+
+async fn draw(State(office): Here, OfSale(sale): OfSale, headers: HeaderMap, body: Body) -> Answer {
+    let text = text(&headers, body, ADMIN_BODY_BYTES_MAX).await?;
+    let Revealed { seed } = json(&text, r#"{"seed":"<64 hex digits>"}"#)?;
+    let seed = sale_file::hash("seed", &seed).map_err(Problem::bad)?;
+    let done = office.command(OperatorCommand::Draw { sale, seed }, &sale, None).await?;
     Ok(changed(&office, sale, done.seq).await?.into_response())
 }
 

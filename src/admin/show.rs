@@ -3,7 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::operator::{ItemView, SaleView};
+use crate::message::draw_word;
+use crate::operator::{ChannelView, DrawView, ItemView, SaleView, WaveView};
+use crate::sale::GroupTerms;
 
 /// A sale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +28,72 @@ pub struct Shown {
     pub limit: Option<u32>,
     /// Three capital letters.
     pub currency: Option<String>,
+    /// How long units are held for one who waited for them.
+    pub offer_ms: u32,
+    /// Orders that may wait at once.
+    pub waitlist: u32,
+    /// `skip` or `strict`.
+    pub waitlist_policy: String,
+    /// Its limit groups.
+    pub groups: Vec<ShownGroup>,
+    /// Its draw.
+    pub draw: Option<ShownDraw>,
     /// What it sells.
     pub items: Vec<ShownItem>,
+    /// Units that are to come, in the order of time.
+    pub waves: Vec<ShownWave>,
+}
+
+/// A limit group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownGroup {
+    /// Its name.
+    pub name: String,
+    /// Units that all purchases of one member may have together.
+    pub limit: u32,
+}
+
+/// A draw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownDraw {
+    /// Until when entries are taken, RFC 3339, in UTC.
+    pub at: Option<String>,
+    /// The BLAKE3 hash of its seed, in hex.
+    pub commitment: String,
+    /// `entering`, `sealed`, `drawing` or `drawn`.
+    pub state: String,
+    /// Entries so far.
+    pub entries: u32,
+    /// The seed in hex, once it is revealed.
+    pub seed: Option<String>,
+}
+
+/// Units that are to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownWave {
+    /// Its id.
+    pub wave: u64,
+    /// The item's name.
+    pub item: String,
+    /// How many.
+    pub units: u64,
+    /// When, RFC 3339, in UTC.
+    pub at: Option<String>,
+}
+
+/// Units of an item that were set aside for a channel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownChannel {
+    /// The channel's name.
+    pub channel: String,
+    /// Units ever set aside.
+    pub set_aside: u64,
+    /// Of these, units nobody has.
+    pub free: u64,
+    /// When what is left returns to the common units, RFC 3339, in UTC.
+    pub until: Option<String>,
+    /// Whether it has.
+    pub swept: bool,
 }
 
 /// An item.
@@ -49,6 +115,8 @@ pub struct ShownItem {
     pub price: u64,
     /// Units that one buyer may have of it.
     pub limit: Option<u32>,
+    /// What was set aside of it.
+    pub channels: Vec<ShownChannel>,
 }
 
 /// A sale in a list: its items added up.
@@ -97,6 +165,12 @@ pub struct Delta {
     pub state: Option<String>,
     /// The items that changed, whole.
     pub items: Vec<ShownItem>,
+    /// All units that are now to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waves: Option<Vec<ShownWave>>,
+    /// The draw as it is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draw: Option<ShownDraw>,
 }
 
 impl From<&SaleView> for Shown {
@@ -112,16 +186,62 @@ impl From<&SaleView> for Shown {
             extend_ms: view.extend_ms,
             limit: limit(view.limit),
             currency: currency.map(str::to_owned),
+            offer_ms: view.offer_ms,
+            waitlist: view.waitlist,
+            waitlist_policy: if view.is_strict { "strict" } else { "skip" }.to_owned(),
+            groups: view.groups.iter().map(ShownGroup::from).collect(),
+            draw: view.draw.as_ref().map(ShownDraw::from),
             items: view.items.iter().map(ShownItem::from).collect(),
+            waves: view.waves.iter().map(ShownWave::from).collect(),
         }
+    }
+}
+
+impl From<&GroupTerms> for ShownGroup {
+    fn from(group: &GroupTerms) -> ShownGroup {
+        ShownGroup { name: group.name.to_string(), limit: group.limit }
+    }
+}
+
+impl From<&DrawView> for ShownDraw {
+    fn from(draw: &DrawView) -> ShownDraw {
+        ShownDraw {
+            at: time(draw.at),
+            commitment: hex(&draw.commitment),
+            state: draw_word(draw.state).to_owned(),
+            entries: draw.entries,
+            seed: draw.seed.map(|seed| hex(&seed)),
+        }
+    }
+}
+
+impl From<&WaveView> for ShownWave {
+    fn from(wave: &WaveView) -> ShownWave {
+        let WaveView { id, item, units, at } = *wave;
+        ShownWave { wave: id, item: item.to_string(), units, at: time(at) }
+    }
+}
+
+impl From<&ChannelView> for ShownChannel {
+    fn from(channel: &ChannelView) -> ShownChannel {
+        let ChannelView { name, set_aside, free, until, is_swept: swept } = *channel;
+        ShownChannel { channel: name.to_string(), set_aside, free, until: time(until), swept }
     }
 }
 
 impl From<&ItemView> for ShownItem {
     fn from(item: &ItemView) -> ShownItem {
-        let ItemView { name, stock, free, held, confirmed, waiting, price, limit: most } = *item;
-        let (sku, limit) = (name.to_string(), limit(most));
-        ShownItem { sku, stock, free, held, confirmed, waiting, price, limit }
+        ShownItem {
+            sku: item.name.to_string(),
+            stock: item.stock,
+            free: item.free,
+            held: item.held,
+            confirmed: item.confirmed,
+            waiting: item.waiting,
+            price: item.price,
+            limit: limit(item.limit),
+            channels: item.channels.iter().map(ShownChannel::from).collect(),
+        }
     }
 }
 
@@ -152,13 +272,19 @@ impl Delta {
         let pairs = old.items.iter().zip(&new.items);
         let items: Vec<ShownItem> =
             pairs.filter(|(old, new)| old != new).map(|(_, new)| new.clone()).collect();
-        let changed = state.is_some() || !items.is_empty();
-        changed.then_some(Delta { seq: new.seq, state, items })
+        let waves = (old.waves != new.waves).then(|| new.waves.clone());
+        let draw = new.draw.clone().filter(|_| old.draw != new.draw);
+        let changed = state.is_some() || !items.is_empty() || waves.is_some() || draw.is_some();
+        changed.then_some(Delta { seq: new.seq, state, items, waves, draw })
     }
 }
 
 fn limit(most: u32) -> Option<u32> {
     (most > 0).then_some(most)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn time(unix_ns: u64) -> Option<String> {
@@ -182,6 +308,7 @@ mod tests {
             waiting: 0,
             price: 2500,
             limit: 0,
+            channels: Vec::new(),
         };
         SaleView {
             after: 7,
@@ -193,7 +320,13 @@ mod tests {
             extend_ms: 0,
             limit: 4,
             currency: *b"EUR",
+            offer_ms: 60_000,
+            waitlist: 5,
+            is_strict: false,
+            groups: Vec::new(),
+            draw: None,
             items: vec![item("tee"), item("cap")],
+            waves: Vec::new(),
         }
     }
 
@@ -215,6 +348,10 @@ mod tests {
         let delta = Delta::between(&old, &new).expect("an item changed");
         assert_eq!((delta.seq, delta.state, delta.items.len()), (8, None, 1));
         assert_eq!(delta.items[0], new.items[1]);
+        let wave = ShownWave { wave: 8, item: "tee".to_owned(), units: 500, at: None };
+        new.waves.push(wave.clone());
+        let delta = Delta::between(&old, &new).expect("a wave is to come");
+        assert_eq!((delta.waves, delta.draw), (Some(vec![wave]), None));
         new.state = "paused".to_owned();
         assert_eq!(Delta::between(&old, &new).expect("both").state.as_deref(), Some("paused"));
     }

@@ -21,7 +21,7 @@ use super::desk::{Desk, Done, Refusal, WhenDone, WhenSeen};
 use super::health::{Phase, advance};
 use super::office::{House, Office};
 use super::routes;
-use crate::operator::{ItemView, OperatorCommand, SaleView};
+use crate::operator::{ChannelView, DrawView, ItemView, OperatorCommand, SaleView, WaveView};
 use crate::sale::{self, Name, Terms};
 
 /// How the pretended house behaves.
@@ -68,6 +68,7 @@ impl FakeDesk {
         if view.state == sale::Phase::Closed {
             return Err(refusal("closed"));
         }
+        let seq = self.seq.load(Relaxed) as u64 + 1;
         let skus: Vec<Name> = view.items.iter().map(|item| item.name).collect();
         let find = |sku: Name| {
             let place = skus.iter().position(|known| *known == sku);
@@ -91,6 +92,32 @@ impl FakeDesk {
                 (item.stock, item.free) = (item.stock - units, item.free - units);
             }
             OperatorCommand::Price { item: sku, price, .. } => view.items[find(sku)?].price = price,
+            OperatorCommand::Aside { item: sku, aside, .. } => {
+                let item = &mut view.items[find(sku)?];
+                if item.free < aside.units {
+                    return Err(Refusal { word: "sold_out", amount: item.free });
+                }
+                item.free -= aside.units;
+                item.channels.push(ChannelView {
+                    name: aside.channel,
+                    set_aside: aside.units,
+                    free: aside.units,
+                    until: aside.until,
+                    is_swept: false,
+                });
+            }
+            OperatorCommand::Plan { item, units, at, .. } => {
+                find(item)?;
+                view.waves.push(WaveView { id: seq, item, units, at });
+            }
+            OperatorCommand::CallOff { wave, .. } => {
+                let place = view.waves.iter().position(|known| known.id == wave);
+                view.waves.remove(place.ok_or(refusal("unknown_wave"))?);
+            }
+            OperatorCommand::Draw { seed, .. } => {
+                let draw = view.draw.as_mut().ok_or(refusal("no_draw"))?;
+                draw.seed = Some(seed);
+            }
             OperatorCommand::Create(_)
             | OperatorCommand::Remove { .. }
             | OperatorCommand::Sale { .. } => unreachable!("decided above"),
@@ -113,6 +140,7 @@ fn view(terms: &Terms, seq: u64) -> SaleView {
         waiting: 0,
         price: item.price,
         limit: item.limit,
+        channels: Vec::new(),
     };
     SaleView {
         after: seq,
@@ -124,7 +152,19 @@ fn view(terms: &Terms, seq: u64) -> SaleView {
         extend_ms: terms.extend_ms,
         limit: terms.limit,
         currency: terms.currency,
+        offer_ms: terms.offer_ms,
+        waitlist: terms.waitlist,
+        is_strict: terms.is_strict,
+        groups: terms.groups.clone(),
+        draw: terms.draw.map(|draw| DrawView {
+            at: draw.at,
+            commitment: draw.commitment,
+            state: sale::DrawState::Entering,
+            entries: 0,
+            seed: None,
+        }),
         items: terms.items.iter().map(item).collect(),
+        waves: Vec::new(),
     }
 }
 

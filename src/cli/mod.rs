@@ -50,7 +50,7 @@ enum Command {
     /// Serve buyers until SIGTERM or SIGINT.
     Serve(Serve),
     /// Create, open, watch, change and end sales of a server that runs.
-    Sale(sale::Sale),
+    Sale(Box<sale::Sale>),
     /// A flash sale from start to audited end, in a temporary folder; takes about ten seconds.
     Demo(Demo),
     /// Print the journal, one line a record.
@@ -118,7 +118,7 @@ struct Audit {
 pub(crate) fn run(arguments: Arguments) -> i32 {
     match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
-        Command::Sale(arguments) => sale::run(arguments),
+        Command::Sale(arguments) => sale::run(*arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),

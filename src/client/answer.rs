@@ -19,6 +19,8 @@ pub enum Answer {
     Stock(Stock),
     /// Numbers of names: to `Resolve`.
     Item(Item),
+    /// The number of a name: to `ResolveChannel`.
+    Channel(u8),
     /// Nothing was changed, and this is why.
     Refused(Refusal),
     /// Nothing was changed, because of one line of a basket.
@@ -146,6 +148,15 @@ pub enum Refusal {
         /// The limit, in units.
         limit: u64,
     },
+    /// All purchases of a limit group's member would pass the group's limit.
+    GroupLimitReached {
+        /// The group, by its place in the sale, from 1.
+        group: u64,
+        /// The limit, in units.
+        limit: u64,
+    },
+    /// Nothing of the item was set aside for this channel.
+    UnknownChannel,
     /// Not enough units are free.
     SoldOut,
     /// No such order in the sale.
@@ -196,7 +207,11 @@ impl Refusal {
             outcome::PAUSED => Refusal::Paused,
             outcome::CLOSED => Refusal::Closed,
             outcome::PRICE_CHANGED => Refusal::PriceChanged { price: value },
-            outcome::LIMIT_REACHED => Refusal::LimitReached { limit: value },
+            outcome::LIMIT_REACHED => match reply.order.to_native() {
+                0 => Refusal::LimitReached { limit: value },
+                group => Refusal::GroupLimitReached { group, limit: value },
+            },
+            outcome::UNKNOWN_CHANNEL => Refusal::UnknownChannel,
             outcome::SOLD_OUT => Refusal::SoldOut,
             outcome::UNKNOWN_ORDER => Refusal::UnknownOrder,
             outcome::NOT_YOUR_ORDER => Refusal::NotYourOrder,
@@ -226,6 +241,8 @@ impl Refusal {
             Refusal::Closed => outcome::CLOSED,
             Refusal::PriceChanged { .. } => outcome::PRICE_CHANGED,
             Refusal::LimitReached { .. } => outcome::LIMIT_REACHED,
+            Refusal::GroupLimitReached { .. } => outcome::LIMIT_REACHED,
+            Refusal::UnknownChannel => outcome::UNKNOWN_CHANNEL,
             Refusal::SoldOut => outcome::SOLD_OUT,
             Refusal::UnknownOrder => outcome::UNKNOWN_ORDER,
             Refusal::NotYourOrder => outcome::NOT_YOUR_ORDER,
@@ -250,6 +267,9 @@ impl std::fmt::Display for Refusal {
         match self {
             Refusal::PriceChanged { price } => write!(f, "price_changed to {price}"),
             Refusal::LimitReached { limit } => write!(f, "limit_reached: {limit} units"),
+            Refusal::GroupLimitReached { group, limit } => {
+                write!(f, "limit_reached: {limit} units in limit group {group}")
+            }
             Refusal::Overloaded { retry_after_ms } => {
                 write!(f, "overloaded: retry after {retry_after_ms} ms")
             }
@@ -295,6 +315,11 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
         });
     }
     if reply.outcome == outcome::OK {
+        if reply.price.to_native() != 0 {
+            let number = u8::try_from(reply.price.to_native());
+            let number = number.map_err(|_| Error::Protocol("a channel's number past 8 bits"))?;
+            return Ok(Answer::Channel(number));
+        }
         let number = |wide: u64| {
             u16::try_from(wide).map_err(|_| Error::Protocol("a number of a name past 16 bits"))
         };

@@ -40,6 +40,7 @@
 mod answer;
 mod error;
 mod halves;
+mod purchase;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ use std::{
 pub use answer::{Answer, OrderAnswer, Refusal, ShownOrder, State, Stock};
 pub use error::{Error, Result};
 pub use halves::{Receiver, Sender, Tag};
+pub use purchase::Purchase;
 pub use request::{Item, Request};
 
 use crate::message::{CELL_BYTES, kind, outcome};
@@ -254,6 +256,26 @@ impl Client {
         lines: &[(u16, u32)],
     ) -> Result<Answer> {
         self.call(&Request::Basket { sale, lines, buyer, key, max_price: None })
+    }
+
+    /// Asks for the number of a sale's channel.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if the server does not know it, and those of [`call`](Client::call).
+    pub fn channel(&mut self, sale: &str, channel: &str) -> Result<u8> {
+        match self.call(&Request::ResolveChannel { sale, channel })? {
+            Answer::Channel(number) => Ok(number),
+            Answer::Refused(refusal) => Err(Error::Refused(refusal)),
+            _ => Err(Error::Protocol("no number for a channel")),
+        }
+    }
+
+    /// Buys with all that can be said of a purchase.
+    ///
+    /// # Errors
+    /// Those of [`call`](Client::call); a refusal is an answer.
+    pub fn purchase(&mut self, purchase: &Purchase<'_>) -> Result<Answer> {
+        self.call(&Request::Purchase(*purchase))
     }
 
     /// Makes a hold a purchase.

@@ -2,7 +2,7 @@
 //!
 //! Encoding appends whole cells to a buffer or leaves it as it was; it never touches a socket.
 
-use super::{Error, Result};
+use super::{Error, Purchase, Result};
 use crate::limits::{BASKET_LINES_MAX, REQUEST_TAILS_MAX};
 use crate::message::{
     Cell, Head, LINES_PER_CELL, NO_MAX_PRICE, UP_TO, WAITS, encode_lines, kind, split_ticket,
@@ -92,6 +92,8 @@ pub enum Request<'a> {
         /// The highest price of a unit to accept, in minor units; `None` for any.
         max_price: Option<u64>,
     },
+    /// A purchase with all that can be said of one.
+    Purchase(Purchase<'a>),
     /// A hold becomes a purchase.
     Confirm {
         /// Number of the sale.
@@ -147,6 +149,13 @@ pub enum Request<'a> {
         /// Name of an item in it, if one is wanted.
         item: Option<&'a str>,
     },
+    /// Asks for the number of a sale's channel.
+    ResolveChannel {
+        /// Name of the sale.
+        sale: &'a str,
+        /// Name of the channel.
+        channel: &'a str,
+    },
     /// Asks for nothing.
     Ping,
 }
@@ -175,14 +184,13 @@ impl Request<'_> {
                 Head { options: head.options | UP_TO, ..head }
             }
             Request::BuyWithTicket { item, ticket, key, units, max_price } => {
-                let reason = "is not <buyer>.<expiry>.<64 hex digits>";
-                let bad = || Error::BadText { field: "ticket", reason: reason.into() };
-                let parts = split_ticket(ticket.as_bytes()).ok_or_else(bad)?;
-                let buyer = std::str::from_utf8(parts.buyer).map_err(|_| bad())?;
+                let parts = split_ticket(ticket.as_bytes()).ok_or_else(bad_ticket)?;
+                let buyer = std::str::from_utf8(parts.buyer).map_err(|_| bad_ticket())?;
                 let head = purchase(item, (buyer, key), (units, max_price), &mut tails)?;
-                tails.push(ticket_tail(parts.expiry, &parts.mac));
+                tails.ticket(ticket)?;
                 head
             }
+            Request::Purchase(ref purchase) => purchase.encode(&mut tails)?,
             Request::Confirm { sale, order, buyer } => {
                 command(kind::CONFIRM, sale, order, buyer, &mut tails)?
             }
@@ -207,6 +215,12 @@ impl Request<'_> {
                 item.map_or(Ok(()), |item| tails.name("item", item))?;
                 Head::new(kind::RESOLVE)
             }
+            Request::ResolveChannel { sale, channel } => {
+                tails.name("sale", sale)?;
+                tails.push(Cell::ZERO);
+                tails.name("channel", channel)?;
+                Head::new(kind::RESOLVE)
+            }
             Request::Ping => Head::new(kind::PING),
         };
         head.tag = tag.into();
@@ -219,7 +233,7 @@ impl Request<'_> {
     }
 }
 
-fn purchase(
+pub(super) fn purchase(
     item: Item,
     (buyer, key): (&str, &str),
     (units, max_price): (u32, Option<u64>),
@@ -251,22 +265,26 @@ fn command(
     Ok(head)
 }
 
-/// Two long texts, the lines of a basket, and a ticket.
+fn bad_ticket() -> Error {
+    Error::BadText { field: "ticket", reason: "is not <buyer>.<expiry>.<64 hex digits>".into() }
+}
+
+/// Two long texts, a side, the lines of a basket, and a ticket.
 const TAILS_MAX: usize = REQUEST_TAILS_MAX + 1;
 
 /// The cells behind a head.
-struct Tails {
+pub(super) struct Tails {
     cells: [Cell; TAILS_MAX],
     count: u16,
 }
 
 impl Tails {
-    fn push(&mut self, cell: Cell) {
+    pub(super) fn push(&mut self, cell: Cell) {
         self.cells[usize::from(self.count)] = cell;
         self.count += 1;
     }
 
-    fn lines(&mut self, lines: &[(u16, u32)]) -> Result<()> {
+    pub(super) fn lines(&mut self, lines: &[(u16, u32)]) -> Result<()> {
         if !(1..=BASKET_LINES_MAX).contains(&lines.len()) {
             let reason = format!("are {}: a basket has 1 to {BASKET_LINES_MAX}", lines.len());
             return Err(Error::BadText { field: "lines", reason });
@@ -278,6 +296,12 @@ impl Tails {
             }
             self.push(encode_lines(&cell[..some.len()]));
         }
+        Ok(())
+    }
+
+    pub(super) fn ticket(&mut self, ticket: &str) -> Result<()> {
+        let parts = split_ticket(ticket.as_bytes()).ok_or_else(bad_ticket)?;
+        self.push(ticket_tail(parts.expiry, &parts.mac));
         Ok(())
     }
 

@@ -8,8 +8,8 @@ use std::{
 };
 
 use super::*;
-use crate::message::{Cell, Head, Reply, StockReply, text_tail};
-use crate::sale::{Form, Ident};
+use crate::message::{Cell, Head, Lines, Reply, StockReply, decode_side, member_digest, text_tail};
+use crate::sale::{Form, Ident, Side};
 use bytemuck::Zeroable;
 
 const IN_FLIGHT_MAX: u32 = 64;
@@ -53,6 +53,24 @@ fn answer(stream: &mut TcpStream, cell: &Cell) -> Vec<Cell> {
         .map(|_| read_cell(stream).expect("the tails that were announced"))
         .collect();
     match head.kind {
+        kind::RESOLVE if tails.len() == 3 => {
+            assert_eq!((tails[1], &tails[2].0[..3]), (Cell::ZERO, &b"tv\0"[..]));
+            let mut reply = reply(outcome::OK, head);
+            (reply.order, reply.price) = (3.into(), 2.into());
+            vec![reply.into()]
+        }
+        kind::BUY | kind::BASKET if tails.iter().any(|tail| tail.kind() == kind::SIDE) => {
+            let longs = tails.iter().take_while(|tail| tail.kind() == kind::TEXT).count();
+            let side = decode_side(&tails[longs]).expect("it stands behind the long texts");
+            assert_eq!(side, Side { channel: 2, groups: [member_digest(b"c-77"), 0] });
+            let lines = Lines::read(tails.len() - longs - 1, |index| tails[longs + 1 + index]);
+            let lines = lines.map_or(0, |lines| lines.all().len());
+            assert_eq!(lines, if head.kind == kind::BUY { 0 } else { 2 });
+            assert!(head.is_waiting() && !head.is_up_to());
+            let mut reply = reply(outcome::LIMIT_REACHED, head);
+            (reply.price, reply.order) = (4.into(), 1.into());
+            vec![reply.into()]
+        }
         kind::RESOLVE if tails[0].0.starts_with(b"drop\0") => {
             let mut reply = reply(outcome::OK, head);
             (reply.order, reply.seq) = (3.into(), 7.into());
@@ -116,6 +134,17 @@ fn each_call_gets_its_answer() {
     let Ok(Answer::Order(order)) = client.buy(tee, "17", LONG, 2) else { panic!("no order") };
     assert_eq!((order.state, order.order, order.units, order.price), (State::Held, 42, 2, 2500));
     assert!(order.replayed && order.expires_in_ms == 120_000);
+    let channel = client.channel("drop", "tv").expect("a known channel");
+    for lines in [&[(7, 1)][..], &[(7, 1), (8, 2)]] {
+        let mut purchase = Purchase::of(tee.sale, lines, "17", LONG);
+        (purchase.waits, purchase.channel, purchase.groups[0]) = (true, channel, Some("c-77"));
+        let refused = client.purchase(&purchase).expect("an answer");
+        let refusal = Refusal::GroupLimitReached { group: 1, limit: 4 };
+        assert_eq!(refused, Answer::Refused(refusal));
+        assert_eq!(refusal.to_string(), "limit_reached: 4 units in limit group 1");
+        purchase.groups[0] = Some("a b");
+        assert!(matches!(client.purchase(&purchase), Err(Error::BadText { field: "group", .. })));
+    }
     let refused = client.buy(tee, "17", "none", 1).expect("an answer");
     assert_eq!(refused, Answer::Refused(Refusal::LimitReached { limit: 2 }));
     for (answer, state) in [

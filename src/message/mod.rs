@@ -24,7 +24,9 @@ use rkyv::{
 
 use crate::sale::{Form, Ident, Text};
 pub use lines::{LINES_PER_CELL, Lines, encode_lines, line_cells, lines_in};
-pub use shown::{ItemReply, PoolReply, SaleReply, TermsReply, WaveReply};
+pub use shown::{
+    ItemReply, PoolReply, SaleReply, TermsReply, WaveReply, draw_state, draw_word, seed_in,
+};
 pub use side::{decode_side, encode_side, member_digest};
 pub use ticket::{TicketText, split_ticket, ticket_parts, ticket_tail};
 pub use walk::messages;
@@ -228,6 +230,24 @@ impl Cell {
     /// Reads it as the item of an answer about a sale.
     #[inline]
     pub fn item_reply(&self) -> &ItemReply {
+        self.into()
+    }
+
+    /// Reads it as more of a sale's terms.
+    #[inline]
+    pub fn terms_reply(&self) -> &TermsReply {
+        self.into()
+    }
+
+    /// Reads it as a channel's units of an item.
+    #[inline]
+    pub fn pool_reply(&self) -> &PoolReply {
+        self.into()
+    }
+
+    /// Reads it as units that are to come.
+    #[inline]
+    pub fn wave_reply(&self) -> &WaveReply {
         self.into()
     }
 

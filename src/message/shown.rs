@@ -13,6 +13,9 @@ use rkyv::{
     rend::{u16_le, u32_le, u64_le},
 };
 
+use super::Cell;
+use crate::sale::DrawState;
+
 /// A sale as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
 #[bytecheck(crate = rkyv::bytecheck)]
@@ -22,7 +25,7 @@ pub struct SaleReply {
     pub kind: u8,
     /// [`outcome::OK`](super::outcome::OK).
     pub outcome: u8,
-    /// Cells that follow: the sale's items.
+    /// Cells that follow: the sale's items, and what else is told of it.
     pub tails: u16_le,
     /// As in [`Reply::tag`](super::Reply::tag).
     pub tag: u32_le,
@@ -129,6 +132,27 @@ pub struct PoolReply {
     pub zeros: [u8; 32],
 }
 
+/// The draw state with this number; `None` for no draw.
+pub fn draw_state(number: u8) -> Option<DrawState> {
+    use DrawState::{Drawing, Drawn, Entering, Sealed};
+    [Entering, Sealed, Drawing, Drawn].into_iter().find(|state| *state as u8 == number)
+}
+
+/// As people read it.
+pub fn draw_word(state: DrawState) -> &'static str {
+    match state {
+        DrawState::Entering => "entering",
+        DrawState::Sealed => "sealed",
+        DrawState::Drawing => "drawing",
+        DrawState::Drawn => "drawn",
+    }
+}
+
+/// The seed in a [`kind::SEED`](super::kind::SEED) cell.
+pub fn seed_in(cell: &Cell) -> [u8; 32] {
+    *cell.0.last_chunk().expect("a cell has 64 bytes")
+}
+
 /// Units that are to be added to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Portable, CheckBytes, Pod, Zeroable)]
 #[bytecheck(crate = rkyv::bytecheck)]
@@ -154,7 +178,7 @@ pub struct WaveReply {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Cell, Reply, kind};
+    use super::super::{Reply, kind};
     use super::*;
 
     #[test]

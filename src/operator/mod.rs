@@ -9,6 +9,7 @@
 //! answers come out of the ring in the order in which commands went in, and always find room there.
 
 mod handle;
+mod view;
 mod words;
 
 use std::collections::VecDeque;
@@ -19,19 +20,22 @@ use std::sync::{
 
 use handle::Errand;
 pub use handle::{Busy, OperatorHandle, Told};
-pub use words::{ItemView, OperatorAnswer, OperatorCommand, OperatorError, SaleView};
+pub use words::{
+    ChannelView, DrawView, ItemView, OperatorAnswer, OperatorCommand, OperatorError, SaleView,
+    WaveView,
+};
 
 use crate::bell::Bell;
 use crate::directory::{Directory, DirectoryWriter, News};
 use crate::journal::Gate;
 use crate::limits::{
     OPERATOR_IN_FLIGHT_MAX, OPERATOR_INBOX_MAX, OPERATOR_REPLY_RING_CELLS, SALE_CELLS_MAX,
-    TAILS_MAX,
+    SALE_MORE_CELLS_MAX, TAILS_MAX,
 };
 use crate::message::{Cell, Head, check_terms, encode_terms, kind, outcome};
 use crate::record;
 use crate::ring::{Reader, Writer};
-use crate::sale::{Name, Phase, Rule, Ruling, Terms};
+use crate::sale::{Name, Rule, Ruling, Terms};
 
 /// What the room is made of.
 pub struct OperatorParts {
@@ -167,7 +171,8 @@ impl Operator {
                 return self.take_off(Flight { errand, sale: 0, promised });
             }
             OperatorCommand::Sale { .. } => {
-                promised += page.names(sale).map_or(0, |names| names.items.len());
+                let names = page.names(sale);
+                promised += names.map_or(0, |names| names.items.len() + SALE_MORE_CELLS_MAX);
                 let head = Head { sale: sale.into(), time: time.into(), ..Head::new(kind::SALE) };
                 self.parts.requests.push(head.into());
                 return self.take_off(Flight { errand, sale, promised });
@@ -182,6 +187,12 @@ impl Operator {
                 (item(name), Rule::Withdraw(*units))
             }
             OperatorCommand::Price { item: name, price, .. } => (item(name), Rule::Price(*price)),
+            OperatorCommand::Aside { item: name, aside, .. } => (item(name), Rule::Aside(*aside)),
+            OperatorCommand::Plan { item: name, units, at, .. } => {
+                (item(name), Rule::Plan { units: *units, at: *at })
+            }
+            OperatorCommand::CallOff { wave, .. } => (0, Rule::CallOff(*wave)),
+            OperatorCommand::Draw { seed, .. } => (0, Rule::Draw(*seed)),
         };
         for cell in record::rule(&Ruling { sale, item, rule }, time) {
             self.parts.requests.push(cell);
@@ -223,13 +234,17 @@ impl Operator {
     /// Reads an answer whose tails lie from `tails_at` on.
     fn read(&self, flight: &Flight, answer: &Cell, tails_at: usize) -> OperatorAnswer {
         if answer.kind() == kind::SALE_REPLY {
+            let tails = tails_at..tails_at + answer.reply_tails();
+            let tails: Vec<Cell> = tails.map(|at| self.parts.replies.get(at)).collect();
+            let names = self.names.page().names(flight.sale);
+            let names = names.expect("its number came from this page");
             return OperatorAnswer {
                 outcome: outcome::OK,
                 seq: 0,
                 replayed: false,
                 sale: flight.sale,
                 value: 0,
-                view: Some(self.view(flight, answer, tails_at)),
+                view: Some(view::view(answer, &tails, names)),
             };
         }
         let reply = answer.reply();
@@ -243,37 +258,6 @@ impl Operator {
             view: None,
         }
     }
-
-    fn view(&self, flight: &Flight, answer: &Cell, tails_at: usize) -> SaleView {
-        let reply = answer.sale_reply();
-        let names = self.names.page().names(flight.sale).expect("its number came from this page");
-        let item = |(index, name): (usize, &Name)| {
-            let cell = self.parts.replies.get(tails_at + index);
-            let item = cell.item_reply();
-            ItemView {
-                name: *name,
-                stock: item.stock.to_native(),
-                free: item.free.to_native(),
-                held: item.held.to_native(),
-                confirmed: item.confirmed.to_native(),
-                waiting: item.waiting.to_native(),
-                price: item.price.to_native(),
-                limit: item.limit.to_native(),
-            }
-        };
-        SaleView {
-            after: reply.after.to_native(),
-            name: names.name,
-            state: Phase::from_number(reply.state).expect("the matcher knows the phases"),
-            opens_at: reply.opens_at.to_native(),
-            closes_at: reply.closes_at.to_native(),
-            hold_ms: reply.hold_ms.to_native(),
-            extend_ms: reply.extend_ms.to_native(),
-            limit: reply.limit.to_native(),
-            currency: reply.currency,
-            items: names.items.iter().enumerate().map(item).collect(),
-        }
-    }
 }
 
 /// What an answer changes in the directory.
@@ -285,6 +269,7 @@ fn new_names(flight: &Flight, answer: &Cell) -> Option<News> {
     match &flight.errand.command {
         OperatorCommand::Create(terms) => Some(created(terms)),
         OperatorCommand::Remove { .. } => Some(News::Removed(flight.sale)),
+        OperatorCommand::Aside { aside, .. } => Some(News::Channel(flight.sale, aside.channel)),
         _ => None,
     }
 }

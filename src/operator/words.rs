@@ -1,7 +1,7 @@
 //! What an operator can say and hear. Sales and items go by their names; the room looks up their
 //! numbers.
 
-use crate::sale::{Name, Phase, Terms};
+use crate::sale::{Aside, DrawState, GroupTerms, Name, Phase, Seq, Stamp, Terms};
 
 /// What an operator says or asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,40 @@ pub enum OperatorCommand {
         /// Minor units each.
         price: u64,
     },
+    /// Free units of an item are set aside for a channel.
+    Aside {
+        /// Which sale.
+        sale: Name,
+        /// Which of its items.
+        item: Name,
+        /// How many, for which, and until when.
+        aside: Aside,
+    },
+    /// An item will get more units at a time.
+    Plan {
+        /// Which sale.
+        sale: Name,
+        /// Which of its items.
+        item: Name,
+        /// How many more.
+        units: u64,
+        /// When, Unix ns.
+        at: Stamp,
+    },
+    /// A wave that was planned will not come.
+    CallOff {
+        /// Which sale.
+        sale: Name,
+        /// The seq of its plan.
+        wave: Seq,
+    },
+    /// The seed of a draw is revealed.
+    Draw {
+        /// Which sale.
+        sale: Name,
+        /// What was committed to.
+        seed: [u8; 32],
+    },
     /// Asks how the sale stands.
     Sale {
         /// Which sale.
@@ -80,6 +114,10 @@ impl OperatorCommand {
             | OperatorCommand::Add { sale, .. }
             | OperatorCommand::Withdraw { sale, .. }
             | OperatorCommand::Price { sale, .. }
+            | OperatorCommand::Aside { sale, .. }
+            | OperatorCommand::Plan { sale, .. }
+            | OperatorCommand::CallOff { sale, .. }
+            | OperatorCommand::Draw { sale, .. }
             | OperatorCommand::Sale { sale } => sale,
         }
     }
@@ -124,12 +162,67 @@ pub struct SaleView {
     pub limit: u32,
     /// Three capital letters, or zeros if none is named.
     pub currency: [u8; 3],
+    /// How long units are held for one who waited for them, ms.
+    pub offer_ms: u32,
+    /// Orders that may wait at once; 0 for no waiting list.
+    pub waitlist: u32,
+    /// Whether the first who waits for an item blocks those behind.
+    pub is_strict: bool,
+    /// Its limit groups.
+    pub groups: Vec<GroupTerms>,
+    /// Its draw, if it has one.
+    pub draw: Option<DrawView>,
     /// What it sells, in the order of the items' numbers.
     pub items: Vec<ItemView>,
+    /// Units that are to come, in the order of time.
+    pub waves: Vec<WaveView>,
+}
+
+/// A draw as it stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DrawView {
+    /// Until when entries are taken, Unix ns.
+    pub at: Stamp,
+    /// The BLAKE3 hash of its seed.
+    pub commitment: [u8; 32],
+    /// How far it had come.
+    pub state: DrawState,
+    /// Entries so far, those that left it again among them.
+    pub entries: u32,
+    /// The seed, once it is revealed.
+    pub seed: Option<[u8; 32]>,
+}
+
+/// Units of an item that were set aside for a channel, as they stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelView {
+    /// The channel's name.
+    pub name: Name,
+    /// Units ever set aside.
+    pub set_aside: u64,
+    /// Of these, units nobody has.
+    pub free: u64,
+    /// When what is left returns to the common units, Unix ns; 0 if it does not.
+    pub until: Stamp,
+    /// Whether it has.
+    pub is_swept: bool,
+}
+
+/// Units that are to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaveView {
+    /// Its id: the seq of its plan.
+    pub id: Seq,
+    /// The item's name.
+    pub item: Name,
+    /// How many.
+    pub units: u64,
+    /// When, Unix ns.
+    pub at: Stamp,
 }
 
 /// One item of a sale as it stood. `stock = free + held + confirmed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ItemView {
     /// Its name.
     pub name: Name,
@@ -147,6 +240,8 @@ pub struct ItemView {
     pub price: u64,
     /// Units that one buyer may have of it; 0 for no limit.
     pub limit: u32,
+    /// What was set aside of it, in the order of the channels' numbers.
+    pub channels: Vec<ChannelView>,
 }
 
 /// Why a command was not decided.

@@ -15,11 +15,15 @@ use crate::sale::{Shop, Terms};
 /// How long an answer at the start may take before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The names of all sales ever: their numbers go on from there.
+/// The names of all sales ever, whose numbers go on from there, and of their channels.
 pub(super) fn names_of(shop: &Shop) -> Vec<News> {
     let created = shop.kept().map(|kept| crate::operator::created(kept.terms));
+    let channels = shop.kept().flat_map(|kept| {
+        let of_sale = shop.channels(kept.number).iter();
+        of_sale.map(move |name| News::Channel(kept.number, *name))
+    });
     let removed = shop.kept().filter(|kept| kept.is_removed);
-    created.chain(removed.map(|kept| News::Removed(kept.number))).collect()
+    created.chain(channels).chain(removed.map(|kept| News::Removed(kept.number))).collect()
 }
 
 /// Creates sales that are not there yet, and opens those that have no opening time: also one that

@@ -1,16 +1,14 @@
-//! The lines of baskets on a shard: from names to the cells behind a request, and from the number
-//! in a refusal back to the name.
+//! The lines of baskets on a shard: from names to the cells behind a request.
 //!
 //! An item that the sale does not have is found out here, where its name still is: the sale's items
 //! never change, so the matcher could only say the same.
 
 use super::intake::push_ask;
 use super::names::Names;
-use crate::directory::Page;
 use crate::limits::BASKET_LINES_MAX;
-use crate::message::{Cell, LINES_PER_CELL, Reply, encode_lines};
+use crate::message::{Cell, LINES_PER_CELL, encode_lines};
 use crate::ring::Writer;
-use crate::sale::OrderLine;
+use crate::sale::{OrderLine, Side};
 use crate::wire::commands::Ask;
 
 /// The lines of a request in numbers; none if it is no basket.
@@ -39,23 +37,12 @@ pub(super) fn numbered(names: &mut Names, ask: &Ask<'_>, sale: u16) -> Result<Nu
     Ok(numbered)
 }
 
-/// Pushes lines behind the long texts of their request.
+/// Pushes lines behind the long texts and the side of their request.
 #[inline]
 pub(super) fn push_lines(requests: &mut Writer<Cell>, numbered: &Numbered) {
     for lines in numbered.lines[..numbered.len].chunks(LINES_PER_CELL) {
         requests.push(encode_lines(lines));
     }
-}
-
-/// The name of the item that a basket's refusal is about; empty if it is about none.
-pub(super) fn item_in_refusal<'a>(page: &'a Page, sale: u16, reply: &Reply) -> &'a str {
-    if reply.units.to_native() == 0 {
-        return "";
-    }
-    let item = reply.expires_in_ms.to_native() as usize;
-    let names = page.names(sale);
-    let name = names.and_then(|names| names.items.get(item.checked_sub(1)?));
-    name.map_or("", |name| name.as_str())
 }
 
 /// Pushes a basket that came over RESP.
@@ -65,11 +52,11 @@ pub(super) fn item_in_refusal<'a>(page: &'a Page, sale: u16, reply: &Reply) -> &
 pub(super) fn push_basket(
     (requests, names): (&mut Writer<Cell>, &mut Names),
     ask: &Ask<'_>,
-    numbers: (u16, u16),
+    (numbers, side): ((u16, u16), &Side),
     stamp: u64,
 ) -> Result<(), usize> {
     let lines = numbered(names, ask, numbers.0)?;
-    push_ask(requests, ask, numbers, stamp);
+    push_ask(requests, ask, (numbers, side), stamp);
     push_lines(requests, &lines);
     Ok(())
 }

@@ -7,6 +7,7 @@
 use super::connection::{Connection, Protocol};
 use super::guarding;
 use super::intake::{Flight, Form, Intake, LOADING_RETRY_MS, Stop};
+use super::siding;
 use super::table::Address;
 use crate::message::{Cell, Head, Reply, outcome};
 use crate::metrics;
@@ -38,9 +39,8 @@ impl Intake {
         stamp: u64,
         loading: bool,
     ) -> Result<usize, Stop> {
-        let frame = binary::parse(input).ok_or(Stop::Incomplete)?;
-        let head = frame.head.head();
-        let (tag, tails) = (head.tag.to_native(), usize::from(head.tails.to_native()));
+        let mut frame = binary::parse(input).ok_or(Stop::Incomplete)?;
+        let tag = frame.head.head().tag.to_native();
         if self.guard.watches() {
             let counts = self.guard.counts;
             let (guard, visitor) = (&mut self.guard, &mut connection.visitor);
@@ -56,11 +56,14 @@ impl Intake {
                 return if is_over { Err(Stop::Close) } else { Ok(frame.bytes) };
             }
         }
+        siding::fit(&self.names, &mut frame);
+        let head = frame.head.head();
+        let tails = usize::from(head.tails.to_native());
         if frame.what == What::Ask && !loading {
             let numbers = (head.sale.to_native(), head.item.to_native());
             let (ours, in_flight) = (metrics::Protocol::Binary, connection.in_flight);
-            let requests = &mut self.requests;
-            let told = self.refusing.sold_out(requests, ours, in_flight, numbers, head, stamp);
+            let (requests, wanted) = (&mut self.requests, (numbers, head, &frame.side));
+            let told = self.refusing.sold_out(requests, ours, in_flight, wanted, stamp);
             if let Some(told) = told {
                 binary::answer(told, tag, &mut connection.out);
                 return Ok(frame.bytes);
@@ -99,18 +102,24 @@ impl Intake {
     fn resolve(&self, names: &[Cell], tag: u32, out: &mut Vec<u8>) {
         let page = self.names.page();
         let sale = binary::name(&names[0]).map_or(0, |name| page.sale(&name));
-        let item = match names.get(1).map(binary::name) {
-            Some(Some(name)) => page.item(sale, &name),
-            _ => 0,
-        };
-        let told = match (sale, item, names.len()) {
+        // One that is all zero is not asked for.
+        let wanted = names.get(1).filter(|cell| names.len() == 2 || **cell != Cell::ZERO);
+        let item = wanted.map(|cell| binary::name(cell).map_or(0, |name| page.item(sale, &name)));
+        let channel = names.get(2).map(|cell| {
+            let channels = page.names(sale).map_or(&[][..], |names| &names.channels);
+            let at = binary::name(cell).and_then(|name| channels.iter().position(|c| *c == name));
+            at.map_or(0, |at| at as u64 + 1)
+        });
+        let told = match (sale, item, channel) {
             (0, ..) => outcome::UNKNOWN_SALE,
-            (_, 0, 2) => outcome::UNKNOWN_ITEM,
+            (_, Some(0), _) => outcome::UNKNOWN_ITEM,
+            (.., Some(0)) => outcome::UNKNOWN_CHANNEL,
             _ => outcome::OK,
         };
         let fill = |reply: &mut Reply| {
             reply.order = u64::from(sale).into();
-            reply.seq = u64::from(item).into();
+            reply.seq = u64::from(item.unwrap_or(0)).into();
+            reply.price = channel.unwrap_or(0).into();
         };
         binary::local(told, tag, fill, out);
     }

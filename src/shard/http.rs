@@ -7,19 +7,21 @@
 //!
 //! Invariant: a request is answered here only when all the connection's requests before it are.
 
-use super::basket::{item_in_refusal, numbered, push_lines};
+use super::basket::{numbered, push_lines};
 use super::connection::Connection;
 use super::guarding;
 use super::intake::{self, Flight, Form, Intake, LOADING_RETRY_MS, Stop, push_ask};
+use super::siding::{self, subject};
 use super::table::Address;
 use super::telling::shown;
 use crate::clock;
-use crate::limits::REPLY_CELLS_MAX;
+use crate::limits::{REPLY_CELLS_MAX, SALE_MORE_CELLS_MAX};
 use crate::message::{Cell, kind, outcome};
 use crate::metrics::Protocol;
 use crate::ring::Reader;
+use crate::wire::answers::Subject;
 use crate::wire::http::answers::{CONTINUE, Teller};
-use crate::wire::http::{self, Fault, Manner, Meaning, Read, Scratch};
+use crate::wire::http::{self, Fault, Manner, Meaning, Read, SaleShown, Scratch};
 
 /// How long a peer is asked to wait for whom there is no room.
 const CROWDED_RETRY_MS: u64 = 1000;
@@ -108,10 +110,23 @@ impl Intake {
             Meaning::Ask(ask) if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);
                 let (http, in_flight) = (Protocol::Http, connection.in_flight);
-                let (requests, head) = (&mut self.requests, &ask.head);
-                let told = self.refusing.sold_out(requests, http, in_flight, numbers, head, stamp);
+                let side = match siding::side(&self.names, &ask, numbers.0) {
+                    Ok(side) => side,
+                    Err(_) if in_flight > 0 => return Err(Stop::Answers),
+                    Err(misfit) => {
+                        teller.fault(&Fault::misfit(&misfit), manner, out);
+                        connection.told_to_continue = false;
+                        return if manner.has(Manner::CLOSE) {
+                            Err(Stop::Close)
+                        } else {
+                            Ok(bytes)
+                        };
+                    }
+                };
+                let (requests, wanted) = (&mut self.requests, (numbers, &ask.head, &side));
+                let told = self.refusing.sold_out(requests, http, in_flight, wanted, stamp);
                 if let Some(told) = told {
-                    teller.refusal(told.reply(), "", manner, out);
+                    teller.refusal(told.reply(), Subject::All, manner, out);
                     connection.told_to_continue = false;
                     return if manner.has(Manner::CLOSE) { Err(Stop::Close) } else { Ok(bytes) };
                 }
@@ -132,7 +147,7 @@ impl Intake {
                     counters.answers.count(Protocol::Http, outcome::UNKNOWN_ITEM);
                     teller.unknown_line(line, ask.lines.line(line).0, manner, out);
                 } else {
-                    push_ask(&mut self.requests, &ask, numbers, stamp);
+                    push_ask(&mut self.requests, &ask, (numbers, &side), stamp);
                     if let Some(Ok(lines)) = lines {
                         push_lines(&mut self.requests, &lines);
                     }
@@ -165,13 +180,24 @@ impl Intake {
         let manner = Manner::from_bits(flight.tag as u8);
         let (page, teller) = (self.names.page(), &mut self.http.teller);
         let tails = answer.reply_tails();
+        let names = page.names((flight.tag >> SALE_SHIFT) as u16);
         if answer.kind() == kind::SALE_REPLY {
-            let names = page.names((flight.tag >> SALE_SHIFT) as u16);
-            let skus = names.map_or(&[][..], |names| &names.items);
-            let cells = (1..=tails).map(|tail| replies.get(at + tail));
-            let items = skus.iter().map(|sku| sku.as_str()).zip(cells);
-            let name = names.map_or("", |names| names.name.as_str());
-            return teller.sale(answer.sale_reply(), name, items, manner, out);
+            let Some(names) = names else { unreachable!("a sale that is shown has names") };
+            let (count, mut more) = (names.items.len(), [Cell::ZERO; SALE_MORE_CELLS_MAX]);
+            let more = &mut more[..tails - count];
+            for (tail, cell) in more.iter_mut().enumerate() {
+                *cell = replies.get(at + 1 + count + tail);
+            }
+            let shown = SaleShown {
+                reply: answer.sale_reply(),
+                name: names.name.as_str(),
+                items: &names.items,
+                groups: &names.groups,
+                channels: &names.channels,
+                more,
+            };
+            let items = (1..=count).map(|tail| replies.get(at + tail));
+            return teller.sale(&shown, items, manner, out);
         }
         let mut cells = [Cell::ZERO; REPLY_CELLS_MAX - 1];
         for (tail, cell) in cells[..tails].iter_mut().enumerate() {
@@ -179,8 +205,8 @@ impl Intake {
         }
         match &cells[..tails] {
             [] => {
-                let item = item_in_refusal(page, (flight.tag >> SALE_SHIFT) as u16, answer.reply());
-                teller.refusal(answer.reply(), item, manner, out);
+                let subject = subject(page, (flight.tag >> SALE_SHIFT) as u16, answer.reply());
+                teller.refusal(answer.reply(), subject, manner, out);
             }
             tails => teller.order(&shown(page, answer.reply(), tails), manner, out),
         }

@@ -20,15 +20,17 @@ use super::guarding::{self, Porter};
 use super::http::Http;
 use super::names::Names;
 use super::refusing::Refusing;
+use super::siding;
 use super::table::{Address, Buffers};
 use crate::access::Guard;
 use crate::limits::{
     CONNECTION_IN_FLIGHT_TIGHT, OUT_BYTES_HIGH, REPLY_RING_CELLS, REQUEST_TAILS_MAX,
     SALE_CELLS_MAX, SHARD_IN_FLIGHT_MAX,
 };
-use crate::message::{Cell, kind, outcome, text_tail};
+use crate::message::{Cell, encode_side, kind, outcome, text_tail};
 use crate::metrics::{self, Metrics};
 use crate::ring::Writer;
+use crate::sale::Side;
 use crate::wire::answers;
 use crate::wire::commands::{self, Ask, Command};
 use crate::wire::local::{self, Then};
@@ -244,18 +246,25 @@ impl Intake {
         match command {
             Command::Ask(ask) if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);
+                let side = match siding::side(&self.names, &ask, numbers.0) {
+                    Ok(side) => side,
+                    Err(_) if connection.in_flight > 0 => return Err(Stop::Answers),
+                    Err(misfit) => {
+                        commands::misfit(&misfit, &mut connection.out);
+                        return Ok(bytes);
+                    }
+                };
                 let (resp, in_flight) = (metrics::Protocol::Resp, connection.in_flight);
-                let (requests, head) = (&mut self.requests, &ask.head);
-                let told = self.refusing.sold_out(requests, resp, in_flight, numbers, head, stamp);
+                let (requests, wanted) = (&mut self.requests, (numbers, &ask.head, &side));
+                let told = self.refusing.sold_out(requests, resp, in_flight, wanted, stamp);
                 if let Some(told) = told {
                     answers::refusal(told.reply(), &mut connection.out);
                     return Ok(bytes);
                 }
                 let promised = self.names.promise(&ask.head, numbers.0);
-                let mut tag = 0;
                 if ask.head.kind == kind::BASKET {
                     let rooms = (&mut self.requests, &mut self.names);
-                    if let Err(line) = push_basket(rooms, &ask, numbers, stamp) {
+                    if let Err(line) = push_basket(rooms, &ask, (numbers, &side), stamp) {
                         if in_flight > 0 {
                             return Err(Stop::Answers);
                         }
@@ -265,10 +274,11 @@ impl Intake {
                         answers::unknown_item(ask.lines.line(line).0, &mut connection.out);
                         return Ok(bytes);
                     }
-                    tag = u32::from(numbers.0);
                 } else {
-                    push_ask(&mut self.requests, &ask, numbers, stamp);
+                    push_ask(&mut self.requests, &ask, (numbers, &side), stamp);
                 }
+                // A refusal does not name its sale.
+                let tag = u32::from(numbers.0);
                 let form = match ask.head.kind {
                     kind::BUY => Form::Buy,
                     kind::BASKET => Form::Basket,
@@ -320,17 +330,24 @@ impl Intake {
 pub(super) fn push_ask(
     requests: &mut Writer<Cell>,
     ask: &Ask<'_>,
-    numbers: (u16, u16),
+    (numbers, side): ((u16, u16), &Side),
     stamp: u64,
 ) {
     let mut head = ask.head;
     head.sale = numbers.0.into();
     head.item = numbers.1.into();
     head.time = stamp.into();
+    let is_plain = *side == Side::NONE;
+    if !is_plain {
+        head.tails = (head.tails.to_native() + 1).into();
+    }
     requests.push(head.into());
     for text in [ask.long_buyer, ask.long_key] {
         if !text.is_empty() {
             requests.push(text_tail(text));
         }
+    }
+    if !is_plain {
+        requests.push(encode_side(side));
     }
 }

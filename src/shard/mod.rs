@@ -20,6 +20,7 @@ mod names;
 mod parts;
 mod reading;
 mod refusing;
+mod siding;
 mod stream;
 mod sweep;
 mod table;

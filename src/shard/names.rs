@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use crate::directory::{Directory, Page};
-use crate::limits::{ORDER_CELLS_MAX, REPLY_CELLS_MAX};
+use crate::limits::{ORDER_CELLS_MAX, REPLY_CELLS_MAX, SALE_MORE_CELLS_MAX};
 use crate::message::{Head, kind};
 use crate::sale::{Name, TEXT_BYTES_MAX, Text};
 
@@ -91,7 +91,10 @@ impl Names {
             kind::BUY..=kind::BASKET if !head.is_full() => 1,
             kind::STOCK => 1,
             kind::BUY => ORDER_CELLS_MAX,
-            kind::SALE => self.page().names(sale).map_or(1, |names| 1 + names.items.len()),
+            kind::SALE => self
+                .page()
+                .names(sale)
+                .map_or(1, |names| 1 + names.items.len() + SALE_MORE_CELLS_MAX),
             _ => REPLY_CELLS_MAX,
         };
         cells as u16

@@ -11,6 +11,7 @@ use crate::limits::REQUEST_RING_CELLS;
 use crate::message::{Cell, Head, Reply, kind, outcome};
 use crate::metrics::{Metrics, Protocol};
 use crate::ring::Writer;
+use crate::sale::Side;
 
 /// What a shard goes by.
 pub(super) struct Refusing {
@@ -30,11 +31,12 @@ impl Refusing {
         requests: &mut Writer<Cell>,
         protocol: Protocol,
         in_flight: u32,
-        numbers: (u16, u16),
-        head: &Head,
+        (numbers, head, side): ((u16, u16), &Head, &Side),
         stamp: u64,
     ) -> Option<Cell> {
-        if head.kind != kind::BUY || in_flight > 0 || head.is_waiting() {
+        // Whoever names more than buyer and item may be told something else.
+        let is_plain = head.kind == kind::BUY && !head.is_waiting() && *side == Side::NONE;
+        if !is_plain || in_flight > 0 {
             return None;
         }
         let notice = self.board.sold_out(numbers, head, stamp)?;

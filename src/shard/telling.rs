@@ -6,9 +6,9 @@
 //! Invariant: a flight leaves the list exactly when its answer leaves the ring.
 
 use super::Shard;
-use super::basket::item_in_refusal;
 use super::connection::{Connection, Wait};
 use super::intake::{Flight, Form, Intake};
+use super::siding::subject;
 use super::table::Address;
 use crate::directory::Page;
 use crate::limits::{OUT_BYTES_HIGH, REPLY_CELLS_MAX};
@@ -159,9 +159,9 @@ fn write_resp(
             answers::order(&shown, connection.session.resp3, out);
         }
         Form::Change => answers::change(reply, out),
-        Form::Basket => {
-            let item = item_in_refusal(intake.names.page(), flight.tag as u16, reply);
-            answers::basket(reply, item, out);
+        Form::Buy | Form::Basket => {
+            let subject = subject(intake.names.page(), flight.tag as u16, reply);
+            answers::purchase(reply, subject, out);
         }
         _ => answers::buy(reply, out),
     }

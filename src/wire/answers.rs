@@ -42,12 +42,29 @@ pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
     line.text(b"\r\n").append_to(out);
 }
 
-/// Answers `BASKET`: as [`buy`], units and price in all; a refusal has the name of the item that it
-/// is about behind what helps, if it is about one.
-pub fn basket(reply: &Reply, item: &str, out: &mut Vec<u8>) {
-    if item.is_empty() {
-        return buy(reply, out);
+/// What a refusal is about, if it is not about the whole purchase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    /// The whole purchase.
+    All,
+    /// A line of a basket: the name of its item.
+    Item(&'a str),
+    /// The limit group of this name.
+    Group(&'a str),
+}
+
+/// Answers `BUY` or `BASKET` as [`buy`] does, of a basket units and price in all; a refusal has the
+/// name of what it is about behind what helps.
+#[inline]
+pub fn purchase(reply: &Reply, subject: Subject<'_>, out: &mut Vec<u8>) {
+    match subject {
+        Subject::All => buy(reply, out),
+        Subject::Item(name) | Subject::Group(name) => refusal_about(reply, name, out),
     }
+}
+
+#[cold]
+fn refusal_about(reply: &Reply, name: &str, out: &mut Vec<u8>) {
     let word = outcome::word(reply.outcome).as_bytes();
     let mut line: Scribe = Scribe::new();
     match reply.outcome {
@@ -56,7 +73,7 @@ pub fn basket(reply: &Reply, item: &str, out: &mut Vec<u8>) {
         }
         _ => line.text(b"*2\r\n").bulk(word),
     };
-    line.bulk(item.as_bytes()).append_to(out);
+    line.bulk(name.as_bytes()).append_to(out);
 }
 
 /// Answers a `BASKET` that names an item which the sale does not have.
@@ -297,12 +314,18 @@ mod tests {
             shown(|out| buy(&reply(outcome::PRICE_CHANGED), out)),
             "*2 $13 price_changed :2500 "
         );
+        let about = |number, subject| shown(|out| purchase(&reply(number), subject, out));
         assert_eq!(
-            shown(|out| basket(&reply(outcome::LIMIT_REACHED), "tee", out)),
+            about(outcome::LIMIT_REACHED, Subject::Item("tee")),
             "*3 $13 limit_reached :2500 $3 tee "
         );
-        assert_eq!(shown(|out| basket(&reply(40), "", out)), "*1 $8 sold_out ");
-        assert_eq!(shown(|out| basket(&reply(40), "tee", out)), "*2 $8 sold_out $3 tee ");
+        assert_eq!(
+            about(outcome::LIMIT_REACHED, Subject::Group("card")),
+            "*3 $13 limit_reached :2500 $4 card "
+        );
+        assert_eq!(about(40, Subject::All), "*1 $8 sold_out ");
+        assert_eq!(about(40, Subject::Item("tee")), "*2 $8 sold_out $3 tee ");
+        assert_eq!(about(outcome::UNKNOWN_CHANNEL, Subject::All), "*1 $15 unknown_channel ");
         assert_eq!(shown(|out| unknown_item(b"hat", out)), "*2 $12 unknown_item $3 hat ");
         assert_eq!(
             shown(|out| change(&reply(outcome::UNKNOWN_ORDER), out)),

@@ -13,7 +13,7 @@
 //! |---|---|---|---|---|---|---|
 //! | 0 | kind | | | | | |
 //! | 1 | options | buyer's form in bits 0-2, key's in 3-5 | buyer's (0: not checked) | 0 | 0 | 0 |
-//! | 2..4 | tails | long texts, ticket | one if the buyer is long | 0 | 1 or 2 | 0 |
+//! | 2..4 | tails | long texts, side, ticket | one if the buyer is long | 0 | 1 to 3 | 0 |
 //! | 4..8 | tag | echoed | echoed | echoed | echoed | echoed |
 //! | 8..10 | sale's number | yes | yes | yes | | |
 //! | 10..12 | item's number | yes | | yes | | |
@@ -27,10 +27,17 @@
 //! rather waits than be sold out, and is then answered 6 waiting, with its place in
 //! `expires_in_ms`.
 //!
-//! A *basket* 6 is as a purchase, but item and units are 0 and its 1 to 16 lines lie in cells
-//! behind the long texts, three to a cell and all cells but the last full: `[0] = 131`, `[1]` the
-//! lines in it, and from 16, 32 and 48 on for each line `[0..2]` the item's number, `[4..8]` its
-//! units, all else zero. Lines of one item count as one.
+//! A *basket* 6 is as a purchase, but item and units are 0, bit 6 is too, and its 1 to 16 lines lie
+//! in cells behind the long texts and the side, three to a cell and all cells but the last full:
+//! `[0] = 131`, `[1]` the lines in it, and from 16, 32 and 48 on for each line `[0..2]` the item's
+//! number, `[4..8]` its units, all else zero. Lines of one item count as one.
+//!
+//! A purchase or basket that names a channel, or is for a sale with limit groups, has a *side* in a
+//! cell behind its long texts: `[0] = 132`, `[1]` the channel's number (0: none), `[16..32]` and
+//! `[32..48]` what stands for its member of the sale's first and second limit group: the first 16
+//! bytes of the BLAKE3 hash of the member's text (zero where the sale has no such group), all else
+//! zero. One that says nothing is left out. A purchase without a member of each limit group of its
+//! sale, or with more, is answered `malformed`.
 //!
 //! Of an order are confirm 2, release 3, extend 4, cancel 5 and order 64.
 //!
@@ -38,21 +45,22 @@
 //! up to 16 bytes (bits: it, zero-padded); 3 and 4 a hyphenated UUID in lower and upper case (bits:
 //! its value); 5 any other text of 17 to 64 bytes: bits are its first 16, and a *tail* carries the
 //! rest: `[0] = 128`, `[8..56]` the rest, zero-padded, all else zero; the buyer's tail before the
-//! key's. The tails of `resolve` are bare names, zero-padded: the sale's and, if there are two, the
-//! item's.
+//! key's. The tails of `resolve` are bare names, zero-padded: the sale's, the item's if there are
+//! two (or zero for none), and a channel's if there are three.
 //!
 //! A purchase or basket may carry the buyer's signed *ticket* in a cell behind its other tails:
 //! `[0] = 130`, `[8..40]` the HMAC-SHA256, `[40..48]` the expiry in Unix seconds, all else zero.
 //!
 //! **Answers** come in the order of the requests, as [`Reply`] or, to `stock`, [`StockReply`]
-//! cells, with the tag of the request. `resolve` has the sale's number in `order` and the item's in
-//! `seq`. `order` has the order's own head in a tail, then its long texts and, of a basket, its
-//! lines with their prices. The refusal of a basket has in `units` the line that it is about, from
-//! 1, and in `expires_in_ms` that line's item. A head with values out of bounds is answered
-//! `malformed`; one whose length cannot be known (unknown kind, wrong tails) too, and then the
-//! connection is closed. One whose token has no role for it is answered 67 forbidden; one whose
-//! token does not count any more 66 unauthorized, and then the connection is closed. Field by field
-//! the cells are described in [`message`](crate::message).
+//! cells, with the tag of the request. `resolve` has the sale's number in `order`, the item's in
+//! `seq` and the channel's in `price`. `order` has the order's own head in a tail, then its long
+//! texts and, of a basket, its lines with their prices. The refusal of a basket has in `units` the
+//! line that it is about, from 1, and in `expires_in_ms` that line's item; 39 `limit_reached` has
+//! in `order` the number of the limit group whose limit it is, 0 if it is the buyer's own. A head
+//! with values out of bounds is answered `malformed`; one whose length cannot be known (unknown
+//! kind, wrong tails) too, and then the connection is closed. One whose token has no role for it
+//! is answered 67 forbidden; one whose token does not count any more 66 unauthorized, and then the
+//! connection is closed. Field by field the cells are described in [`message`](crate::message).
 //!
 //! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt
 //! canonically.
@@ -60,12 +68,16 @@
 use bytemuck::Zeroable;
 
 pub use super::greeting::{Greeting, VERSION, hello, parse_hello, turned_away};
-use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, TEXT_TAILS_MAX, UNITS_MAX};
+use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, UNITS_MAX};
 use crate::message::{
     CELL_BYTES, Cell, Head, Lines, NO_MAX_PRICE, Reply, SaleReply, StockReply, UP_TO, WAITS,
-    join_text, kind, ticket_parts,
+    decode_side, join_text, kind, ticket_parts,
 };
-use crate::sale::{Form, Ident, Name, OrderLine, TEXT_BYTES_MAX, Text, text_len};
+use crate::sale::{Form, Ident, Name, OrderLine, Side, TEXT_BYTES_MAX, Text, text_len};
+
+/// Cells that a frame is read with at once: the names of a `resolve`, or two long texts.
+const FIRST_TAILS: usize = 3;
+const _: () = assert!(FIRST_TAILS > crate::limits::TEXT_TAILS_MAX);
 
 /// One request and the cells behind it.
 pub struct Frame {
@@ -73,7 +85,9 @@ pub struct Frame {
     pub head: Cell,
     /// The first of its tails, those that may be long texts or names. A ticket is none of them and
     /// not counted.
-    pub tails: [Cell; TEXT_TAILS_MAX],
+    pub tails: [Cell; FIRST_TAILS],
+    /// What a purchase names beside buyer and item.
+    pub side: Side,
     /// Bytes that it took.
     pub bytes: usize,
     /// Whether its last cell is a ticket.
@@ -112,16 +126,17 @@ pub fn parse(input: &[u8]) -> Option<Frame> {
     let tails = usize::from(reading.tails.to_native());
     let mut frame = Frame {
         head,
-        tails: [Cell::ZERO; 2],
+        tails: [Cell::ZERO; FIRST_TAILS],
+        side: Side::NONE,
         bytes: CELL_BYTES,
         ticketed: false,
         what: What::Lost,
     };
     let expected = match reading.kind {
-        kind::BUY if tails == longs + 1 => return ticketed(frame, input, longs),
-        kind::BASKET => return basket(frame, input, longs),
+        kind::BUY if tails > longs => return purchase(frame, input, longs),
+        kind::BASKET => return purchase(frame, input, longs),
         kind::BUY..=kind::CANCEL | kind::ORDER | kind::STOCK => longs..=longs,
-        kind::RESOLVE => 1..=2,
+        kind::RESOLVE => 1..=3,
         kind::PING => 0..=0,
         _ => return Some(frame),
     };
@@ -141,26 +156,14 @@ pub fn parse(input: &[u8]) -> Option<Frame> {
     Some(frame)
 }
 
-/// A purchase with a ticket behind its `longs` tails: parsed as if it had none, and then that.
-#[cold]
-fn ticketed(mut frame: Frame, input: &[u8], longs: usize) -> Option<Frame> {
-    for (index, tail) in frame.tails[..longs].iter_mut().enumerate() {
-        *tail = cell_at(input.get(CELL_BYTES * (index + 1)..)?)?;
-    }
-    let ticket = cell_at(input.get(CELL_BYTES * (longs + 1)..)?)?;
-    frame.head = Head { tails: (longs as u16).into(), ..*frame.head.head() }.into();
-    frame.bytes += CELL_BYTES * (longs + 1);
-    frame.ticketed = true;
-    let good = ticket_parts(&ticket).is_some();
-    let good = good && makes_sense(frame.head.head(), &frame.tails[..longs]);
-    frame.what = if good { What::Ask } else { What::Malformed };
-    Some(frame)
-}
-
-/// A basket, whose lines lie behind its `longs` texts, with a ticket behind or without.
-fn basket(mut frame: Frame, input: &[u8], longs: usize) -> Option<Frame> {
+/// A purchase with more behind its `longs` texts: perhaps a side, of a basket its lines, perhaps a
+/// ticket, which is taken off.
+fn purchase(mut frame: Frame, input: &[u8], longs: usize) -> Option<Frame> {
     let tails = usize::from(frame.head.head().tails.to_native());
-    if !(longs + 1..=REQUEST_TAILS_MAX + 1).contains(&tails) {
+    let is_basket = frame.head.kind() == kind::BASKET;
+    // Beside the texts: a side and a ticket, or lines and these.
+    let most = if is_basket { REQUEST_TAILS_MAX + 1 } else { longs + 2 };
+    if !(longs + 1..=most).contains(&tails) {
         return Some(frame);
     }
     let last = cell_at(input.get(CELL_BYTES * tails..)?)?;
@@ -171,12 +174,25 @@ fn basket(mut frame: Frame, input: &[u8], longs: usize) -> Option<Frame> {
     frame.ticketed = last.kind() == kind::TICKET;
     let tails = tails - usize::from(frame.ticketed);
     frame.head = Head { tails: (tails as u16).into(), ..*frame.head.head() }.into();
-    let lines = Lines::read(tails - longs, |index| frame.tail(longs + index, input));
-    let good = lines.is_some_and(|lines| {
-        let is_good = |line: &OrderLine| (1..=UNITS_MAX).contains(&line.units) && line.price == 0;
-        lines.all().iter().all(is_good)
-    });
-    let good = good && (!frame.ticketed || ticket_parts(&last).is_some());
+    let tail = |index: usize| cell_at(&input[CELL_BYTES * (index + 1)..]).expect("it is all there");
+    let mut at = longs;
+    let mut good = !frame.ticketed || ticket_parts(&last).is_some();
+    if at < tails && tail(at).kind() == kind::SIDE {
+        match decode_side(&tail(at)) {
+            Some(side) => frame.side = side,
+            None => good = false,
+        }
+        at += 1;
+    }
+    good = good
+        && match is_basket {
+            true => Lines::read(tails - at, |index| tail(at + index)).is_some_and(|lines| {
+                let is_good =
+                    |line: &OrderLine| (1..=UNITS_MAX).contains(&line.units) && line.price == 0;
+                lines.all().iter().all(is_good)
+            }),
+            false => tails == at,
+        };
     let good = good && makes_sense(frame.head.head(), &frame.tails[..longs]);
     frame.what = if good { What::Ask } else { What::Malformed };
     Some(frame)
@@ -187,7 +203,7 @@ impl Frame {
     #[inline]
     pub fn tail(&self, index: usize, input: &[u8]) -> Cell {
         match self.tails.get(index) {
-            Some(tail) if self.head.kind() != kind::BASKET => *tail,
+            Some(tail) if self.head.kind() != kind::BASKET && self.side == Side::NONE => *tail,
             _ => cell_at(&input[CELL_BYTES * (index + 1)..]).expect("it was parsed whole"),
         }
     }
@@ -222,7 +238,11 @@ fn long(form: u8) -> usize {
 #[inline]
 fn makes_sense(head: &Head, tails: &[Cell]) -> bool {
     let (Some(buyer), Some(key)) = (head.buyer(), head.key()) else { return false };
-    let known = if head.kind == kind::BUY { UP_TO | WAITS } else { 0 };
+    let known = match head.kind {
+        kind::BUY => UP_TO | WAITS,
+        kind::BASKET => WAITS,
+        _ => 0,
+    };
     if head.options >> 6 << 6 & !known != 0 {
         return false;
     }

@@ -6,18 +6,25 @@
 //!
 //! Invariant: an [`Ask`] holds units, prices and idents within the bounds of the house.
 
+mod options;
+
+pub use options::ticket;
+use options::{options, options_at};
+
 use super::http::Sent;
 use super::resp::Words;
-use crate::limits::{BASKET_LINES_MAX, PRICE_MAX, UNITS_MAX};
-use crate::message::{Head, NO_MAX_PRICE, UP_TO, WAITS, kind, line_cells};
+use super::side::{BadGroup, Misfit, Named};
+use crate::limits::{BASKET_LINES_MAX, GROUPS_MAX, PRICE_MAX, UNITS_MAX};
+use crate::message::{Head, NO_MAX_PRICE, kind, line_cells};
 use crate::sale::{BadIdent, Form, Ident};
 
-/// Where the options of `BUY` begin: a word and its value, or a word alone.
+/// Where the options of `BUY` begin.
 const OPTIONS_AT: usize = 5;
 /// Where the lines of `BASKET` begin: pairs of an item and units.
 const LINES_AT: usize = 4;
 
 /// What a RESP request turned out to be.
+#[expect(clippy::large_enum_variant, reason = "it is used up where it is made, and never kept")]
 pub enum Command<'a> {
     /// Something for the matcher.
     Ask(Ask<'a>),
@@ -39,6 +46,8 @@ pub struct Ask<'a> {
     pub long_buyer: &'a [u8],
     /// The key if it is a long text, else empty.
     pub long_key: &'a [u8],
+    /// What else a purchase names; no tail is counted for it yet.
+    pub named: Named<'a>,
     /// The lines of a basket.
     pub lines: Lines<'a>,
 }
@@ -95,8 +104,6 @@ pub enum Fault {
     Syntax,
     /// `UNITS`, or the units of a line, is no number within bounds.
     Units,
-    /// A basket is to wait.
-    BasketWaits,
     /// More lines than a basket may have, or none.
     Lines,
     /// `MAXPRICE` is no number within bounds.
@@ -107,6 +114,10 @@ pub enum Fault {
     Buyer(BadIdent),
     /// The key is no ident.
     Key(BadIdent),
+    /// The channel is no name.
+    Channel,
+    /// A limit group or the member of one.
+    Group(BadGroup),
 }
 
 impl Fault {
@@ -116,17 +127,31 @@ impl Fault {
             Fault::Arity(name) => format!("wrong number of arguments for '{name}' command"),
             Fault::Syntax => "syntax error".into(),
             Fault::Units => format!("UNITS must be an integer from 1 to {UNITS_MAX}"),
-            Fault::BasketWaits => "WAIT goes with BUY: a basket is given at once or not".into(),
             Fault::Lines => format!("a basket has 1 to {BASKET_LINES_MAX} lines of item and units"),
             Fault::MaxPrice => format!("MAXPRICE must be an integer from 0 to {PRICE_MAX}"),
             Fault::Order => "order must be an integer from 0 to 18446744073709551615".into(),
             Fault::Buyer(why) => format!("buyer {why}"),
             Fault::Key(why) => format!("key {why}"),
+            Fault::Channel => "CHANNEL must be a name of 1 to 64 of A-Z a-z 0-9 . _ -".into(),
+            Fault::Group(BadGroup::Twice) => "GROUP names a limit group twice".into(),
+            Fault::Group(BadGroup::TooMany) => {
+                format!("GROUP is there more than {GROUPS_MAX} times, and no sale has more")
+            }
+            Fault::Group(BadGroup::Member(why)) => format!("GROUP member {why}"),
         };
         for part in ["-ERR ", &text, "\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
     }
+}
+
+/// Appends the error reply to a purchase that does not fit its sale's limit groups.
+#[cold]
+pub fn misfit(misfit: &Misfit<'_>, out: &mut Vec<u8>) {
+    const SHOWN_BYTES_MAX: usize = 64;
+    let group = misfit.group();
+    let group = group[..group.len().min(SHOWN_BYTES_MAX)].escape_ascii();
+    out.extend_from_slice(format!("-ERR GROUP '{group}' {misfit}\r\n").as_bytes());
 }
 
 /// Reads one request.
@@ -152,17 +177,18 @@ pub fn read<'a>(words: &Words<'a>) -> Command<'a> {
 
 #[inline]
 fn buy<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
-    if words.len() < 5 {
+    if words.len() < OPTIONS_AT {
         return Err(Fault::Arity("buy"));
     }
     let mut head = Head::new(kind::BUY);
     head.units = 1.into();
     head.price = NO_MAX_PRICE.into();
-    if words.len() > 5 {
-        buy_options(words, &mut head)?;
+    let mut named = Named::default();
+    if words.len() > OPTIONS_AT {
+        options(words, OPTIONS_AT, &mut head, &mut named)?;
     }
     let mut ask = by_whom(head, words, 3)?;
-    ask.item = words.word(2);
+    (ask.item, ask.named) = (words.word(2), named);
     Ok(ask)
 }
 
@@ -178,49 +204,47 @@ fn by_whom<'a>(mut head: Head, words: &Words<'a>, at: usize) -> Result<Ask<'a>, 
     let long_key = long_of(key, words.word(at + 1));
     let tails = u16::from(!long_buyer.is_empty()) + u16::from(!long_key.is_empty());
     head.tails = tails.into();
-    let (sale, lines) = (words.word(1), Lines::None);
-    Ok(Ask { head, sale, item: &[], long_buyer, long_key, lines })
+    Ok(Ask { head, long_buyer, long_key, ..about(words.word(1)) })
 }
 
-/// `BASKET sale buyer key item units [item units ...] [TICKET t]`. What stands where an item could
-/// is one if units stand behind it.
+/// A request about a sale, all else of which is to be filled in.
+#[inline]
+fn about(sale: &[u8]) -> Ask<'_> {
+    let (head, named, lines) = (Head::new(0), Named::default(), Lines::None);
+    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], named, lines }
+}
+
+/// `BASKET sale buyer key item units [item units ...] [WAIT] [CHANNEL c] [GROUP g m] [TICKET t]`.
 fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     if words.len() < LINES_AT + 2 {
         return Err(Fault::Arity("basket"));
     }
-    let (mut count, mut ticket_seen, mut at) = (0, false, LINES_AT);
-    while at < words.len() {
-        let behind = (at + 1 < words.len()).then(|| words.word(at + 1));
-        let is_number = behind.is_some_and(|word| integer(word).is_some());
-        if !is_number && words.word(at).eq_ignore_ascii_case(b"ticket") {
-            // What it is worth is not for this room to say.
-            if behind.is_none() || std::mem::replace(&mut ticket_seen, true) {
-                return Err(Fault::Syntax);
-            }
-        } else if ticket_seen {
-            return Err(Fault::Syntax);
-        } else {
-            if !is_number && words.word(at).eq_ignore_ascii_case(b"wait") {
-                return Err(Fault::BasketWaits);
-            }
-            behind.and_then(units).ok_or(Fault::Units)?;
-            count += 1;
-        }
+    let lines_end = options_at(words);
+    let mut at = LINES_AT;
+    while at < lines_end {
+        (at + 1 < lines_end).then(|| words.word(at + 1)).and_then(units).ok_or(Fault::Units)?;
         at += 2;
     }
+    let count = (lines_end - LINES_AT) / 2;
     if !(1..=BASKET_LINES_MAX).contains(&count) {
         return Err(Fault::Lines);
     }
-    let head = Head { price: NO_MAX_PRICE.into(), ..Head::new(kind::BASKET) };
+    let mut head = Head { price: NO_MAX_PRICE.into(), ..Head::new(kind::BASKET) };
+    let mut named = Named::default();
+    options(words, lines_end, &mut head, &mut named)?;
     let mut ask = by_whom(head, words, 2)?;
     ask.head.tails = (ask.head.tails.to_native() + line_cells(count) as u16).into();
-    ask.lines = Lines::Words(*words, count);
+    (ask.named, ask.lines) = (named, Lines::Words(*words, count));
     Ok(ask)
+}
+
+fn is_buy(words: &Words<'_>) -> bool {
+    words.word(0).len() == "BUY".len()
 }
 
 /// The buyer in a `BUY` or `BASKET` that was read without a fault.
 pub fn buyer<'a>(words: &Words<'a>) -> &'a [u8] {
-    words.word(if words.word(0).len() == "BUY".len() { 3 } else { 2 })
+    words.word(if is_buy(words) { 3 } else { 2 })
 }
 
 /// Units within bounds.
@@ -229,81 +253,20 @@ fn units(text: &[u8]) -> Option<u32> {
     units.filter(|units| (1..=UNITS_MAX).contains(units))
 }
 
-/// The buyer's ticket in a `BUY` or `BASKET` that was read without a fault; empty if it has none.
-pub fn ticket<'a>(words: &Words<'a>) -> &'a [u8] {
-    if words.word(0).len() != "BUY".len() {
-        // It stands behind all lines, and no units stand behind it.
-        let at = words.len() - 2;
-        let is_ticket = words.word(at).eq_ignore_ascii_case(b"ticket");
-        return if is_ticket && integer(words.word(at + 1)).is_none() {
-            words.word(at + 1)
-        } else {
-            &[]
-        };
-    }
-    let mut at = OPTIONS_AT;
-    while at + 1 < words.len() {
-        let option = words.word(at);
-        if option.eq_ignore_ascii_case(b"ticket") {
-            return words.word(at + 1);
-        }
-        let is_alone = option.eq_ignore_ascii_case(b"upto") || option.eq_ignore_ascii_case(b"wait");
-        at += if is_alone { 1 } else { 2 };
-    }
-    &[]
-}
-
-fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
-    let (mut units_seen, mut price_seen, mut ticket_seen) = (false, false, false);
-    let mut at = OPTIONS_AT;
-    while at < words.len() {
-        let option = words.word(at);
-        at += 1;
-        if option.eq_ignore_ascii_case(b"upto") && !head.is_up_to() {
-            head.options |= UP_TO;
-            continue;
-        }
-        if option.eq_ignore_ascii_case(b"wait") && !head.is_waiting() {
-            head.options |= WAITS;
-            continue;
-        }
-        let value = (at < words.len()).then(|| words.word(at));
-        at += 1;
-        if option.eq_ignore_ascii_case(b"units") && !units_seen {
-            head.units = units(value.ok_or(Fault::Syntax)?).ok_or(Fault::Units)?.into();
-            units_seen = true;
-        } else if option.eq_ignore_ascii_case(b"maxprice") && !price_seen {
-            let price = integer(value.ok_or(Fault::Syntax)?).filter(|price| *price <= PRICE_MAX);
-            head.price = price.ok_or(Fault::MaxPrice)?.into();
-            price_seen = true;
-        } else if option.eq_ignore_ascii_case(b"ticket") && !ticket_seen {
-            // What it is worth is not for this room to say.
-            value.ok_or(Fault::Syntax)?;
-            ticket_seen = true;
-        } else {
-            return Err(Fault::Syntax);
-        }
-    }
-    Ok(())
-}
-
 fn of_order<'a>(words: &Words<'a>, kind: u8, name: &'static str) -> Result<Ask<'a>, Fault> {
     if words.len() != 3 {
         return Err(Fault::Arity(name));
     }
     let mut head = Head::new(kind);
     head.set_order(integer(words.word(2)).ok_or(Fault::Order)?);
-    let (sale, lines) = (words.word(1), Lines::None);
-    Ok(Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], lines })
+    Ok(Ask { head, ..about(words.word(1)) })
 }
 
 fn stock<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     if words.len() != 3 {
         return Err(Fault::Arity("stock"));
     }
-    let head = Head::new(kind::STOCK);
-    let (sale, item, lines) = (words.word(1), words.word(2), Lines::None);
-    Ok(Ask { head, sale, item, long_buyer: &[], long_key: &[], lines })
+    Ok(Ask { head: Head::new(kind::STOCK), item: words.word(2), ..about(words.word(1)) })
 }
 
 /// A decimal number without sign or blanks.

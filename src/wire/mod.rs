@@ -15,5 +15,6 @@ pub mod http;
 pub mod local;
 pub mod resp;
 mod scribe;
+pub mod side;
 
 pub use scribe::{push_decimal, push_moment};

@@ -72,12 +72,14 @@ fn an_order_is_made_repeated_found_confirmed_and_shown() {
         json!({
             "name": "drop", "state": "open", "opens_at": null, "closes_at": null,
             "currency": "EUR", "limit": 4, "hold_ms": 3_600_000, "extend_ms": 0, "seq": seq,
+            "offer_ms": 0, "waitlist": 0, "waitlist_policy": "skip", "groups": [], "draw": null,
             "items": [
                 {"sku": "tee", "stock": 10, "free": 8, "held": 0, "confirmed": 2, "waiting": 0,
-                 "price": 2500, "limit": 2},
+                 "price": 2500, "limit": 2, "channels": []},
                 {"sku": "cap", "stock": 1, "free": 1, "held": 0, "confirmed": 0, "waiting": 0,
-                 "price": 900, "limit": null},
+                 "price": 900, "limit": null, "channels": []},
             ],
+            "waves": [],
         })
     );
     // Operators see the same, byte for byte.

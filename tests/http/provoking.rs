@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytemuck::Zeroable;
 use doorbuster::message::{Reply, kind, outcome};
+use doorbuster::wire::answers::Subject;
 use doorbuster::wire::http::answers::Teller;
 use doorbuster::wire::http::{Fault, Manner};
 
@@ -180,6 +181,7 @@ impl Street {
                 server = "guarded";
             }
             (404, "unknown_sale") => draft.target = draft.target.replace("drop", "nope"),
+            (404, "unknown_channel") => draft.body = TEE.replace('}', r#","channel":"tv"}"#),
             (404, "unknown_item") => draft.body = TEE.replace("tee", "hat"),
             (404, "unknown_order") => match draft.target.split_once("?key=") {
                 Some((front, _)) => draft.target = format!("{front}?key=nobodys"),
@@ -285,7 +287,7 @@ fn written(word: &str) -> Answer {
     let overloaded = Reply { kind: kind::REPLY, outcome: outcome::OVERLOADED, ..Reply::zeroed() };
     match word {
         "loading" => teller.fault(&Fault::loading(1000), Manner::default(), &mut out),
-        _ => teller.refusal(&overloaded, "", Manner::default(), &mut out),
+        _ => teller.refusal(&overloaded, Subject::All, Manner::default(), &mut out),
     }
     Answer::of(std::str::from_utf8(&out).expect("ASCII"))
 }

@@ -31,7 +31,8 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
             "enum" => wanted.as_array().expect("values").contains(value),
             "required" => {
                 let names = wanted.as_array().expect("names");
-                names.iter().all(|name| value.get(name.as_str().expect("a name")).is_some())
+                let is_there = |name: &Value| value.get(name.as_str().expect("a name")).is_some();
+                value.is_null() || names.iter().all(is_there)
             }
             "properties" => {
                 for (name, schema) in wanted.as_object().expect("schemas") {
@@ -43,7 +44,7 @@ pub(crate) fn check(document: &Value, schema: &Value, value: &Value, at: &str) {
             }
             "additionalProperties" => {
                 assert_eq!(wanted, false, "{at}");
-                let mut names = value.as_object().expect("an object").keys();
+                let mut names = value.as_object().into_iter().flat_map(|fields| fields.keys());
                 names.all(|name| !schema["properties"][name].is_null())
             }
             "items" => {
@@ -88,6 +89,7 @@ fn has_form(value: &Value, pattern: &str) -> bool {
             all(1..=64, |byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
         }
         "^[!-~]{1,64}$" => all(1..=64, |byte| byte.is_ascii_graphic()),
+        "^[0-9a-f]{64}$" => all(64..=64, |byte| b"0123456789abcdef".contains(&byte)),
         "^[A-Z]{3}$" => all(3..=3, |byte| byte.is_ascii_uppercase()),
         "^[1-9][0-9]{0,18}$" => all(1..=19, |byte| byte.is_ascii_digit()) && !text.starts_with('0'),
         "^urn:doorbuster:[a-z_]+$" => text.strip_prefix("urn:doorbuster:").is_some_and(|word| {

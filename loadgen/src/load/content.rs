@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use doorbuster::limits::GROUPS_MAX;
+
 use super::trace::Trace;
 use crate::options::Mix;
 
@@ -37,6 +39,8 @@ pub(crate) struct Purchase<'a> {
     pub(crate) items: usize,
     /// Whether to take a place on the waitlist where the item is sold out.
     pub(crate) wait: bool,
+    /// Its member of each limit group, from 1; 0 where there is none.
+    pub(crate) members: [u64; GROUPS_MAX],
     /// Whether it repeats an earlier key.
     pub(crate) repeat: bool,
 }
@@ -45,8 +49,17 @@ pub(crate) struct Purchase<'a> {
 impl<'a> Purchase<'a> {
     /// One unit of the only item, under key 0.
     pub(crate) fn one(buyer: Buyer<'a>) -> Purchase<'a> {
-        let (lines, items) = (0, 1);
-        Purchase { number: 0, buyer, item: 0, units: 1, lines, items, wait: false, repeat: false }
+        Purchase {
+            number: 0,
+            buyer,
+            item: 0,
+            units: 1,
+            lines: 0,
+            items: 1,
+            wait: false,
+            members: [0; GROUPS_MAX],
+            repeat: false,
+        }
     }
 }
 
@@ -89,12 +102,23 @@ pub(crate) struct Content {
     baskets: (u64, u8),
     confirm: u64,
     release: u64,
+    /// Members of each limit group; 0 for no such group.
+    groups: [u64; GROUPS_MAX],
     trace: Option<Arc<Trace>>,
 }
 
 impl Content {
-    /// As the mix says, over `items` items or those of a trace.
-    pub(crate) fn new(mix: &Mix, items: usize, trace: Option<Arc<Trace>>) -> Content {
+    /// As the mix says, over `items` items or those of a trace, with members of these limit groups.
+    pub(crate) fn new(
+        mix: &Mix,
+        items: usize,
+        groups: &[(String, u64)],
+        trace: Option<Arc<Trace>>,
+    ) -> Content {
+        let mut members = [0; GROUPS_MAX];
+        for (members, (_, count)) in members.iter_mut().zip(groups) {
+            *members = *count;
+        }
         let weight = |rank: usize| 1.0 / (rank as f64).powf(mix.zipf);
         let shares = sums((1..=items).map(weight));
         let units = mix.units.0.iter().map(|(units, _)| *units);
@@ -111,6 +135,7 @@ impl Content {
             baskets: (threshold(mix.baskets), mix.basket_lines),
             confirm: threshold(mix.confirm),
             release: threshold(mix.confirm + mix.release),
+            groups: members,
             trace,
         }
     }
@@ -118,7 +143,7 @@ impl Content {
     /// Request `number` of the run; its thread's requests are `stride` apart.
     pub(crate) fn purchase(&self, number: u64, stride: u64) -> Purchase<'_> {
         if let Some(trace) = &self.trace {
-            return trace.purchase(number);
+            return Purchase { members: self.members(number), ..trace.purchase(number) };
         }
         let mut origin = number;
         // Each step goes back, and a share below one of all requests repeats: it ends soon.
@@ -150,9 +175,16 @@ impl Content {
         let basket = self.baskets.0 > 0 && draw(0xBA5) < self.baskets.0;
         let lines = if basket { self.baskets.1 } else { 0 };
         let (items, repeat) = (self.items.len(), origin != number);
-        // A basket does not wait.
-        let wait = wait && !basket;
-        Purchase { number: origin, buyer, item, units, lines, items, wait, repeat }
+        let members = self.members(origin);
+        Purchase { number: origin, buyer, item, units, lines, items, wait, members, repeat }
+    }
+
+    fn members(&self, number: u64) -> [u64; GROUPS_MAX] {
+        let mut salt = 0x6409;
+        self.groups.map(|count| {
+            salt += 1;
+            if count > 0 { 1 + mix(self.seed ^ salt, number) % count } else { 0 }
+        })
     }
 
     /// Whether any key is sent more than once.
@@ -226,13 +258,15 @@ mod tests {
     #[test]
     fn a_repeat_asks_for_what_its_original_asked() {
         let mix = Mix { buyers: Some(100), duplicates: 0.3, bots: 0.1, bot_buyers: 3, ..mixed() };
-        let content = Content::new(&mix, 5, None);
+        let groups = [("card".to_owned(), 9)];
+        let content = Content::new(&mix, 5, &groups, None);
         let mut repeats = 0;
         for number in (1..100_000).step_by(2) {
             let purchase = content.purchase(number, 2);
             if purchase.repeat {
                 repeats += 1;
                 assert!(purchase.number < number && purchase.number % 2 == 1);
+                assert!((1..=9).contains(&purchase.members[0]) && purchase.members[1] == 0);
                 let original = content.purchase(purchase.number, 2);
                 assert_eq!(original, Purchase { repeat: false, ..purchase });
             }
@@ -244,7 +278,7 @@ mod tests {
     fn items_units_bots_and_fates_come_in_their_shares() {
         let units = "1:6,2:3,3:2".parse().expect("weights");
         let mix = Mix { confirm: 0.3, release: 0.1, bots: 0.5, bot_buyers: 4, units, ..mixed() };
-        let content = Content::new(&mix, 3, None);
+        let content = Content::new(&mix, 3, &[], None);
         let (mut items, mut fates, mut units) = ([0_u32; 3], [0_u32; 3], [0_u32; 3]);
         let mut bots = [0_u32; 4];
         for number in 0..110_000 {

@@ -126,10 +126,8 @@ pub(crate) fn run(
             let shop = connector.look_up()?;
             let scene = scene(Way::Doorbuster(&connector), &shop);
             match target.protocol {
-                Spoken::Binary => drive(&scene, show, || Binary::new(&shop.numbers, run_id)),
-                Spoken::Resp => {
-                    drive(&scene, show, || Resp::new(&target.sale, &target.item, run_id))
-                }
+                Spoken::Binary => drive(&scene, show, || Binary::new(&shop, run_id)),
+                Spoken::Resp => drive(&scene, show, || Resp::new(target, run_id)),
                 _ => drive(&scene, show, || Http::new(target, connector.token(), run_id)),
             }
         }
@@ -316,7 +314,7 @@ fn plan(scene: &Scene<'_>, profile: Option<Profile>, clock: Clock, teller: Telle
     Plan {
         clock,
         pace: pace_of_all,
-        content: Content::new(mix, target.item.len(), scene.trace.clone()),
+        content: Content::new(mix, target.item.len(), &target.groups, scene.trace.clone()),
         manners: Manners { think: nanos(mix.think), retry_after: nanos(mix.retry_after) },
         retries: mix.retries,
         limit: limit(scene.shop),

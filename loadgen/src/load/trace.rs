@@ -12,6 +12,7 @@ use std::{
     path::Path,
 };
 
+use doorbuster::limits::GROUPS_MAX;
 use doorbuster::sale::{Ident, Name};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -136,6 +137,7 @@ impl Trace {
             lines: 0,
             items: self.items.len(),
             wait: false,
+            members: [0; GROUPS_MAX],
             repeat: false,
         }
     }

@@ -44,6 +44,11 @@ impl Arguments {
             None if self.target.protocol.is_rival() && self.mix.baskets + self.mix.wait > 0.0 => {
                 Err(Failure::new(Failure::USAGE, "--baskets and --wait: rivals have neither"))
             }
+            None if self.target.protocol.is_rival()
+                && !(self.target.channel.is_none() && self.target.groups.is_empty()) =>
+            {
+                Err(Failure::new(Failure::USAGE, "--channel and --groups: rivals have neither"))
+            }
             None if self.target.item.is_empty() && self.pace.trace.is_none() => {
                 Err(Failure::new(Failure::USAGE, "--item: which of the sale to buy"))
             }

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use doorbuster::limits::GROUPS_MAX;
 
 use super::Setup;
 
@@ -94,6 +95,13 @@ pub(crate) struct Target {
     /// Names of its items, most wanted first, comma between them; a trace has its own
     #[arg(long, value_delimiter = ',')]
     pub(crate) item: Vec<String>,
+    /// Channel whose units to buy, of those set aside for it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) channel: Option<String>,
+    /// Limit groups of the sale with the number of members to draw from, in the sale's order:
+    /// card=100,device=50
+    #[arg(long, value_delimiter = ',', value_parser = group, value_name = "NAME=COUNT")]
+    pub(crate) groups: Vec<(String, u64)>,
     /// Connections to open
     #[arg(long, default_value_t = 64)]
     pub(crate) connections: usize,
@@ -128,7 +136,11 @@ impl Target {
         if self.server_name.is_some() && !self.is_tls() {
             return Some("--server-name: only with --tls or --protocol https".to_owned());
         }
-        let mut names = std::iter::once(&self.sale).chain(&self.item);
+        if self.groups.len() > GROUPS_MAX {
+            return Some(format!("--groups: a sale has up to {GROUPS_MAX}"));
+        }
+        let named = self.channel.iter().chain(self.groups.iter().map(|(name, _)| name));
+        let mut names = std::iter::once(&self.sale).chain(&self.item).chain(named);
         let bad_name = names.find_map(|name| doorbuster::sale::Name::parse(name.as_bytes()).err());
         bad_name.or_else(|| self.setup.problem(self.protocol))
     }
@@ -137,6 +149,15 @@ impl Target {
 impl From<SocketAddr> for Address {
     fn from(socket: SocketAddr) -> Address {
         Address { written: socket.to_string(), socket }
+    }
+}
+
+/// A limit group and how many members it has, each of them a number from 1.
+fn group(text: &str) -> Result<(String, u64), String> {
+    let parts = text.split_once('=').and_then(|(name, count)| Some((name, count.parse().ok()?)));
+    match parts {
+        Some((name, count @ 1..)) => Ok((name.to_owned(), count)),
+        _ => Err("a limit group and a number of members: card=100".to_owned()),
     }
 }
 

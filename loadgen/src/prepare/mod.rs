@@ -53,6 +53,7 @@ pub(crate) fn shop(target: &Target) -> Shop {
         limit: None,
         items: vec![item; target.item.len()],
         numbers: Vec::new(),
+        channel: 0,
         tells_terms: true,
     }
 }

@@ -75,8 +75,8 @@ pub(crate) fn checks(found: &Findings, counts: &Counts, stock: &Stock<'_>) -> Ve
     checks
 }
 
-/// Units that the answers prove to be out, against those that there were to give: what was free
-/// before, and what the operator added meanwhile.
+/// Units that the answers prove to be out, against those that there were to give: what was not
+/// sold before, set aside for channels or not, and what the operator added meanwhile.
 fn not_oversold(stock: &Stock<'_>) -> Check {
     let Stock { ledger, before, after, .. } = stock;
     // The ledger counts items past its bound as one; so are they here.
@@ -85,8 +85,9 @@ fn not_oversold(stock: &Stock<'_>) -> Check {
         let now = after.and_then(|after| after.items.get(index)).unwrap_or(item);
         let slot = Ledger::counted_as(index);
         there.resize(there.len().max(slot + 1), 0);
-        // Holds of before may end, and their units be given to others.
-        there[slot] += item.free + item.held + now.stock.saturating_sub(item.stock);
+        // All that is not sold: holds of before may end, and their units be given to others.
+        let unsold = item.stock.saturating_sub(item.confirmed);
+        there[slot] += unsold + now.stock.saturating_sub(item.stock);
     }
     let out = (0..there.len()).map(|slot| ledger.most_out(slot));
     let (mut most, mut over) = (0, 0);
@@ -150,6 +151,7 @@ mod tests {
             limit: None,
             items: vec![item],
             numbers: Vec::new(),
+            channel: 0,
             tells_terms: false,
         }
     }

@@ -3,12 +3,14 @@
 use doorbuster::client::Item;
 use doorbuster::limits::BASKET_LINES_MAX;
 use doorbuster::message::{
-    CELL_BYTES, Cell, Head, LINES_PER_CELL, NO_MAX_PRICE, WAITS, encode_lines, kind, line_cells,
-    text_tail,
+    CELL_BYTES, Cell, Head, LINES_PER_CELL, NO_MAX_PRICE, WAITS, encode_lines, encode_side, kind,
+    line_cells, member_digest, text_tail,
 };
-use doorbuster::sale::{Form, Ident, OrderLine};
+use doorbuster::sale::{Form, Ident, OrderLine, Side};
 
+use super::decimal::Decimal;
 use super::{Command, Parsed, Protocol};
+use crate::load::connect::Shop;
 use crate::load::content::{Buyer, Purchase};
 
 const LINE_CELLS_MAX: usize = line_cells(BASKET_LINES_MAX);
@@ -20,12 +22,15 @@ pub(crate) struct Binary {
     /// The items' numbers in the sale.
     numbers: Vec<u16>,
     command: Head,
+    /// The channel's number in the sale; 0 for none.
+    channel: u8,
     /// In front of a request's number, in decimal.
     run: u128,
 }
 
 impl Binary {
-    pub(crate) fn new(items: &[Item], run: u128) -> Binary {
+    pub(crate) fn new(shop: &Shop, run: u128) -> Binary {
+        let items: &[Item] = &shop.numbers;
         let none = Ident { form: Form::Decimal, bits: 0 };
         let buy = items.iter().map(|item| {
             let mut head = Head::new(kind::BUY);
@@ -39,23 +44,31 @@ impl Binary {
         let mut command = Head::new(kind::CONFIRM);
         command.sale = items[0].sale.into();
         let numbers = items.iter().map(|item| item.item).collect();
-        Binary { buy: buy.collect(), numbers, command, run }
+        Binary { buy: buy.collect(), numbers, command, channel: shop.channel, run }
     }
 }
 
-/// The lines of a basket, as the cells behind its head, and how many cells they take.
-fn line_cells_of(purchase: &Purchase<'_>, numbers: &[u16]) -> ([Cell; LINE_CELLS_MAX], usize) {
+/// The lines of a basket, as the last cells behind its head. Returns how many cells they take.
+fn put_lines(purchase: &Purchase<'_>, numbers: &[u16], cells: &mut [Cell]) -> usize {
     let mut lines = [OrderLine::default(); BASKET_LINES_MAX];
     for (line, (item, units)) in lines.iter_mut().zip(purchase.lines()) {
         *line = OrderLine::new(numbers[item], units, 0);
     }
-    let mut cells = [Cell::ZERO; LINE_CELLS_MAX];
     let some = lines[..usize::from(purchase.lines)].chunks(LINES_PER_CELL);
     let count = some.len();
     for (cell, some) in cells.iter_mut().zip(some) {
         *cell = encode_lines(some);
     }
-    (cells, count)
+    count
+}
+
+/// What it names beside buyer and item.
+fn side_of(purchase: &Purchase<'_>, channel: u8) -> Side {
+    let digest = |member: u64| match member {
+        0 => 0,
+        member => member_digest(Decimal::new(member.into()).text()),
+    };
+    Side { channel, groups: purchase.members.map(digest) }
 }
 
 /// A purchase by name, with more cells behind; a long name takes a cell of its own before them.
@@ -84,13 +97,16 @@ impl Protocol for Binary {
         if purchase.wait {
             head.options |= WAITS;
         }
-        let (cells, count) = match purchase.lines {
-            0 => ([Cell::ZERO; LINE_CELLS_MAX], 0),
-            _ => {
-                (head.kind, head.item, head.units) = (kind::BASKET, 0.into(), 0.into());
-                line_cells_of(purchase, &self.numbers)
-            }
-        };
+        let (mut cells, mut count) = ([Cell::ZERO; 1 + LINE_CELLS_MAX], 0);
+        let side = side_of(purchase, self.channel);
+        if side != Side::NONE {
+            cells[0] = encode_side(&side);
+            count += 1;
+        }
+        if purchase.lines > 0 {
+            (head.kind, head.item, head.units) = (kind::BASKET, 0.into(), 0.into());
+            count += put_lines(purchase, &self.numbers, &mut cells[count..]);
+        }
         let buyer = match purchase.buyer {
             Buyer::New => key,
             Buyer::Number(number) => number.into(),
@@ -145,9 +161,35 @@ impl Protocol for Binary {
 mod tests {
     use super::*;
 
+    fn shop(channel: u8) -> Shop {
+        Shop {
+            hold_ms: None,
+            limit: None,
+            items: Vec::new(),
+            numbers: vec![Item { sale: 1, item: 2 }],
+            channel,
+            tells_terms: false,
+        }
+    }
+
+    #[test]
+    fn a_side_stands_before_the_lines() {
+        let mut purchase = Purchase::one(Buyer::Named("a-buyer-of-quite-a-long-name"));
+        (purchase.lines, purchase.members, purchase.wait) = (1, [7, 0], true);
+        let mut out = Vec::new();
+        Binary::new(&shop(2), 5_000).buy(&purchase, 9, &mut out);
+        let cells: Vec<Cell> =
+            out.chunks_exact(64).map(|bytes| Cell(bytes.try_into().expect("64"))).collect();
+        let kinds: Vec<u8> = cells.iter().map(Cell::kind).collect();
+        assert_eq!(kinds, [kind::BASKET, kind::TEXT, kind::SIDE, kind::LINES]);
+        assert_eq!(cells[2], encode_side(&Side { channel: 2, groups: [member_digest(b"7"), 0] }));
+        let frame = doorbuster::wire::binary::parse(&out).expect("whole");
+        assert_eq!(frame.what, doorbuster::wire::binary::What::Ask);
+    }
+
     #[test]
     fn a_buyer_with_a_long_name_takes_a_second_cell() {
-        let mut binary = Binary::new(&[Item { sale: 1, item: 2 }], 5_000);
+        let mut binary = Binary::new(&shop(0), 5_000);
         for (name, cells) in [("31", 1), ("a-short-name", 1), ("a-buyer-of-quite-a-long-name", 2)] {
             let mut out = Vec::new();
             let purchase = Purchase { number: 7, units: 2, ..Purchase::one(Buyer::Named(name)) };

@@ -103,6 +103,12 @@ pub(crate) struct Http {
     run: u128,
     /// The body of a basket.
     body: Vec<u8>,
+    /// What is behind a buyer.
+    end: Vec<u8>,
+    /// The field that names the channel, behind another field; empty for none.
+    channel: Vec<u8>,
+    /// The names of limit groups.
+    groups: Vec<String>,
     /// A buyer's name as it stands in JSON.
     escaped: Vec<u8>,
     fields: Fields,
@@ -121,8 +127,7 @@ struct Fields {
 const BEHIND_KEY: &[u8] = b"\r\nContent-Length: ";
 const BEHIND_UNITS: &[u8] = b",\"buyer\":\"";
 const BEHIND_LINES: &[u8] = b"}],\"buyer\":\"";
-const BEHIND_BUYER: &[u8] = b"\"}";
-const BEHIND_WAITER: &[u8] = b"\",\"wait\":true}";
+const WAIT: &[u8] = b",\"wait\":true";
 
 impl Http {
     pub(crate) fn new(target: &Target, token: Option<&Token>, run: u128) -> Http {
@@ -133,6 +138,7 @@ impl Http {
         );
         let command = |word| format!("/{word} HTTP/1.1\r\n{authority}Content-Length: 0\r\n\r\n");
         let body = |item| format!("{{\"item\":\"{item}\",\"units\":").into_bytes();
+        let channel = target.channel.as_ref().map(|name| format!(",\"channel\":\"{name}\""));
         Http {
             buy: buy.into_bytes(),
             items: target.item.iter().map(body).collect(),
@@ -141,6 +147,9 @@ impl Http {
             release: command("release").into_bytes(),
             run,
             body: Vec::new(),
+            end: Vec::new(),
+            channel: channel.unwrap_or_default().into_bytes(),
+            groups: target.groups.iter().map(|(name, _)| name.clone()).collect(),
             escaped: Vec::new(),
             fields: Fields {
                 state: Finder::new(b"\"state\":\""),
@@ -183,7 +192,19 @@ impl Protocol for Http {
                 &self.escaped
             }
         };
-        let end = if purchase.wait { BEHIND_WAITER } else { BEHIND_BUYER };
+        let end = &mut self.end;
+        end.clear();
+        end.push(b'"');
+        end.extend_from_slice(if purchase.wait { WAIT } else { b"" });
+        end.extend_from_slice(&self.channel);
+        for (index, (name, member)) in self.groups.iter().zip(purchase.members).enumerate() {
+            end.extend_from_slice(if index == 0 { b",\"groups\":{\"" } else { b",\"" });
+            end.extend_from_slice(name.as_bytes());
+            end.extend_from_slice(b"\":\"");
+            end.extend_from_slice(Decimal::new(member.into()).text());
+            end.push(b'"');
+        }
+        end.extend_from_slice(if self.groups.is_empty() { b"}" } else { b"}}" });
         let (begin, behind): (&[u8], &[u8]) = if purchase.lines == 0 {
             (&self.items[purchase.item], BEHIND_UNITS)
         } else {

@@ -10,6 +10,7 @@ use doorbuster::message::outcome;
 use super::decimal::{self, Decimal};
 use super::{Command, ERROR, Parsed, Protocol, outcome_of};
 use crate::load::content::{Buyer, Purchase};
+use crate::options::Target;
 
 const IN_MEMORY: &str = "writing into memory cannot fail";
 /// The longest answer that can be one of ours, in bytes.
@@ -22,17 +23,26 @@ pub(crate) struct Resp {
     /// The items as bulk strings.
     items: Vec<Vec<u8>>,
     sale: String,
+    /// The option that names the channel; empty for none.
+    channel: Vec<u8>,
+    /// The option that names a member of each limit group, up to the member.
+    groups: Vec<Vec<u8>>,
     run: u128,
 }
 
 impl Resp {
-    pub(crate) fn new(sale: &str, items: &[String], run: u128) -> Resp {
+    pub(crate) fn new(target: &Target, run: u128) -> Resp {
+        let Target { sale, item: items, .. } = target;
         let buy = items
             .iter()
             .map(|item| format!("\r\n$3\r\nBUY\r\n{}{}", bulk(sale), bulk(item)).into_bytes());
         let buy = buy.collect();
         let items = items.iter().map(|item| bulk(item).into_bytes()).collect();
-        Resp { buy, items, sale: sale.to_owned(), run }
+        let channel = target.channel.as_ref().map(|name| bulk("CHANNEL") + &bulk(name));
+        let channel = channel.unwrap_or_default().into_bytes();
+        let group = |(name, _): &(String, u64)| (bulk("GROUP") + &bulk(name)).into_bytes();
+        let groups = target.groups.iter().map(group).collect();
+        Resp { buy, items, sale: sale.to_owned(), channel, groups, run }
     }
 }
 
@@ -69,12 +79,32 @@ fn buyer_and_key(purchase: &Purchase<'_>, key: u128, out: &mut Vec<u8>) {
 
 impl Resp {
     fn basket(&self, purchase: &Purchase<'_>, key: u128, out: &mut Vec<u8>) {
-        let (words, sale) = (4 + 2 * usize::from(purchase.lines), &self.sale);
+        let words = 4 + 2 * usize::from(purchase.lines) + self.more_words(purchase);
+        let sale = &self.sale;
         write!(out, "*{words}\r\n$6\r\nBASKET\r\n${}\r\n{sale}\r\n", sale.len()).expect(IN_MEMORY);
         buyer_and_key(purchase, key, out);
         for (item, units) in purchase.lines() {
             out.extend_from_slice(&self.items[item]);
             number(units.into(), out);
+        }
+        self.more(purchase, out);
+    }
+
+    /// Words of the options that a basket has too.
+    fn more_words(&self, purchase: &Purchase<'_>) -> usize {
+        let channel = if self.channel.is_empty() { 0 } else { 2 };
+        usize::from(purchase.wait) + channel + 3 * self.groups.len()
+    }
+
+    /// Those options.
+    fn more(&self, purchase: &Purchase<'_>, out: &mut Vec<u8>) {
+        if purchase.wait {
+            out.extend_from_slice(b"$4\r\nWAIT\r\n");
+        }
+        out.extend_from_slice(&self.channel);
+        for (group, member) in self.groups.iter().zip(purchase.members) {
+            out.extend_from_slice(group);
+            number(member.into(), out);
         }
     }
 }
@@ -88,17 +118,16 @@ impl Protocol for Resp {
         if purchase.lines > 0 {
             return self.basket(purchase, key, out);
         }
-        let words = 5 + 2 * usize::from(purchase.units > 1) + usize::from(purchase.wait);
-        out.extend_from_slice([b"*5", b"*6", b"*7", b"*8"][words - 5]);
+        let words = 5 + 2 * usize::from(purchase.units > 1) + self.more_words(purchase);
+        out.push(b'*');
+        out.extend_from_slice(Decimal::new(words as u128).text());
         out.extend_from_slice(&self.buy[purchase.item]);
         buyer_and_key(purchase, key, out);
         if purchase.units > 1 {
             out.extend_from_slice(b"$5\r\nUNITS\r\n");
             number(purchase.units.into(), out);
         }
-        if purchase.wait {
-            out.extend_from_slice(b"$4\r\nWAIT\r\n");
-        }
+        self.more(purchase, out);
     }
 
     fn command(&mut self, command: Command, order: u64, _: u32, out: &mut Vec<u8>) {
@@ -209,8 +238,20 @@ fn integer(line: &[u8]) -> Result<u64, String> {
 mod tests {
     use super::*;
 
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        target: Target,
+    }
+
+    fn resp_with(more: &str) -> Resp {
+        let words = format!("x --target localhost:7400 --sale drop --item tee{more}");
+        let line: Line = clap::Parser::parse_from(words.split(' '));
+        Resp::new(&line.target, 5_000_000_000_000)
+    }
+
     fn resp() -> Resp {
-        Resp::new("drop", &["tee".to_owned()], 5_000_000_000_000)
+        resp_with("")
     }
 
     #[test]
@@ -221,6 +262,24 @@ mod tests {
         let wanted = "*7\r\n$3\r\nBUY\r\n$4\r\ndrop\r\n$3\r\ntee\r\n$2\r\n30\r\n\
                       $13\r\n5000000000007\r\n$5\r\nUNITS\r\n$1\r\n2\r\n";
         assert_eq!(String::from_utf8_lossy(&out), wanted);
+    }
+
+    #[test]
+    fn a_channel_and_members_stand_behind_all_else() {
+        let mut out = Vec::new();
+        let mut purchase = Purchase::one(Buyer::Number(30));
+        (purchase.wait, purchase.members) = (true, [5, 6]);
+        let mut resp = resp_with(" --channel tv --groups card=9,age=9");
+        resp.buy(&purchase, 0, &mut out);
+        let more = "$4\r\nWAIT\r\n$7\r\nCHANNEL\r\n$2\r\ntv\r\n\
+                    $5\r\nGROUP\r\n$4\r\ncard\r\n$1\r\n5\r\n\
+                    $5\r\nGROUP\r\n$3\r\nage\r\n$1\r\n6\r\n";
+        let text = String::from_utf8_lossy(&out).into_owned();
+        assert!(text.starts_with("*14\r\n") && text.ends_with(more), "{text}");
+        out.clear();
+        resp.buy(&Purchase { lines: 1, ..purchase }, 0, &mut out);
+        let text = String::from_utf8_lossy(&out).into_owned();
+        assert!(text.starts_with("*15\r\n") && text.ends_with(more), "{text}");
     }
 
     #[test]

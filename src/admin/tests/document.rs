@@ -55,8 +55,18 @@ async fn port_for(path: &str, status: u16) -> Port {
     }
     let port = Port::open();
     if !(status == 201 || status == 404) {
-        let sale = SALE.replace("10,", "1000,");
+        let mut sale = SALE.replace("10,", "1000,");
+        if path.ends_with("/draw") {
+            let draw =
+                format!(r#","draw":{{"at":"2126-01-01T00:00:00Z","commitment":"{HASH}"}}}}"#);
+            sale = format!("{}{draw}", &sale[..sale.len() - 1]);
+        }
         assert_eq!(port.ask("PUT", "/v1/sales/drop", &sale).await.status, 201);
+        let wave = r#"{"add":1,"at":"2126-01-01T00:00:00Z"}"#;
+        if path.contains("/waves/") {
+            let planned = port.ask("POST", "/v1/sales/drop/items/tee/stock", wave).await;
+            assert_eq!((planned.status, &planned.json()["seq"]), (200, &WAVE.into()));
+        }
     }
     let closed = match path {
         "/v1/sales/{sale}" => status == 200,
@@ -71,9 +81,19 @@ async fn port_for(path: &str, status: u16) -> Port {
     port
 }
 
+const HASH: &str = "00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff00ff";
+/// The id of the first wave, planned right after its sale was made.
+const WAVE: u64 = 2;
+
+/// A documented path with everything filled in.
+fn filled(path: &str, sale: &str) -> String {
+    let path = path.replace("{sale}", sale).replace("{sku}", "tee");
+    path.replace("{channel}", "tv").replace("{wave}", &WAVE.to_string())
+}
+
 fn request(method: &str, path: &str, status: u16, body: String) -> Request<Body> {
     let name = if status == 400 { "dr%20op" } else { "drop" };
-    let mut uri = path.replace("{sale}", name).replace("{sku}", "tee");
+    let mut uri = filled(path, name);
     if status == 400 && path == "/v1/sales" {
         uri += "?limit=0";
     }
@@ -158,7 +178,7 @@ async fn what_a_path_cannot_do_is_refused_with_what_it_can() {
     let document = document();
     let port = Port::open();
     for (path, item) in document["paths"].as_object().expect("paths") {
-        let uri = path.replace("{sale}", "drop").replace("{sku}", "tee");
+        let uri = filled(path, "drop");
         let answer = port.ask("PATCH", &uri, "").await;
         let detail = answer.expect_problem(405, "method_not_allowed");
         assert!(detail.contains("PATCH"), "{detail}");

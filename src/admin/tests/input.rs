@@ -8,6 +8,7 @@ async fn what_is_wrong_in_a_request_is_named() {
     let port = Port::open();
     assert_eq!(port.ask("PUT", "/v1/sales/drop", SALE).await.status, 201);
     let (stock, price) = ("/v1/sales/drop/items/tee/stock", "/v1/sales/drop/items/tee/price");
+    let channel = "/v1/sales/drop/items/tee/channels/tv";
     let deep = format!("{{\"items\":{}", "[".repeat(3000));
     let long = format!("/v1/sales/{}", "x".repeat(65));
     for (method, path, body, expected) in [
@@ -31,8 +32,17 @@ async fn what_is_wrong_in_a_request_is_named() {
         ("PUT", "/v1/sales/new", "[]", "a list is no sale"),
         ("PUT", price, "[5]", "body: is a list"),
         ("POST", stock, "", "body: EOF"),
-        ("POST", stock, "{}", r#"send {"add":100} or {"withdraw":50}"#),
-        ("POST", stock, r#"{"ad":1}"#, "unknown variant `ad`, expected `add` or `withdraw`"),
+        ("POST", stock, "{}", r#"none or too much of it; send {"add":100}, {"withdraw":50} or"#),
+        ("POST", stock, r#"{"ad":1}"#, "unknown field `ad`, expected one of `add`, `withdraw`"),
+        ("POST", stock, r#"{"withdraw":1,"at":"2126-01-01T00:00:00Z"}"#, "none or too much"),
+        ("POST", stock, r#"{"add":1,"at":"soon"}"#, "at: 'soon' is no time"),
+        ("POST", channel, r#"{"set_aside":-1}"#, "set_aside: invalid value"),
+        ("POST", channel, r#"{"set_aside":1099511627777}"#, "is not between 0 and"),
+        ("POST", channel, r#"{"set_aside":1,"until":"soon"}"#, "until: 'soon' is no time"),
+        ("POST", "/v1/sales/drop/items/tee/channels/a%20b", r#"{"set_aside":1}"#, "channel: 'a b'"),
+        ("DELETE", "/v1/sales/drop/waves/x", "", "wave: 'x' is no number"),
+        ("DELETE", "/v1/sales/drop/waves/+1", "", "wave: '+1' is no number"),
+        ("POST", "/v1/sales/drop/draw", r#"{"seed":"00"}"#, "seed: '00' is not 64 hex digits"),
         ("POST", stock, r#"{"add":"1"}"#, "add: invalid type: string"),
         ("POST", stock, r#"{"add":1,"withdraw":1}"#, "send"),
         ("POST", stock, r#"{"add":0}"#, "units: 0 is not between 1 and"),
@@ -71,6 +81,15 @@ async fn refusals_of_the_house_are_told_with_their_words() {
     let path = "/v1/sales/drop/items/cap/price";
     port.ask("PUT", path, r#"{"price":1}"#).await.expect_problem(404, "unknown_item");
     port.ask("POST", "/v1/sales/no/open", "").await.expect_problem(404, "unknown_sale");
+    let channel = "/v1/sales/drop/items/tee/channels/tv";
+    let answer = port.ask("POST", channel, r#"{"set_aside":11}"#).await;
+    answer.expect_problem(409, "sold_out");
+    assert_eq!(answer.json()["free"], 10);
+    let sale = port.ask("POST", channel, r#"{"set_aside":4}"#).await.json();
+    assert_eq!(sale["items"][0]["channels"][0]["set_aside"], 4);
+    port.ask("DELETE", "/v1/sales/drop/waves/99", "").await.expect_problem(404, "unknown_wave");
+    let seed = format!(r#"{{"seed":"{}"}}"#, "00".repeat(32));
+    port.ask("POST", "/v1/sales/drop/draw", &seed).await.expect_problem(409, "no_draw");
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,7 +2,9 @@
 //! the port's own JSON for scripts. It never touches a data folder.
 
 mod call;
+mod seed;
 mod table;
+mod times;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -58,7 +60,7 @@ enum Command {
     Show(One),
     /// List the sales
     List,
-    /// Add units of an item (+100), or withdraw free ones (-50)
+    /// Add units of an item (+100), now or at a time, or withdraw free ones (-50)
     #[command(allow_negative_numbers = true)]
     Stock {
         /// The sale
@@ -70,6 +72,48 @@ enum Command {
         /// +100 or -50
         #[arg(value_parser = change, allow_hyphen_values = true)]
         units: Change,
+        #[command(flatten)]
+        at: times::At,
+    },
+    /// Set free units of an item aside for a channel (+200); +0 changes the time alone
+    Channel {
+        /// The sale
+        #[arg(value_parser = name)]
+        sale: Name,
+        /// The item
+        #[arg(value_parser = name)]
+        sku: Name,
+        /// The channel; a name that is new makes a new one
+        #[arg(value_parser = name)]
+        channel: Name,
+        /// +200
+        #[arg(value_parser = aside)]
+        units: u64,
+        #[command(flatten)]
+        until: times::Until,
+    },
+    /// Call off units that were planned
+    CallOff {
+        /// The sale
+        #[arg(value_parser = name)]
+        sale: Name,
+        /// The wave's id, as `sale show` has it
+        wave: u64,
+    },
+    /// Make the seed of a draw, and the commitment that goes into the sale's file
+    Seed {
+        /// Where the seed is kept, in a new file that only you may read [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Reveal the seed of a draw
+    Draw {
+        /// The sale
+        #[arg(value_parser = name)]
+        sale: Name,
+        /// The file that `sale seed --out` made
+        #[arg(long, value_name = "FILE")]
+        seed_file: PathBuf,
     },
     /// Set the price of an item, in minor units; what is held keeps its price
     Price {
@@ -124,8 +168,17 @@ fn change(text: &str) -> Result<Change, String> {
     units.map(make).ok_or_else(wrong)
 }
 
+fn aside(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix('+').filter(|text| text.bytes().all(|b| b.is_ascii_digit()));
+    let units = digits.and_then(|digits| digits.parse().ok());
+    units.ok_or_else(|| "write +200 to set units aside, or +0 to change the time alone".to_owned())
+}
+
 /// Runs the command. Returns the exit code.
 pub(super) fn run(arguments: Sale) -> i32 {
+    if let Command::Seed { out } = &arguments.command {
+        return seed::make(out.as_deref(), arguments.json);
+    }
     let port = match Port::new(
         arguments.admin,
         arguments.token_file.as_deref(),
@@ -169,11 +222,14 @@ fn act(port: &Port, command: &Command) -> Result<Tale, Failure> {
             port.ask("GET", &format!("/v1/sales/{}", one.sale), None).map(Tale::Shown)
         }
         Command::List => list(port).map(Tale::Listed),
-        Command::Stock { sale, sku, units } => {
-            let body = match units {
+        Command::Stock { sale, sku, units, at } => {
+            let mut body = match units {
                 Change::Add(units) => json!({ "add": units }),
                 Change::Withdraw(units) => json!({ "withdraw": units }),
             };
+            if let Some(at) = at.moment() {
+                body["at"] = at.into();
+            }
             let path = format!("/v1/sales/{sale}/items/{sku}/stock");
             port.ask("POST", &path, Some(&body)).map(Tale::Changed)
         }
@@ -181,6 +237,20 @@ fn act(port: &Port, command: &Command) -> Result<Tale, Failure> {
             let path = format!("/v1/sales/{sale}/items/{sku}/price");
             port.ask("PUT", &path, Some(&json!({ "price": price }))).map(Tale::Changed)
         }
+        Command::Channel { sale, sku, channel, units, until } => {
+            let body = json!({ "set_aside": units, "until": until.moment() });
+            let path = format!("/v1/sales/{sale}/items/{sku}/channels/{channel}");
+            port.ask("POST", &path, Some(&body)).map(Tale::Changed)
+        }
+        Command::CallOff { sale, wave } => {
+            let path = format!("/v1/sales/{sale}/waves/{wave}");
+            port.ask("DELETE", &path, None).map(Tale::Changed)
+        }
+        Command::Draw { sale, seed_file } => {
+            let body = json!({ "seed": seed::read(seed_file)? });
+            port.ask("POST", &format!("/v1/sales/{sale}/draw"), Some(&body)).map(Tale::Changed)
+        }
+        Command::Seed { .. } => unreachable!("it asks no port"),
     }
 }
 

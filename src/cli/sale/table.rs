@@ -1,7 +1,7 @@
 //! Sales as people read them.
 
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
-use doorbuster::admin::show::{Shown, Summary};
+use doorbuster::admin::show::{Shown, ShownDraw, ShownGroup, Summary};
 
 use super::super::words::count;
 
@@ -24,8 +24,16 @@ pub(super) fn sale(sale: &Shown) -> String {
         facts.push(format!("may be prolonged by {} s", f64::from(sale.extend_ms) / 1000.0));
     }
     facts.extend(sale.limit.map(|limit| format!("{} units a buyer", count(limit.into()))));
+    let of_group = |group: &ShownGroup| format!("{} a {}", count(group.limit.into()), group.name);
+    facts.extend(sale.groups.iter().map(of_group));
+    if sale.waitlist > 0 {
+        let (most, policy) = (count(sale.waitlist.into()), &sale.waitlist_policy);
+        facts.push(format!("up to {most} may wait ({policy})"));
+    }
     facts.extend(sale.currency.clone());
-    text += &format!("{}\n\n", facts.join(", "));
+    text += &format!("{}\n", facts.join(", "));
+    text += &sale.draw.as_ref().map_or(String::new(), draw);
+    text.push('\n');
     let mut table = table(&["Item", "Stock", "Sold", "Held", "Free", "Waiting", "Price", "Limit"]);
     for item in &sale.items {
         let limit = item.limit.map_or("-".to_owned(), |limit| count(limit.into()));
@@ -33,7 +41,47 @@ pub(super) fn sale(sale: &Shown) -> String {
         let units = units.into_iter().map(count);
         table.add_row([item.sku.clone()].into_iter().chain(units).chain([limit]));
     }
-    text + &lines(&table)
+    text + &lines(&table) + &channels(sale) + &waves(sale)
+}
+
+/// A line about a draw, and one with its seed once that is known.
+fn draw(draw: &ShownDraw) -> String {
+    let at = draw.at.as_deref().map_or("-".to_owned(), time);
+    let (state, entries) = (&draw.state, count(draw.entries.into()));
+    let seed = draw.seed.as_ref().map_or(String::new(), |seed| format!("seed {seed}\n"));
+    format!("draw {state}, {entries} entries until {at}, commitment {}\n{seed}", draw.commitment)
+}
+
+/// What was set aside, if anything was.
+fn channels(sale: &Shown) -> String {
+    let mut table = table(&["Channel", "Item", "Aside", "Free", "Until"]);
+    for item in &sale.items {
+        for channel in &item.channels {
+            let until = match (&channel.until, channel.swept) {
+                (_, true) => "over".to_owned(),
+                (Some(until), _) => time(until),
+                (None, _) => "-".to_owned(),
+            };
+            let (name, sku) = (channel.channel.clone(), item.sku.clone());
+            table.add_row([name, sku, count(channel.set_aside), count(channel.free), until]);
+        }
+    }
+    behind(&table)
+}
+
+/// What is to come, if anything is.
+fn waves(sale: &Shown) -> String {
+    let mut table = table(&["Wave", "Item", "Units", "At"]);
+    for wave in &sale.waves {
+        let at = wave.at.as_deref().map_or("-".to_owned(), time);
+        table.add_row([wave.wave.to_string(), wave.item.clone(), count(wave.units), at]);
+    }
+    behind(&table)
+}
+
+/// A table behind another one, if there is anything in it.
+fn behind(table: &Table) -> String {
+    if table.is_empty() { String::new() } else { format!("\n{}", lines(table)) }
 }
 
 /// What a change has led to.

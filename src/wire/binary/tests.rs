@@ -1,7 +1,7 @@
 //! Frames: what is one, and what it must be.
 
 use super::*;
-use crate::message::{encode_lines, text_tail};
+use crate::message::{encode_lines, encode_side, text_tail};
 use proptest::prelude::*;
 
 fn buy(buyer: &str, key: &str) -> (Head, Vec<Cell>) {
@@ -108,6 +108,9 @@ fn a_ticket_is_taken_off_a_purchase_and_nothing_else_may_carry_one() {
         assert_eq!(what(head, &cells), What::Malformed);
         head.tails = (longs as u16 + 2).into();
         cells.push(ticket);
+        assert_eq!(what(head, &cells), What::Malformed);
+        head.tails = (longs as u16 + 3).into();
+        cells.push(ticket);
         assert_eq!(what(head, &cells), What::Lost);
     }
     let mut confirm = Head::new(kind::CONFIRM);
@@ -202,10 +205,56 @@ fn a_basket_has_its_lines_behind_its_texts() {
     assert_eq!(what(Head { units: 1.into(), ..head }, &tails), What::Malformed);
     assert_eq!(what(Head { item: 1.into(), ..head }, &tails), What::Malformed);
     assert_eq!(what(Head { options: head.options | UP_TO, ..head }, &tails), What::Malformed);
-    assert_eq!(what(Head { options: head.options | WAITS, ..head }, &tails), What::Malformed);
+    assert_eq!(what(Head { options: head.options | WAITS, ..head }, &tails), What::Ask);
     assert_eq!(what(Head { tails: 0.into(), ..head }, &[]), What::Lost);
     let many = vec![encode_lines(&[OrderLine::new(1, 1, 0); 3]); 6];
     assert_eq!(what(Head { tails: 6.into(), ..head }, &many), What::Malformed);
-    let many = vec![encode_lines(&[OrderLine::new(1, 1, 0); 3]); 10];
-    assert_eq!(what(Head { tails: 10.into(), ..head }, &many), What::Lost);
+    let many = vec![encode_lines(&[OrderLine::new(1, 1, 0); 3]); 11];
+    assert_eq!(what(Head { tails: 11.into(), ..head }, &many), What::Lost);
+}
+
+#[test]
+fn a_side_stands_between_the_texts_and_what_follows_and_says_something() {
+    let side = Side { channel: 2, groups: [7, 0] };
+    let ticket = crate::message::ticket_tail(77, &[9; 32]);
+    for buyer in ["u1", "a-buyer-longer-than-sixteen"] {
+        for (head, cells) in [buy(buyer, "k1"), basket(4, buyer)] {
+            let longs = usize::from(buyer.len() > 16);
+            let with = |mut cell: Cell, spoil: Option<usize>, ticketed: bool| {
+                if let Some(at) = spoil {
+                    cell.0[at] ^= 1;
+                }
+                let mut cells = cells.clone();
+                cells.insert(longs, cell);
+                cells.extend(ticketed.then_some(ticket));
+                bytes(Head { tails: (cells.len() as u16).into(), ..head }, &cells)
+            };
+            for ticketed in [false, true] {
+                let whole = with(encode_side(&side), None, ticketed);
+                assert!(parse(&whole[..whole.len() - 1]).is_none());
+                let frame = parse(&whole).expect("whole");
+                assert_eq!((frame.what, frame.bytes, frame.side), (What::Ask, whole.len(), side));
+                let tails = usize::from(frame.head.head().tails.to_native());
+                assert_eq!(tails, cells.len() + 1, "a ticket is taken off, a side is not");
+                assert_eq!(frame.tail(longs, &whole), encode_side(&side));
+                if longs > 0 {
+                    assert_eq!(frame.tail(0, &whole), cells[0]);
+                }
+            }
+            for at in [2, 8, 48, 63] {
+                let spoilt = with(encode_side(&side), Some(at), false);
+                assert_eq!(parse(&spoilt).expect("whole").what, What::Malformed, "{at}");
+            }
+            let nothing = with(encode_side(&Side::NONE), None, false);
+            assert_eq!(parse(&nothing).expect("whole").what, What::Malformed);
+        }
+    }
+    // Where it does not belong: behind the lines, twice, or behind a command.
+    let (head, mut cells) = basket(1, "u1");
+    cells.push(encode_side(&side));
+    assert_eq!(what(Head { tails: 2.into(), ..head }, &cells), What::Malformed);
+    let twice = [encode_side(&side); 2];
+    assert_eq!(what(Head { tails: 2.into(), ..buy("u1", "k1").0 }, &twice), What::Malformed);
+    let confirm = Head { tails: 1.into(), ..Head::new(kind::CONFIRM) };
+    assert_eq!(what(confirm, &twice[..1]), What::Lost);
 }

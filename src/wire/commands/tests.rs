@@ -34,6 +34,7 @@ fn shown(line: &str) -> String {
                     ask.head.order()
                 },
             ) + &lines_of(&ask.lines)
+                + &side_of(&ask.named)
         }
         Command::Local => "local".into(),
         Command::Fault(fault) => {
@@ -42,6 +43,15 @@ fn shown(line: &str) -> String {
             String::from_utf8(out).expect("ASCII").trim_end().into()
         }
     }
+}
+
+fn side_of(named: &Named<'_>) -> String {
+    let channel = named.channel.escape_ascii().to_string();
+    let group = |(group, member): (&[u8], &[u8])| {
+        format!(" {}:{}", group.escape_ascii(), member.escape_ascii())
+    };
+    let groups: String = named.groups().map(group).collect();
+    if channel.is_empty() { groups } else { format!(" by {channel}{groups}") }
 }
 
 fn lines_of(lines: &Lines<'_>) -> String {
@@ -73,8 +83,16 @@ fn a_basket_has_lines_and_may_have_a_ticket_behind() {
     let arity = "-ERR wrong number of arguments for 'basket' command";
     assert_eq!(shown("BASKET drop u1 k1 tee"), arity);
     let units = "-ERR UNITS must be an integer from 1 to 1000000";
-    let waits = "-ERR WAIT goes with BUY: a basket is given at once or not";
-    assert_eq!(shown("BASKET drop u1 k1 tee 1 WAIT"), waits);
+    let waits = format!("6 drop/ units 0 or waits price {any} tails 1 order 0");
+    assert_eq!(shown("BASKET drop u1 k1 tee 1 WAIT"), waits.clone() + ", 1 of tee");
+    assert_eq!(
+        shown("BASKET drop u1 k1 tee 1 wait 2 channel tv group card 5 group age 7 wait ticket t"),
+        waits + ", 1 of tee, 2 of wait by tv card:5 age:7"
+    );
+    assert_eq!(shown("BASKET drop u1 k1 tee 1 WAIT WAIT"), "-ERR syntax error");
+    assert_eq!(shown("BASKET drop u1 k1 tee 1 UPTO"), "-ERR syntax error");
+    assert_eq!(shown("BASKET drop u1 k1 tee 1 WAIT cap 1"), "-ERR syntax error");
+    assert_eq!(shown("BASKET drop u1 k1 tee 1 WAIT UNITS 1"), "-ERR syntax error");
     for bad in ["tee 0", "tee x", "tee 1 cap", "tee 1000001", "tee 1 cap -1"] {
         assert_eq!(shown(&format!("BASKET drop u1 k1 {bad}")), units, "{bad}");
     }
@@ -136,6 +154,9 @@ fn a_ticket_is_found_where_it_stands_and_nowhere_else() {
         ("BUY drop tee u1 k1 WAIT TICKET ticket UPTO", "ticket"),
         ("BASKET drop u1 k1 tee 2 ticket 3", ""),
         ("BASKET drop u1 k1 tee 2 ticket u1.5.00", "u1.5.00"),
+        ("BASKET drop u1 k1 tee 2 ticket u1.5.00 WAIT", "u1.5.00"),
+        ("BASKET drop u1 k1 tee 2 group ticket x CHANNEL tv ticket t", "t"),
+        ("BUY drop tee u1 k1 GROUP ticket x", ""),
     ] {
         let words: Vec<&str> = line.split(' ').collect();
         let mut request = format!("*{}\r\n", words.len());
@@ -172,9 +193,20 @@ fn faults_are_told_as_redis_tells_them() {
         "UNITS 1 x",
         "TICKET",
         "TICKET a TICKET b",
+        "CHANNEL",
+        "CHANNEL a CHANNEL a",
+        "GROUP card",
     ] {
         assert_eq!(shown(&format!("BUY d t u k {bad}")), "-ERR syntax error");
     }
+    let channel = "-ERR CHANNEL must be a name of 1 to 64 of A-Z a-z 0-9 . _ -";
+    assert_eq!(shown("BUY d t u k CHANNEL a/b"), channel);
+    let twice = "-ERR GROUP names a limit group twice";
+    assert_eq!(shown("BUY d t u k GROUP card a GROUP card b"), twice);
+    let many = "-ERR GROUP is there more than 2 times, and no sale has more";
+    assert_eq!(shown("BUY d t u k GROUP a a GROUP b b GROUP c c"), many);
+    let member = "-ERR GROUP member is empty: 1 to 64 printable ASCII characters without spaces";
+    assert_eq!(shown("BUY d t u k GROUP card "), member);
     assert!(shown("CONFIRM d x").starts_with("-ERR order must be"));
     assert!(shown("BUY d t  k").starts_with("-ERR buyer is empty"));
     assert!(shown("BUY d t u \u{e9}").starts_with("-ERR key may hold"));

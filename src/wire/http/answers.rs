@@ -9,10 +9,9 @@
 use super::Manner;
 use super::fault::Fault;
 use super::opening::{DATE_BYTES, date, status_line};
-use super::refusals::{self, Refused};
-use crate::message::{Cell, Reply, join_text, kind, outcome};
+use crate::message::{Cell, join_text, kind, outcome};
 use crate::sale::{Form, Ident, OrderLine, TEXT_BYTES_MAX, text_len};
-use crate::wire::answers::Shown;
+use crate::wire::answers::{Shown, Subject};
 use crate::wire::scribe::Scribe;
 use crate::wire::{push_decimal, push_moment};
 
@@ -71,7 +70,7 @@ impl Teller {
     pub fn order(&mut self, shown: &Shown<'_>, manner: Manner, out: &mut Vec<u8>) {
         let Shown { reply, tails, sale, .. } = shown;
         let Some((head, texts)) = tails.split_first() else {
-            return self.refusal(reply, "", manner, out);
+            return self.refusal(reply, Subject::All, manner, out);
         };
         const ANSWER_BYTES_USUAL: usize = 640;
         out.reserve(ANSWER_BYTES_USUAL);
@@ -122,45 +121,6 @@ impl Teller {
         push(out, if is_replayed { b"true" } else { b"false" });
         push(out, b",\"receipt\":null}");
         end(&begun, manner, out);
-    }
-
-    /// Answers with a refusal. In that of a basket `item` is the name of the item that it is about,
-    /// if it is about one.
-    pub fn refusal(&mut self, reply: &Reply, item: &str, manner: Manner, out: &mut Vec<u8>) {
-        let word = outcome::word(reply.outcome);
-        let value = reply.price.to_native();
-        let Refused { status, detail, value_name, retry_ms } = refusals::of(word);
-        let is_overloaded = value_name == "retry_after_ms";
-        // The matcher has spread what it said itself.
-        let retry_ms = match retry_ms {
-            0 => 0,
-            _ if is_overloaded && value > 0 => value,
-            usual => self.spread(usual),
-        };
-        let begun = self.begin_problem(status, manner, retry_ms, "", out);
-        let line = (reply.units.to_native() as usize).checked_sub(1);
-        match line {
-            Some(line) => push_problem_of_line(word, status, detail, (line, item), out),
-            None => push_problem(word, status, detail, out),
-        }
-        if !value_name.is_empty() && !is_overloaded {
-            push(out, b",\"");
-            push(out, value_name.as_bytes());
-            push(out, b"\":");
-            push_decimal(value, out);
-        }
-        end_problem(&begun, manner, retry_ms, out);
-    }
-
-    /// Answers a basket of which a line, counted from 0, names an item that the sale does not have.
-    pub fn unknown_line(&mut self, line: usize, item: &[u8], manner: Manner, out: &mut Vec<u8>) {
-        let word = outcome::word(outcome::UNKNOWN_ITEM);
-        let Refused { status, detail, .. } = refusals::of(word);
-        let begun = self.begin_problem(status, manner, 0, "", out);
-        // A body with another item's name was turned away before.
-        let item = std::str::from_utf8(item).unwrap_or_default();
-        push_problem_of_line(word, status, detail, (line, item), out);
-        end_problem(&begun, manner, 0, out);
     }
 
     /// Answers a request that makes no sense.
@@ -220,7 +180,7 @@ impl Teller {
         Begun { length_at, body_at: out.len() }
     }
 
-    fn begin_problem(
+    pub(super) fn begin_problem(
         &mut self,
         status: u16,
         manner: Manner,
@@ -260,7 +220,7 @@ pub(super) fn end(begun: &Begun, manner: Manner, out: &mut Vec<u8>) {
     }
 }
 
-fn end_problem(begun: &Begun, manner: Manner, retry_ms: u64, out: &mut Vec<u8>) {
+pub(super) fn end_problem(begun: &Begun, manner: Manner, retry_ms: u64, out: &mut Vec<u8>) {
     if retry_ms > 0 {
         push(out, b",\"retry_after_ms\":");
         push_decimal(retry_ms, out);
@@ -270,7 +230,7 @@ fn end_problem(begun: &Begun, manner: Manner, retry_ms: u64, out: &mut Vec<u8>) 
 }
 
 /// Everything of a problem but its numbers and its end.
-fn push_problem(word: &str, status: u16, detail: &str, out: &mut Vec<u8>) {
+pub(super) fn push_problem(word: &str, status: u16, detail: &str, out: &mut Vec<u8>) {
     push(out, b"{\"type\":\"urn:doorbuster:");
     push(out, word.as_bytes());
     push(out, b"\",\"title\":\"");
@@ -284,23 +244,6 @@ fn push_problem(word: &str, status: u16, detail: &str, out: &mut Vec<u8>) {
     push_decimal(u64::from(status), out);
     push(out, b",\"detail\":\"");
     push_escaped(detail.as_bytes(), out);
-    push(out, b"\"");
-}
-
-/// The same of a line of a basket, by its place from 0 and its item.
-fn push_problem_of_line(
-    word: &str,
-    status: u16,
-    detail: &str,
-    (line, item): (usize, &str),
-    out: &mut Vec<u8>,
-) {
-    let field = format!("lines[{line}]");
-    push_problem(word, status, &format!("{field}, {item}: {detail}"), out);
-    push(out, b",\"field\":\"");
-    push(out, field.as_bytes());
-    push(out, b"\",\"item\":\"");
-    push_escaped(item.as_bytes(), out);
     push(out, b"\"");
 }
 
@@ -322,7 +265,7 @@ pub(super) fn push(out: &mut Vec<u8>, text: &[u8]) {
 
 /// Printable ASCII within quotes.
 #[inline]
-fn push_escaped(text: &[u8], out: &mut Vec<u8>) {
+pub(super) fn push_escaped(text: &[u8], out: &mut Vec<u8>) {
     if !text.iter().any(|byte| matches!(byte, b'"' | b'\\')) {
         return push(out, text);
     }

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::access::{Denied, Refused as TurnedAway};
+use crate::wire::side::Misfit;
 
 /// How much of what a peer sent is said back, in bytes.
 const SHOWN_BYTES_MAX: usize = 80;
@@ -68,6 +69,13 @@ impl Fault {
         fault
     }
 
+    /// A purchase does not fit its sale's limit groups.
+    #[cold]
+    pub fn misfit(misfit: &Misfit<'_>) -> Fault {
+        let group = Shown::field("groups", misfit.group());
+        Fault::bad_field(format!("{group} {misfit}"))
+    }
+
     /// Who asks may not, or not now.
     pub fn turned_away(refused: TurnedAway) -> Fault {
         match refused {
@@ -115,6 +123,14 @@ impl Fault {
 
 /// What a peer sent, as it can be shown to it: printable ASCII, not too long, in quotes.
 pub(super) struct Shown<'a>(pub(super) &'a [u8]);
+
+impl Shown<'_> {
+    /// The name of a field in another one: `groups.card`.
+    pub(super) fn field(outer: &str, inner: &[u8]) -> String {
+        let inner = Shown(inner).to_string();
+        format!("{outer}.{}", &inner[1..inner.len() - 1])
+    }
+}
 
 impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

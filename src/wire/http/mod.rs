@@ -28,6 +28,7 @@ use std::ops::Range;
 pub use fault::Fault;
 use fault::Shown;
 pub use routes::OPENAPI;
+pub use sale::SaleShown;
 
 use super::commands::Ask;
 use crate::limits::{BASKET_LINES_MAX, HTTP_BODY_BYTES_MAX, HTTP_LINE_BYTES_MAX};
@@ -99,6 +100,7 @@ pub struct Request<'a> {
 }
 
 /// What a request asks for.
+#[expect(clippy::large_enum_variant, reason = "it is used up where it is made, and never kept")]
 pub enum Meaning<'a> {
     /// Something of the matcher.
     Ask(Ask<'a>),

@@ -8,7 +8,7 @@
 use super::fault::{Fault, Shown};
 use super::json::{Json, Kind, Number};
 use super::{SentLine, Span, Text};
-use crate::limits::{BASKET_LINES_MAX, PRICE_MAX, UNITS_MAX};
+use crate::limits::{BASKET_LINES_MAX, GROUPS_MAX, PRICE_MAX, UNITS_MAX};
 use crate::message::NO_MAX_PRICE;
 use crate::sale::{Ident, TEXT_BYTES_MAX};
 
@@ -26,7 +26,14 @@ pub(super) struct Wanted {
     pub(super) is_up_to: bool,
     /// Whether it rather waits than be sold out.
     pub(super) waits: bool,
+    /// The channel, if it names one.
+    pub(super) channel: Option<Span>,
+    /// Limit groups and its members of them, in the order in which they came.
+    pub(super) groups: Groups,
 }
+
+/// Limit groups and members; as many as there are.
+pub(super) type Groups = [Option<(Span, Span)>; GROUPS_MAX];
 
 /// Fields as they come.
 #[derive(Default)]
@@ -39,7 +46,11 @@ struct Fields {
     max_price: Option<u64>,
     is_up_to: Option<bool>,
     waits: Option<bool>,
+    channel: Option<Span>,
+    groups: Option<Groups>,
 }
+
+const FIELDS: &str = "item, units, lines, buyer, max_price, fill, wait, channel and groups";
 
 /// Reads the body of a new order; the lines of a basket go into `room`.
 ///
@@ -60,7 +71,9 @@ pub(super) fn wanted(
         b"lines" => lines(json, &mut fields, room),
         b"fill" => fill(json, &mut fields.is_up_to),
         b"wait" => wait(json, &mut fields.waits),
-        other => Err(unknown(other, "item, units, lines, buyer, max_price, fill and wait")),
+        b"channel" => item(json, "channel", &mut fields.channel),
+        b"groups" => groups(json, &mut fields.groups),
+        other => Err(unknown(other, FIELDS)),
     })?;
     json.end()?;
     let Some((buyer, buyer_ident)) = fields.buyer else { return Err(missing("buyer")) };
@@ -73,13 +86,20 @@ pub(super) fn wanted(
         return Err(Fault::bad_field(detail));
     }
     let waits = fields.waits.unwrap_or(false);
-    if waits && fields.lines > 1 {
-        let detail = "wait must be false in an order of several lines: a basket is given at once \
-                      or not, got true";
-        return Err(Fault::bad_field(detail));
-    }
+    let (channel, groups) = (fields.channel, fields.groups.unwrap_or_default());
     let lines = if fields.lines > 1 { fields.lines } else { 0 };
-    Ok(Wanted { item, units, lines, buyer, buyer_ident, max_price, is_up_to, waits })
+    Ok(Wanted {
+        item,
+        units,
+        lines,
+        buyer,
+        buyer_ident,
+        max_price,
+        is_up_to,
+        waits,
+        channel,
+        groups,
+    })
 }
 
 /// Reads the body of an order's command: nothing, or who sends it.
@@ -227,6 +247,38 @@ fn wait(json: &mut Json<'_, '_>, place: &mut Option<bool>) -> Result<(), Fault> 
     }
     let waits = json.boolean()?;
     once("wait", place, waits)
+}
+
+/// Members of limit groups, by the groups' names; which of them the sale has is for others to say.
+fn groups(json: &mut Json<'_, '_>, place: &mut Option<Groups>) -> Result<(), Fault> {
+    match json.kind()? {
+        Kind::Object => {}
+        other => return Err(wrong("groups", "an object of limit groups and members", other)),
+    }
+    let mut groups = Groups::default();
+    json.object(|json, group| {
+        let name = |json: &Json<'_, '_>| Shown::field("groups", json.bytes(group));
+        match json.kind()? {
+            Kind::Text => {}
+            other => return Err(wrong(&name(json), "a string", other)),
+        }
+        let member = json.string()?;
+        let bytes = json.bytes(member);
+        if let Err(why) = Ident::parse(bytes) {
+            return Err(Fault::bad_field(format!("{} {why}, got {}", name(json), Shown(bytes))));
+        }
+        let is_there = |(other, _): &(Span, Span)| json.bytes(*other) == json.bytes(group);
+        if groups.iter().flatten().any(is_there) {
+            return Err(twice(&name(json)));
+        }
+        let free = groups.iter_mut().find(|place| place.is_none()).ok_or_else(|| {
+            let detail = format!("groups must have {GROUPS_MAX} members at most, got more");
+            Fault::bad_field(detail)
+        })?;
+        *free = Some((group, member));
+        Ok(())
+    })?;
+    once("groups", place, groups)
 }
 
 #[inline]

@@ -15,6 +15,7 @@ use crate::limits::BASKET_LINES_MAX;
 use crate::message::{self, FULL, UP_TO, WAITS, kind, line_cells};
 use crate::sale::{Form, Ident};
 use crate::wire::commands::{Ask, Lines};
+use crate::wire::side::Named;
 
 /// The description of all routes, served at `/openapi.json`.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -112,11 +113,16 @@ fn make<'a>(
     if wanted.lines == 0 {
         ask.head.units = wanted.units.into();
         ask.head.options |= if wanted.is_up_to { UP_TO } else { 0 };
-        ask.head.options |= if wanted.waits { WAITS } else { 0 };
         ask.item = wanted.item.of(body, text);
     } else {
         ask.head.tails = (line_cells(wanted.lines) as u16).into();
         ask.lines = Lines::Sent(Sent { lines: &lines[..wanted.lines], body, text });
+    }
+    ask.head.options |= if wanted.waits { WAITS } else { 0 };
+    ask.named.channel = wanted.channel.map_or(&[], |channel| channel.of(body, text));
+    for (group, member) in wanted.groups.into_iter().flatten() {
+        let added = ask.named.add(group.of(body, text), member.of(body, text));
+        added.expect("the reader has seen to it");
     }
     set_buyer(&mut ask, wanted.buyer_ident, wanted.buyer.of(body, text));
     set_key(&mut ask, key_ident, key);
@@ -249,7 +255,8 @@ fn ask(kind: u8, sale: &[u8]) -> Ask<'_> {
     if matches!(kind, kind::BUY..=kind::BASKET) {
         head.tag = FULL.into();
     }
-    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], lines: Lines::None }
+    let (named, lines) = (Named::default(), Lines::None);
+    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], named, lines }
 }
 
 #[inline]

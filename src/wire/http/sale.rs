@@ -1,80 +1,204 @@
 //! A sale as it is shown over HTTP, on this port and on the operator's.
+//!
+//! What stands behind the items in the matcher's answer goes by its kind; names go by numbers.
+
+use bytemuck::Zeroable;
 
 use super::Manner;
 use super::answers::{JSON, Teller, end, push, push_moment_or_null};
-use crate::message::{Cell, ItemReply, SaleReply};
-use crate::sale::Phase;
+use crate::message::{
+    Cell, ItemReply, PoolReply, SaleReply, TermsReply, WaveReply, draw_state, draw_word, kind,
+    seed_in,
+};
+use crate::sale::{Name, Phase};
 use crate::wire::push_decimal;
 
+/// A sale to be shown.
+pub struct SaleShown<'a> {
+    /// The answer.
+    pub reply: &'a SaleReply,
+    /// The sale's name.
+    pub name: &'a str,
+    /// The names of its items; this and the others in the order of their numbers.
+    pub items: &'a [Name],
+    /// The names of its limit groups.
+    pub groups: &'a [Name],
+    /// The names of its channels.
+    pub channels: &'a [Name],
+    /// What stands behind the items.
+    pub more: &'a [Cell],
+}
+
+impl SaleShown<'_> {
+    fn of_kind(&self, kind: u8) -> impl Iterator<Item = &Cell> {
+        self.more.iter().filter(move |cell| cell.kind() == kind)
+    }
+}
+
 impl Teller {
-    /// Answers with a sale, as the operator's port shows it too; `items` are its items with their
-    /// names, in the order of their numbers.
-    pub fn sale<'a>(
+    /// Answers with a sale, as the operator's port shows it too; `items` are the cells of its items
+    /// in the order of their numbers.
+    pub fn sale(
         &mut self,
-        reply: &SaleReply,
-        name: &str,
-        items: impl Iterator<Item = (&'a str, Cell)>,
+        shown: &SaleShown<'_>,
+        items: impl Iterator<Item = Cell>,
         manner: Manner,
         out: &mut Vec<u8>,
     ) {
+        let reply = shown.reply;
         let begun = self.begin(200, manner, &[JSON], out);
-        push(out, b"{\"name\":\"");
-        push(out, name.as_bytes());
-        push(out, b"\",\"seq\":");
-        push_decimal(reply.after.to_native(), out);
-        push(out, b",\"state\":\"");
-        push(out, Phase::from_number(reply.state).map_or("unknown", Phase::word).as_bytes());
-        push(out, b"\",\"opens_at\":");
-        push_moment_or_null(reply.opens_at.to_native(), out);
-        push(out, b",\"closes_at\":");
-        push_moment_or_null(reply.closes_at.to_native(), out);
-        push(out, b",\"hold_ms\":");
-        push_decimal(u64::from(reply.hold_ms.to_native()), out);
-        push(out, b",\"extend_ms\":");
-        push_decimal(u64::from(reply.extend_ms.to_native()), out);
-        push(out, b",\"limit\":");
+        push(out, b"{");
+        push_text("name", shown.name, out);
+        push_number(",seq", reply.after.to_native(), out);
+        push_text(",state", Phase::from_number(reply.state).map_or("unknown", Phase::word), out);
+        push_moment(",opens_at", reply.opens_at.to_native(), out);
+        push_moment(",closes_at", reply.closes_at.to_native(), out);
+        push_number(",hold_ms", reply.hold_ms.to_native().into(), out);
+        push_number(",extend_ms", reply.extend_ms.to_native().into(), out);
         push_limit(reply.limit.to_native(), out);
-        push(out, b",\"currency\":");
-        match &reply.currency {
-            [0, ..] => push(out, b"null"),
-            currency => {
-                push(out, b"\"");
-                push(out, currency);
-                push(out, b"\"");
+        match std::str::from_utf8(&reply.currency).ok().filter(|text| !text.starts_with('\0')) {
+            None => push(out, b",\"currency\":null"),
+            Some(currency) => {
+                push_text(",currency", currency, out);
             }
         }
+        let terms = shown.of_kind(kind::TERMS).next();
+        push_terms(&terms.map_or(TermsReply::zeroed(), |cell| *cell.terms_reply()), shown, out);
         push(out, b",\"items\":[");
-        for (index, (sku, cell)) in items.enumerate() {
-            push(out, if index > 0 { b",{\"sku\":\"" } else { b"{\"sku\":\"" });
-            push(out, sku.as_bytes());
+        // Pools come in the order of items.
+        let mut pools = shown.of_kind(kind::POOL).map(Cell::pool_reply).peekable();
+        for (index, (sku, cell)) in shown.items.iter().zip(items).enumerate() {
+            push(out, if index > 0 { b",{" } else { b"{" });
+            push_text("sku", sku.as_str(), out);
             push_item(cell.item_reply(), out);
+            push(out, b",\"channels\":[");
+            let mut count = 0;
+            while let Some(pool) =
+                pools.next_if(|pool| usize::from(pool.item.to_native()) == index + 1)
+            {
+                // One without a name nobody has been told of yet.
+                let channel = name_of(shown.channels, pool.channel.into());
+                if !channel.is_empty() {
+                    push(out, if count > 0 { b",{" } else { b"{" });
+                    push_pool(pool, channel, out);
+                    count += 1;
+                }
+            }
+            push(out, b"]}");
+        }
+        push(out, b"],\"waves\":[");
+        for (index, cell) in shown.of_kind(kind::WAVE).enumerate() {
+            push(out, if index > 0 { b",{" } else { b"{" });
+            let wave = cell.wave_reply();
+            push_wave(wave, name_of(shown.items, wave.item.to_native().into()), out);
         }
         push(out, b"]}");
         end(&begun, manner, out);
     }
 }
 
-fn push_item(item: &ItemReply, out: &mut Vec<u8>) {
-    let numbers: [(&[u8], u64); 6] = [
-        (b"\",\"stock\":", item.stock.to_native()),
-        (b",\"free\":", item.free.to_native()),
-        (b",\"held\":", item.held.to_native()),
-        (b",\"confirmed\":", item.confirmed.to_native()),
-        (b",\"waiting\":", item.waiting.to_native()),
-        (b",\"price\":", item.price.to_native()),
-    ];
-    for (name, number) in numbers {
-        push(out, name);
-        push_decimal(number, out);
+/// The name with a number, which begin with 1.
+fn name_of(names: &[Name], number: usize) -> &str {
+    let name = number.checked_sub(1).and_then(|at| names.get(at));
+    name.map_or("", |name| name.as_str())
+}
+
+fn push_terms(terms: &TermsReply, shown: &SaleShown<'_>, out: &mut Vec<u8>) {
+    push_number(",offer_ms", terms.offer_ms.to_native().into(), out);
+    push_number(",waitlist", terms.waitlist.to_native().into(), out);
+    push_text(",waitlist_policy", if terms.is_strict == 0 { "skip" } else { "strict" }, out);
+    push(out, b",\"groups\":[");
+    let limits = terms.group_limits.into_iter().take(terms.groups.into());
+    for (index, (name, limit)) in shown.groups.iter().zip(limits).enumerate() {
+        push(out, if index > 0 { b",{" } else { b"{" });
+        push_text("name", name.as_str(), out);
+        push_limit(limit.to_native(), out);
+        push(out, b"}");
     }
-    push(out, b",\"limit\":");
-    push_limit(item.limit.to_native(), out);
+    let Some(state) = draw_state(terms.draw) else { return push(out, b"],\"draw\":null") };
+    push(out, b"],\"draw\":{");
+    push_moment("at", terms.draw_at.to_native(), out);
+    push(out, b",\"commitment\":");
+    push_hex(&terms.commitment, out);
+    push_text(",state", draw_word(state), out);
+    push_number(",entries", terms.entries.to_native().into(), out);
+    push(out, b",\"seed\":");
+    match shown.of_kind(kind::SEED).next() {
+        None => push(out, b"null"),
+        Some(cell) => push_hex(&seed_in(cell), out),
+    }
     push(out, b"}");
+}
+
+fn push_item(item: &ItemReply, out: &mut Vec<u8>) {
+    for (name, number) in [
+        (",stock", item.stock),
+        (",free", item.free),
+        (",held", item.held),
+        (",confirmed", item.confirmed),
+        (",waiting", item.waiting),
+        (",price", item.price),
+    ] {
+        push_number(name, number.to_native(), out);
+    }
+    push_limit(item.limit.to_native(), out);
+}
+
+fn push_pool(pool: &PoolReply, channel: &str, out: &mut Vec<u8>) {
+    push_text("channel", channel, out);
+    push_number(",set_aside", pool.set_aside.to_native(), out);
+    push_number(",free", pool.free.to_native(), out);
+    push_moment(",until", pool.until.to_native(), out);
+    push(out, b",\"swept\":");
+    push(out, if pool.is_swept == 0 { b"false}" } else { b"true}" });
+}
+
+fn push_wave(wave: &WaveReply, item: &str, out: &mut Vec<u8>) {
+    push_number("wave", wave.wave.to_native(), out);
+    push_text(",item", item, out);
+    push_number(",units", wave.units.to_native(), out);
+    push_moment(",at", wave.at.to_native(), out);
+    push(out, b"}");
+}
+
+/// A field's name, which a comma may stand before.
+fn push_field(field: &str, out: &mut Vec<u8>) {
+    let name = field.trim_start_matches(',');
+    push(out, if name.len() < field.len() { b",\"" } else { b"\"" });
+    push(out, name.as_bytes());
+    push(out, b"\":");
+}
+
+fn push_number(field: &str, number: u64, out: &mut Vec<u8>) {
+    push_field(field, out);
+    push_decimal(number, out);
+}
+
+fn push_moment(field: &str, unix_ns: u64, out: &mut Vec<u8>) {
+    push_field(field, out);
+    push_moment_or_null(unix_ns, out);
+}
+
+/// A text that needs no escapes.
+fn push_text(field: &str, text: &str, out: &mut Vec<u8>) {
+    push_field(field, out);
+    for part in [b"\"", text.as_bytes(), b"\""] {
+        push(out, part);
+    }
 }
 
 fn push_limit(limit: u32, out: &mut Vec<u8>) {
     match limit {
-        0 => push(out, b"null"),
-        limit => push_decimal(u64::from(limit), out),
+        0 => push(out, b",\"limit\":null"),
+        limit => push_number(",limit", limit.into(), out),
     }
+}
+
+fn push_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    push(out, b"\"");
+    for byte in bytes {
+        push(out, &[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    push(out, b"\"");
 }

@@ -7,6 +7,7 @@ use doorbuster::sale::Name;
 
 use super::talk::Talk;
 use super::{Failure, ItemSight, Shop, Token, foreign, no_token, not_for_buyers, unknown};
+use crate::options::Target;
 
 const TONGUE: &str = "the binary protocol";
 /// Where a token lies in the first cell.
@@ -82,10 +83,10 @@ fn name(text: &str) -> Result<Cell, Failure> {
 
 pub(super) fn look_up(
     talk: &mut Talk,
-    sale: &str,
-    items: &[String],
+    target: &Target,
     token: Option<&Token>,
 ) -> Result<Shop, Failure> {
+    let Target { sale, item: items, .. } = target;
     let mut numbers = Vec::with_capacity(items.len());
     for item in items {
         let answer = ask(talk, Head::new(kind::RESOLVE), &[name(sale)?, name(item)?])?;
@@ -100,6 +101,10 @@ pub(super) fn look_up(
             refused => return Err(unknown(outcome::word(refused), sale, item)),
         }
     }
+    let channel = match &target.channel {
+        None => 0,
+        Some(channel) => channel_number(talk, sale, channel)?,
+    };
     if token.is_some() {
         // No order has this id: nothing comes of it but whether it may be asked.
         let mut release = Head::new(kind::RELEASE);
@@ -108,7 +113,21 @@ pub(super) fn look_up(
     }
     let items = numbers.iter().map(|number| stock(talk, *number));
     let items = items.collect::<Result<_, _>>()?;
-    Ok(Shop { hold_ms: None, limit: None, items, numbers, tells_terms: false })
+    Ok(Shop { hold_ms: None, limit: None, items, numbers, channel, tells_terms: false })
+}
+
+fn channel_number(talk: &mut Talk, sale: &str, channel: &str) -> Result<u8, Failure> {
+    let names = [name(sale)?, Cell::ZERO, name(channel)?];
+    let answer = ask(talk, Head::new(kind::RESOLVE), &names)?;
+    let number = u8::try_from(answer.reply().price.to_native());
+    match answer.reply().outcome {
+        outcome::OK => number.map_err(|_| foreign(TONGUE, &answer.0)),
+        refused => {
+            let word = outcome::word(refused);
+            let sentence = format!("{word}: sale '{sale}', channel '{channel}'");
+            Err(Failure::new(Failure::CHECK, sentence))
+        }
+    }
 }
 
 pub(super) fn stock(talk: &mut Talk, item: Item) -> Result<ItemSight, Failure> {

@@ -64,6 +64,7 @@ pub(super) fn look(
         limit: limit(&shop),
         items: items.iter().map(sight).collect::<Result<_, Failure>>()?,
         numbers: Vec::new(),
+        channel: 0,
         tells_terms: true,
     })
 }

@@ -42,6 +42,8 @@ pub(crate) struct Shop {
     pub(crate) items: Vec<ItemSight>,
     /// Their numbers, likewise; only the binary protocol has them.
     pub(crate) numbers: Vec<Item>,
+    /// The number of the channel to buy from, likewise; 0 for none.
+    pub(crate) channel: u8,
     /// Whether the protocol tells limits, prices and the length of holds: HTTP alone does.
     pub(crate) tells_terms: bool,
 }
@@ -113,7 +115,7 @@ impl Connector {
             talk.allow(PATIENCE);
             let Target { sale, item: items, .. } = &self.target;
             match self.target.protocol {
-                Spoken::Binary => binary::look_up(&mut talk, sale, items, self.token()),
+                Spoken::Binary => binary::look_up(&mut talk, &self.target, self.token()),
                 Spoken::Resp => resp::look_up(&mut talk, sale, items, self.token()),
                 // Rivals are not asked: they are prepared.
                 _ => http::look_up(&mut talk, &self.target, self.token()),

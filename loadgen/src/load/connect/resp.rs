@@ -98,7 +98,8 @@ pub(super) fn look_up(
             return Err(error(&lines[0], token));
         }
     }
-    Ok(Shop { hold_ms: None, limit: None, items, numbers: Vec::new(), tells_terms: false })
+    let numbers = Vec::new();
+    Ok(Shop { hold_ms: None, limit: None, items, numbers, channel: 0, tells_terms: false })
 }
 
 pub(super) fn stock(

@@ -11,13 +11,18 @@ struct Line {
 }
 
 fn http() -> Http {
-    let words = "x --target localhost:7400 --protocol http --sale drop --item tee,cap";
+    http_with("")
+}
+
+fn http_with(more: &str) -> Http {
+    let words = "x --target localhost:7400 --protocol http --sale drop --item tee,cap".to_owned();
+    let words = words + more;
     let line = Line::try_parse_from(words.split(' ')).expect("a good line");
     Http::new(&line.target, None, 5_000_000_000_000)
 }
 
 fn purchase(buyer: Buyer<'_>, wait: bool) -> Purchase<'_> {
-    Purchase { number: 7, buyer, item: 1, units: 20, lines: 0, items: 2, wait, repeat: false }
+    Purchase { number: 7, item: 1, units: 20, items: 2, wait, ..Purchase::one(buyer) }
 }
 
 fn answer(status: &str, headers: &str, body: &str) -> Vec<u8> {
@@ -36,6 +41,21 @@ fn order(state: &str, replayed: bool) -> String {
 
 fn problem(word: &str) -> String {
     format!("{{\"type\":\"urn:doorbuster:{word}\",\"title\":\"T\",\"detail\":\"d\"}}")
+}
+
+#[test]
+fn a_channel_and_members_are_fields_of_the_body() {
+    let mut purchase = purchase(Buyer::Number(30), true);
+    (purchase.lines, purchase.members) = (2, [5, 6]);
+    let mut out = Vec::new();
+    http_with(" --channel tv --groups card=9,age=9").buy(&purchase, 0, &mut out);
+    let text = String::from_utf8_lossy(&out).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+    assert!(head.ends_with(&format!("Content-Length: {}", body.len())), "{head}");
+    let body: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(body["groups"], serde_json::json!({ "card": "5", "age": "6" }));
+    assert_eq!((&body["channel"], &body["wait"]), (&"tv".into(), &true.into()));
+    assert_eq!(body["lines"].as_array().map(Vec::len), Some(2));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use bytemuck::Zeroable;
 
 use crate::message::{Head, Reply, kind, outcome, text_tail};
 use crate::sale::{Ident, Name};
-use crate::wire::answers::Shown;
+use crate::wire::answers::{Shown, Subject};
 use crate::wire::http::answers::Teller;
 use crate::wire::http::{Fault, Manner};
 
@@ -113,7 +113,7 @@ fn the_length_is_right_however_many_digits_it_has() {
 fn a_refusal_tells_what_helps() {
     let write = |outcome: u8, value: u64| {
         let reply = Reply { kind: kind::REPLY, outcome, price: value.into(), ..Reply::zeroed() };
-        told(Manner::KEEP, |teller, out| teller.refusal(&reply, "", Manner::KEEP, out))
+        told(Manner::KEEP, |teller, out| teller.refusal(&reply, Subject::All, Manner::KEEP, out))
     };
     let (head, body) = write(outcome::LIMIT_REACHED, 4);
     assert!(head.starts_with("HTTP/1.1 409 Conflict\r\n"), "{head}");
@@ -125,6 +125,12 @@ fn a_refusal_tells_what_helps() {
             + r#""detail":"with what it has already the buyer would pass its limit of units","#
             + r#""limit":4}"#
     );
+    let limit = Reply { outcome: outcome::LIMIT_REACHED, price: 4.into(), ..Reply::zeroed() };
+    let (_, body) = told(Manner::KEEP, |teller, out| {
+        teller.refusal(&limit, Subject::Group("card"), Manner::KEEP, out);
+    });
+    let detail = r#""detail":"all purchases of this card would pass the limit of units","#;
+    assert!(body.ends_with(&format!(r#"{detail}"group":"card","limit":4}}"#)), "{body}");
     assert!(write(outcome::PRICE_CHANGED, 2500).1.ends_with(r#","price":2500}"#));
     let (head, body) = write(outcome::OVERLOADED, 9_000);
     assert!(head.starts_with("HTTP/1.1 503 "), "{head}");

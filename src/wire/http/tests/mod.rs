@@ -4,6 +4,7 @@ mod answers;
 mod framing;
 mod orders;
 mod routes;
+mod sales;
 mod streams;
 
 use super::*;
@@ -92,10 +93,16 @@ fn meant(meaning: &Meaning<'_>) -> String {
     if head.kind == kind::BUY {
         line += &format!("/{} x{}", ask.item.escape_ascii(), head.units);
         line += if head.is_up_to() { " up to" } else { "" };
-        line += if head.is_waiting() { " or waits" } else { "" };
         if head.price.to_native() != NO_MAX_PRICE {
             line += &format!(" at {}", head.price);
         }
+    }
+    line += if head.is_waiting() { " or waits" } else { "" };
+    if !ask.named.channel.is_empty() {
+        line += &format!(" by {}", ask.named.channel.escape_ascii());
+    }
+    for (group, member) in ask.named.groups() {
+        line += &format!(" {}:{}", group.escape_ascii(), member.escape_ascii());
     }
     let buyer = ident(head.buyer(), ask.long_buyer);
     if !buyer.is_empty() {

@@ -21,6 +21,15 @@ fn an_order_says_what_it_wants() {
         ),
         (r#"{"item":"t","fill":"up_to","units":3,"buyer":"u"}"#, "BUY drop/t x3 up to for u key k"),
         (r#"{"item":"t","wait":true,"buyer":"u"}"#, "BUY drop/t x1 or waits for u key k"),
+        (
+            r#"{"lines":[{"item":"a"},{"item":"b"}],"buyer":"u","wait":true}"#,
+            "BASKET drop/a x1/b x1 or waits for u key k",
+        ),
+        (
+            r#"{"item":"t","buyer":"u","channel":"tv","groups":{"card":"c","\u0061ge":"\u0041"}}"#,
+            "BUY drop/t x1 by tv card:c age:A for u key k",
+        ),
+        (r#"{"item":"t","buyer":"u","groups":{}}"#, "BUY drop/t x1 for u key k"),
         (r#"{"lines":[{"item":"t","units":3}],"buyer":"u"}"#, "BUY drop/t x3 for u key k"),
         (
             r#"{"lines":[{"item":"t"},{"units":3,"item":"\u0061b"}],"buyer":"u","max_price":7}"#,
@@ -51,13 +60,13 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
     let price = "max_price must be an integer from 0 to 9007199254740992, got";
     let item = "item must be a name of 1 to 64 characters of A-Z a-z 0-9 . _ -, got";
     let lines = "lines must be an array of 1 to 16 lines, got";
-    let fields = "there are item, units, lines, buyer, max_price, fill and wait";
+    let fields = "there are item, units, lines, buyer, max_price, fill, wait, channel and groups";
+    let channel = "channel must be a name of 1 to 64 characters of A-Z a-z 0-9 . _ -, got";
+    let groups = "groups must be an object of limit groups and members, got";
     let fill = "fill must be \"all\" or \"up_to\", got";
     let buyer = "buyer may hold printable ASCII characters without spaces only, got";
     let twice = "is there more than once";
     let both = format!("{twice} (or in lines as well)");
-    let waits = "wait must be false in an order of several lines: a basket is given at once or \
-                 not, got true";
     let upto = "fill must be \"all\" in an order of several lines, got 'up_to'";
     let long = "x".repeat(65);
     let many = format!("{{\"lines\":[{}{{}}],\"buyer\":\"u\"}}", "{\"item\":\"t\"},".repeat(16));
@@ -108,7 +117,27 @@ fn a_field_that_is_missing_wrong_or_too_much_is_named() {
         (r#"{"item":"t","buyer":"u","fill":"upto"}"#, format!("{fill} 'upto'")),
         (r#"{"item":"t","buyer":"u","fill":false}"#, format!("{fill} false")),
         (r#"{"item":"t","buyer":"u","fill":"all","fill":"all"}"#, format!("fill {twice}")),
-        (r#"{"lines":[{"item":"a"},{"item":"b"}],"buyer":"u","wait":true}"#, waits.into()),
+        (r#"{"item":"t","buyer":"u","channel":"a b"}"#, format!("{channel} 'a b'")),
+        (r#"{"item":"t","buyer":"u","channel":null}"#, format!("{channel} null")),
+        (r#"{"item":"t","buyer":"u","channel":"a","channel":"a"}"#, format!("channel {twice}")),
+        (r#"{"item":"t","buyer":"u","groups":["c"]}"#, format!("{groups} an array")),
+        (r#"{"item":"t","buyer":"u","groups":{},"groups":{}}"#, format!("groups {twice}")),
+        (
+            r#"{"item":"t","buyer":"u","groups":{"card":7}}"#,
+            "groups.card must be a string, got a number".into(),
+        ),
+        (
+            r#"{"item":"t","buyer":"u","groups":{"card":"a b"}}"#,
+            "groups.card may hold printable ASCII characters without spaces only, got 'a b'".into(),
+        ),
+        (
+            r#"{"item":"t","buyer":"u","groups":{"card":"a","c\u0061rd":"b"}}"#,
+            format!("groups.card {twice}"),
+        ),
+        (
+            r#"{"item":"t","buyer":"u","groups":{"a":"1","b":"2","c":"3"}}"#,
+            "groups must have 2 members at most, got more".into(),
+        ),
         (r#"{"item":"t","buyer":"u","wait":0}"#, "wait must be true or false, got a number".into()),
         (r#"{"item":"t","buyer":"u","wait":false,"wait":false}"#, format!("wait {twice}")),
         (r#"{"lines":[],"buyer":"u"}"#, format!("{lines} none")),
