@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use doorbuster::journal::{self, Disk, JournalError, Reading, Report, is_served};
-use doorbuster::limits::{BASKET_LINES_MAX, SALES_MAX};
+use doorbuster::limits::{BASKET_LINES_MAX, GROUPS_MAX, SALES_MAX};
 use doorbuster::message::{Cell, kind, lines_in, messages};
 use doorbuster::pipeline::seed;
 use doorbuster::record::{RecordCounts, Replay};
@@ -71,16 +71,16 @@ pub(super) fn prove(folder: &Path) -> Result<Proof, JournalError> {
 
 /// Counts what the tables must hold.
 fn bounds(disk: &Disk, reading: &Reading<'_>) -> Result<(Bounds, Report), JournalError> {
-    let (mut orders, mut waits, mut lines, mut long_texts) = (1, 0, 0, 2);
+    let (mut orders, mut waits, mut lines, mut long_texts, mut members) = (1, 0, 0, 2, 0);
     let report = journal::read_while(disk, reading, |_, cells: &[Cell]| {
         for record in messages(cells) {
             let head = record[0].head();
             if matches!(head.kind, kind::BUY | kind::WAIT | kind::BASKET) {
                 orders += 1;
                 waits += usize::from(head.kind == kind::WAIT);
-                if head.kind == kind::BASKET {
-                    lines += record[1..].iter().map(|cell| lines_in(cell).count()).sum::<usize>();
-                }
+                let of_kind = |kind| record[1..].iter().filter(move |cell| cell.kind() == kind);
+                lines += of_kind(kind::LINES).map(|cell| lines_in(cell).count()).sum::<usize>();
+                members += GROUPS_MAX * of_kind(kind::SIDE).count();
                 let is_long = |form: Option<Form>| usize::from(form == Some(Form::Long));
                 long_texts += is_long(head.buyer().map(|ident| ident.form));
                 long_texts += is_long(head.key().map(|ident| ident.form));
@@ -90,12 +90,12 @@ fn bounds(disk: &Disk, reading: &Reading<'_>) -> Result<(Bounds, Report), Journa
     })?;
     let bounds = Bounds {
         orders_max: orders,
-        // A buyer may have an entry of its own for each line.
-        buyers_max: 2 * orders + lines + BASKET_LINES_MAX + 1,
+        // A buyer may have an entry of its own for each line, an order one for each member.
+        buyers_max: 2 * orders + lines + members + BASKET_LINES_MAX + GROUPS_MAX + 1,
         long_texts_max: long_texts,
         lines_max: lines,
-        // However few of them wait in one place.
-        waiters_max: 15 * waits,
+        // However few of them wait in one place, a basket in the queue of each line.
+        waiters_max: 15 * (waits + lines),
         sales_max: SALES_MAX,
     };
     Ok((bounds, report))
