@@ -55,6 +55,7 @@ pub mod access;
 pub mod bell;
 pub mod board;
 pub mod certificates;
+pub mod chains;
 pub mod clock;
 pub mod directory;
 pub mod limits;

@@ -40,6 +40,7 @@ use crate::access::Access;
 use crate::bell::Bell;
 use crate::board::BoardWriter;
 use crate::certificates::Certificates;
+use crate::chains::chains;
 use crate::clock;
 use crate::crew::{Crew, OnFailure, Stop};
 use crate::directory::{Directory, DirectoryWriter};
@@ -122,6 +123,7 @@ impl Pipeline {
         let shares = options.shares_thread();
         let live = Live::new(reload::live_values(options));
         let watermark = Watermark::default();
+        let (chains_writer, chains) = chains(options.receipts_max);
         let loading = Arc::new(AtomicBool::new(true));
         let mut directory = DirectoryWriter::default();
         let board = BoardWriter::new(options.orders_max, seed());
@@ -136,6 +138,7 @@ impl Pipeline {
                 requests,
                 replies,
                 gate: Gate::new(watermark.clone()),
+                chains: chains.clone(),
                 board: board.reader(),
                 matcher_bell: Arc::clone(&matcher_bell),
                 directory: directory.reader(),
@@ -197,10 +200,11 @@ impl Pipeline {
             let shop = Shop::new(options.bounds(), seed());
             let mut replay = Replay::new(shop, false);
             let disk = Disk::new(options.data.join("journal"));
-            let recovered = journal::open(disk, &journal_options, |first, cells| {
+            let apply = |first, cells: &[Cell]| {
                 metrics.journal.seq.set(first);
                 replay.apply(first, cells)
-            });
+            };
+            let recovered = journal::open_with(disk, &journal_options, chains_writer, apply);
             let recovered = match recovered {
                 Err(why) if replay.is_too_small() => {
                     return Err(StartError::Options(why.to_string()));

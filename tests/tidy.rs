@@ -23,9 +23,10 @@ const ROWS: [&[&str]; 10] = [
     &["pipeline"],
     &["crew", "reload", "shared"],
     &["shard", "matcher", "journal", "sink", "admin", "operator", "options", "client"],
-    &["wire", "ring", "metrics", "live", "bell", "board", "directory", "record", "sale_file"],
+    &["wire", "ring", "metrics", "live", "bell", "board", "directory", "record", "sale_file",
+        "heads"],
     &["access"],
-    &["message", "clock", "certificates"],
+    &["message", "clock", "certificates", "chains"],
     &["limits"],
     &["sale"],
 ];

@@ -55,6 +55,7 @@ pub use error::{Error, Result};
 pub use halves::{Receiver, Sender, Tag};
 pub use request::{Item, Request};
 
+pub use crate::message::{BadReceipt, Receipt};
 use crate::message::{CELL_BYTES, kind, outcome};
 use halves::Flow;
 

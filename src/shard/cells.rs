@@ -62,7 +62,7 @@ impl Intake {
             let requests = &mut self.requests;
             let told = self.refusing.sold_out(requests, ours, in_flight, numbers, head, stamp);
             if let Some(told) = told {
-                binary::answer(told, tag, &mut connection.out);
+                binary::answer(told, tag, None, &mut connection.out);
                 return Ok(frame.bytes);
             }
             self.requests.push(Head { time: stamp.into(), tag: 0.into(), ..*head }.into());

@@ -15,7 +15,7 @@ use super::table::Address;
 use super::telling::shown;
 use crate::clock;
 use crate::limits::REPLY_CELLS_MAX;
-use crate::message::{Cell, kind, outcome};
+use crate::message::{Cell, Receipt, kind, outcome};
 use crate::metrics::Protocol;
 use crate::ring::Reader;
 use crate::wire::http::answers::{CONTINUE, Teller};
@@ -157,7 +157,7 @@ impl Intake {
     pub(super) fn tell_http(
         &mut self,
         flight: &Flight,
-        answer: &Cell,
+        (answer, receipt): (&Cell, Option<Receipt>),
         replies: &Reader<Cell>,
         at: usize,
         out: &mut Vec<u8>,
@@ -182,7 +182,9 @@ impl Intake {
                 let item = item_in_refusal(page, (flight.tag >> SALE_SHIFT) as u16, answer.reply());
                 teller.refusal(answer.reply(), item, manner, out);
             }
-            tails => teller.order(&shown(page, answer.reply(), tails), manner, out),
+            tails => {
+                teller.order(&shown(page, answer.reply(), receipt, tails), manner, out);
+            }
         }
     }
 }

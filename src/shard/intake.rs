@@ -38,6 +38,10 @@ use crate::wire::resp::{self, Args};
 pub(super) const LOADING_RETRY_MS: u64 = 1000;
 const REQUEST_CELLS_MAX: usize = 1 + REQUEST_TAILS_MAX;
 
+/// In the tag of a RESP flight, above the number of a basket's sale: its answer ends with the
+/// receipt.
+pub(super) const WITH_RECEIPT: u32 = 1 << 16;
+
 /// Why no more requests are taken from a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -252,7 +256,7 @@ impl Intake {
                     return Ok(bytes);
                 }
                 let promised = self.names.promise(&ask.head, numbers.0);
-                let mut tag = 0;
+                let mut tag = if ask.receipt { WITH_RECEIPT } else { 0 };
                 if ask.head.kind == kind::BASKET {
                     let rooms = (&mut self.requests, &mut self.names);
                     if let Err(line) = push_basket(rooms, &ask, numbers, stamp) {
@@ -265,7 +269,7 @@ impl Intake {
                         answers::unknown_item(ask.lines.line(line).0, &mut connection.out);
                         return Ok(bytes);
                     }
-                    tag = u32::from(numbers.0);
+                    tag |= u32::from(numbers.0);
                 } else {
                     push_ask(&mut self.requests, &ask, numbers, stamp);
                 }

@@ -50,6 +50,7 @@ use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
 
 use crate::bell::Bell;
+use crate::chains::Chains;
 use crate::journal::Gate;
 use crate::limits::{
     READ_BYTES_MAX, RESP_REQUEST_BYTES_MAX, SHARD_IN_FLIGHT_MAX, SHARDS_MAX, TLS_RECORD_BYTES_MAX,
@@ -82,6 +83,7 @@ pub struct Shard {
     intake: Intake,
     replies: Reader<Cell>,
     gate: Gate,
+    chains: Chains,
     matcher_bell: Arc<Bell>,
     clock: fn() -> u64,
     options: ShardOptions,
@@ -147,6 +149,7 @@ impl Shard {
             intake,
             replies: parts.replies,
             gate: parts.gate,
+            chains: parts.chains,
             matcher_bell: parts.matcher_bell,
             clock: parts.clock,
             options,

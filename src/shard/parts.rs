@@ -9,6 +9,7 @@ use crate::access::Access;
 use crate::bell::Bell;
 use crate::board::Board;
 use crate::certificates::Certificates;
+use crate::chains::Chains;
 use crate::directory::Directory;
 use crate::journal::Gate;
 use crate::limits::CONNECTION_IN_FLIGHT_MAX;
@@ -61,6 +62,8 @@ pub struct ShardParts {
     pub replies: Reader<Cell>,
     /// What lets answers out.
     pub gate: Gate,
+    /// What receipts are made of.
+    pub chains: Chains,
     /// What is sold out.
     pub board: Board,
     /// Rung when there are requests.

@@ -41,6 +41,8 @@ pub struct Ask<'a> {
     pub long_key: &'a [u8],
     /// The lines of a basket.
     pub lines: Lines<'a>,
+    /// Whether the answer is to end with the receipt (RESP only; HTTP's always has it).
+    pub receipt: bool,
 }
 
 /// The lines of a basket where they lie, as the peer spells them.
@@ -158,10 +160,9 @@ fn buy<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     let mut head = Head::new(kind::BUY);
     head.units = 1.into();
     head.price = NO_MAX_PRICE.into();
-    if words.len() > 5 {
-        buy_options(words, &mut head)?;
-    }
+    let receipt = words.len() > 5 && buy_options(words, &mut head)?;
     let mut ask = by_whom(head, words, 3)?;
+    ask.receipt = receipt;
     ask.item = words.word(2);
     Ok(ask)
 }
@@ -179,16 +180,16 @@ fn by_whom<'a>(mut head: Head, words: &Words<'a>, at: usize) -> Result<Ask<'a>, 
     let tails = u16::from(!long_buyer.is_empty()) + u16::from(!long_key.is_empty());
     head.tails = tails.into();
     let (sale, lines) = (words.word(1), Lines::None);
-    Ok(Ask { head, sale, item: &[], long_buyer, long_key, lines })
+    Ok(Ask { head, sale, item: &[], long_buyer, long_key, lines, receipt: false })
 }
 
-/// `BASKET sale buyer key item units [item units ...] [TICKET t]`. What stands where an item could
+/// `BASKET sale buyer key item units [item units ...] [TICKET t] [RECEIPT]`. What stands where an item could
 /// is one if units stand behind it.
 fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     if words.len() < LINES_AT + 2 {
         return Err(Fault::Arity("basket"));
     }
-    let (mut count, mut ticket_seen, mut at) = (0, false, LINES_AT);
+    let (mut count, mut ticket_seen, mut receipt, mut at) = (0, false, false, LINES_AT);
     while at < words.len() {
         let behind = (at + 1 < words.len()).then(|| words.word(at + 1));
         let is_number = behind.is_some_and(|word| integer(word).is_some());
@@ -197,7 +198,13 @@ fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
             if behind.is_none() || std::mem::replace(&mut ticket_seen, true) {
                 return Err(Fault::Syntax);
             }
-        } else if ticket_seen {
+        } else if !is_number && is_receipt(words.word(at)) {
+            if std::mem::replace(&mut receipt, true) {
+                return Err(Fault::Syntax);
+            }
+            at += 1;
+            continue;
+        } else if ticket_seen || receipt {
             return Err(Fault::Syntax);
         } else {
             if !is_number && words.word(at).eq_ignore_ascii_case(b"wait") {
@@ -215,6 +222,7 @@ fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     let mut ask = by_whom(head, words, 2)?;
     ask.head.tails = (ask.head.tails.to_native() + line_cells(count) as u16).into();
     ask.lines = Lines::Words(*words, count);
+    ask.receipt = receipt;
     Ok(ask)
 }
 
@@ -232,14 +240,16 @@ fn units(text: &[u8]) -> Option<u32> {
 /// The buyer's ticket in a `BUY` or `BASKET` that was read without a fault; empty if it has none.
 pub fn ticket<'a>(words: &Words<'a>) -> &'a [u8] {
     if words.word(0).len() != "BUY".len() {
-        // It stands behind all lines, and no units stand behind it.
-        let at = words.len() - 2;
-        let is_ticket = words.word(at).eq_ignore_ascii_case(b"ticket");
-        return if is_ticket && integer(words.word(at + 1)).is_none() {
-            words.word(at + 1)
-        } else {
-            &[]
+        // It stands behind all lines, and no units stand behind it; behind it may be the wish for
+        // a receipt.
+        let value_at = |at: usize| {
+            let is_ticket = words.word(at).eq_ignore_ascii_case(b"ticket");
+            (is_ticket && integer(words.word(at + 1)).is_none()).then(|| words.word(at + 1))
         };
+        let last = words.len() - 1;
+        let value = value_at(last - 1);
+        let value = value.or_else(|| value_at(last - 2).filter(|_| is_receipt(words.word(last))));
+        return value.unwrap_or_default();
     }
     let mut at = OPTIONS_AT;
     while at + 1 < words.len() {
@@ -247,13 +257,22 @@ pub fn ticket<'a>(words: &Words<'a>) -> &'a [u8] {
         if option.eq_ignore_ascii_case(b"ticket") {
             return words.word(at + 1);
         }
-        let is_alone = option.eq_ignore_ascii_case(b"upto") || option.eq_ignore_ascii_case(b"wait");
+        let is_alone = option.eq_ignore_ascii_case(b"upto")
+            || option.eq_ignore_ascii_case(b"wait")
+            || is_receipt(option);
         at += if is_alone { 1 } else { 2 };
     }
     &[]
 }
 
-fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
+/// Whether a word wishes for a receipt.
+fn is_receipt(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"receipt")
+}
+
+/// Reads them into the head. Returns whether a receipt is wished for.
+fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<bool, Fault> {
+    let mut receipt = false;
     let (mut units_seen, mut price_seen, mut ticket_seen) = (false, false, false);
     let mut at = OPTIONS_AT;
     while at < words.len() {
@@ -265,6 +284,10 @@ fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
         }
         if option.eq_ignore_ascii_case(b"wait") && !head.is_waiting() {
             head.options |= WAITS;
+            continue;
+        }
+        if is_receipt(option) && !receipt {
+            receipt = true;
             continue;
         }
         let value = (at < words.len()).then(|| words.word(at));
@@ -284,17 +307,19 @@ fn buy_options(words: &Words<'_>, head: &mut Head) -> Result<(), Fault> {
             return Err(Fault::Syntax);
         }
     }
-    Ok(())
+    Ok(receipt)
 }
 
 fn of_order<'a>(words: &Words<'a>, kind: u8, name: &'static str) -> Result<Ask<'a>, Fault> {
-    if words.len() != 3 {
+    // What shows an order shows its receipt too.
+    let receipt = words.len() == 4 && kind != kind::ORDER && is_receipt(words.word(3));
+    if words.len() != 3 && !receipt {
         return Err(Fault::Arity(name));
     }
     let mut head = Head::new(kind);
     head.set_order(integer(words.word(2)).ok_or(Fault::Order)?);
     let (sale, lines) = (words.word(1), Lines::None);
-    Ok(Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], lines })
+    Ok(Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], lines, receipt })
 }
 
 fn stock<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
@@ -303,7 +328,7 @@ fn stock<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     }
     let head = Head::new(kind::STOCK);
     let (sale, item, lines) = (words.word(1), words.word(2), Lines::None);
-    Ok(Ask { head, sale, item, long_buyer: &[], long_key: &[], lines })
+    Ok(Ask { head, sale, item, long_buyer: &[], long_key: &[], lines, receipt: false })
 }
 
 /// A decimal number without sign or blanks.

@@ -15,6 +15,7 @@ use doorbuster::access::Access;
 use doorbuster::bell::Bell;
 use doorbuster::board::BoardWriter;
 use doorbuster::certificates::Certificates;
+use doorbuster::chains::chains;
 use doorbuster::directory::DirectoryWriter;
 use doorbuster::journal::{Gate, Watermark};
 use doorbuster::limits::{REPLY_RING_CELLS, REQUEST_RING_CELLS};
@@ -156,6 +157,7 @@ fn make_with(
         requests: request_writer,
         replies: reply_reader,
         gate: Gate::new(Watermark::default()),
+        chains: chains(1).1,
         matcher_bell: Arc::new(Bell::new(|| {})),
         directory: names.reader(),
         metrics: metrics.clone(),

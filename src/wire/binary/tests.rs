@@ -119,7 +119,7 @@ fn a_ticket_is_taken_off_a_purchase_and_nothing_else_may_carry_one() {
 fn answers_carry_the_tag_and_nothing_of_the_rings() {
     let reply = Reply { order: 42.into(), arrived: 7.into(), ..Reply::zeroed() };
     let mut out = Vec::new();
-    answer(reply.into(), 0xABCD, &mut out);
+    answer(reply.into(), 0xABCD, None, &mut out);
     let told = cell_at(&out).expect("a cell");
     assert_eq!((told.reply().tag.to_native(), told.reply().arrived.to_native()), (0xABCD, 0));
     assert_eq!(told.reply().order.to_native(), 42);

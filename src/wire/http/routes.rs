@@ -249,7 +249,8 @@ fn ask(kind: u8, sale: &[u8]) -> Ask<'_> {
     if matches!(kind, kind::BUY..=kind::BASKET) {
         head.tag = FULL.into();
     }
-    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], lines: Lines::None }
+    let lines = Lines::None;
+    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], lines, receipt: false }
 }
 
 #[inline]
