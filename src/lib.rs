@@ -58,6 +58,7 @@ pub mod certificates;
 pub mod chains;
 pub mod clock;
 pub mod directory;
+pub mod heads;
 pub mod limits;
 pub mod live;
 pub mod message;

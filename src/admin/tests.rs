@@ -151,6 +151,10 @@ impl Desk for FakeDesk {
         Ok(())
     }
 
+    fn heads(&self) -> Shelf {
+        Shelf::default()
+    }
+
     fn names(&self) -> Vec<Name> {
         self.sales.lock().keys().rev().copied().collect()
     }

@@ -173,7 +173,7 @@ fn journal_code(why: &JournalError) -> i32 {
 fn start_code(why: &StartError) -> i32 {
     match why {
         StartError::Journal(why) => journal_code(why),
-        StartError::Listen { .. } | StartError::Thread(_) => CANNOT_CREATE,
+        StartError::Listen { .. } | StartError::Thread(_) | StartError::Heads(_) => CANNOT_CREATE,
         StartError::Sale(_) | StartError::Options(_) => CONFIGURATION,
     }
 }

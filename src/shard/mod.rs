@@ -125,7 +125,7 @@ impl Shard {
             metrics: parts.metrics.clone(),
             loading: parts.loading,
             args: Args::new(),
-            http: Http::new((parts.clock)() ^ (parts.index as u64) << 32),
+            http: Http::new((parts.clock)() ^ (parts.index as u64) << 32, parts.heads),
             guard: parts.access.guard(),
             refusing: Refusing {
                 board: parts.board,

@@ -60,7 +60,8 @@ pub(super) fn read<'a>(
         }
         (5, [b"v1", b"sales", _, b"orders", ..]) => look(head, &target, text, kind::ORDER),
         (3, [b"v1", b"sales", ..]) => look(head, &target, text, kind::SALE),
-        (1, [b"openapi.json", ..]) => fixed(head, &target, text, OPENAPI),
+        (2, [b"v1", b"heads", ..]) => fixed(head, &target, text, Meaning::Heads),
+        (1, [b"openapi.json", ..]) => fixed(head, &target, text, Meaning::Document(OPENAPI)),
         _ => Err(nothing_there(sent)),
     }
 }
@@ -196,12 +197,12 @@ fn fixed<'a>(
     head: &Head<'a>,
     target: &Target,
     text: &Text,
-    document: &'static str,
+    document: Meaning<'a>,
 ) -> Result<Meaning<'a>, Fault> {
     match head.method {
         b"GET" | b"HEAD" => {
             no_parameters(head, target, text)?;
-            Ok(Meaning::Document(document))
+            Ok(document)
         }
         b"OPTIONS" => Ok(Meaning::Options(LOOK)),
         other => Err(Fault::method(other, LOOK)),
