@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use bytemuck::Zeroable;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use doorbuster::message::{Receipt, Cell, Head, NO_MAX_PRICE, Reply, kind, outcome};
+use doorbuster::message::{Cell, Head, NO_MAX_PRICE, Receipt, Reply, kind, outcome};
 use doorbuster::sale::{Ident, Name};
 use doorbuster::wire::answers;
 use doorbuster::wire::answers::Shown;

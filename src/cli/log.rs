@@ -81,7 +81,7 @@ impl<W: Write> Printer<W> {
     }
 
     fn record(&mut self, seq: u64, record: &[Cell]) -> Result<(), String> {
-        let value = self.value(seq, record);
+        let value = describe(&self.sales, seq, record);
         let line = if self.json { value.to_string() } else { sentence(&value) };
         writeln!(self.out, "{line}").map_err(|why| {
             let what = why.to_string();
@@ -89,74 +89,75 @@ impl<W: Write> Printer<W> {
             what
         })
     }
+}
 
-    fn value(&self, seq: u64, record: &[Cell]) -> Value {
-        let head = record[0].head();
-        let at = time(head.time.to_native());
-        let number = head.sale.to_native();
-        let terms = usize::from(number).checked_sub(1).and_then(|index| self.sales.get(index));
-        let sale = terms.map_or_else(|| number.to_string(), |terms| terms.name.to_string());
-        let mut value = json!({"seq": seq, "time": at, "kind": word(head.kind)});
-        let mut put = |name: &str, field: Value| {
-            value[name] = field;
-        };
-        if head.kind != kind::SEAL {
-            put("sale", json!(sale));
-        }
-        match head.kind {
-            kind::BUY | kind::WAIT | kind::BASKET => {
-                let [buyer, key] = texts(head, &record[1..]);
-                let index = usize::from(head.item.to_native()).wrapping_sub(1);
-                let item = terms.and_then(|terms| terms.items.get(index));
-                let holds = terms.is_none_or(|terms| terms.hold_ms > 0);
-                if head.kind != kind::WAIT {
-                    put("kind", json!(if holds { "hold" } else { "buy" }));
-                }
-                if head.kind == kind::BASKET {
-                    put("lines", lines(terms, &record[1..]));
-                } else {
-                    put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
-                }
-                put("order", json!(seq.to_string()));
-                put("units", json!(head.units.to_native()));
-                if head.is_up_to() {
-                    let asked = record.last().and_then(|cell| lines_in(cell).next());
-                    put("up_to", json!(asked.map_or(0, |line| line.units)));
-                }
-                put("price", json!(head.price.to_native()));
-                put("buyer", json!(buyer));
-                put("key", json!(key));
-            }
-            kind::CONFIRM..=kind::CANCEL | kind::EXPIRE | kind::OFFER | kind::LEAVE => {
-                put("order", json!(head.order().to_string()));
-                put("units", json!(head.units.to_native()));
-                put("price", json!(head.price.to_native()));
-            }
-            kind::ADD | kind::WITHDRAW | kind::PRICE => {
-                let index = usize::from(head.item.to_native()).wrapping_sub(1);
-                let item = terms.and_then(|terms| terms.items.get(index));
-                put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
-                let what = if head.kind == kind::PRICE { "price" } else { "units" };
-                put(what, json!(head.price.to_native()));
-            }
-            kind::CREATE => {
-                let items = terms.map_or(0, |terms| terms.items.len());
-                let stock = terms.map_or(0, |t| t.items.iter().map(|item| item.stock).sum());
-                put("items", json!(items));
-                put("stock", json!(stock));
-                put("hold_ms", json!(terms.map_or(0, |terms| terms.hold_ms)));
-                put("extend_ms", json!(terms.map_or(0, |terms| terms.extend_ms)));
-                put("waitlist", json!(terms.map_or(0, |terms| terms.waitlist)));
-            }
-            kind::SEAL => {
-                let hash = sealed_hash(head);
-                let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-                put("state_hash", json!(hex));
-            }
-            _ => {}
-        }
-        value
+/// A record in words; `sales` are the terms of the sales before it, by number from 1.
+pub(super) fn describe(sales: &[Terms], seq: u64, record: &[Cell]) -> Value {
+    let head = record[0].head();
+    let at = time(head.time.to_native());
+    let number = head.sale.to_native();
+    let terms = usize::from(number).checked_sub(1).and_then(|index| sales.get(index));
+    let sale = terms.map_or_else(|| number.to_string(), |terms| terms.name.to_string());
+    let mut value = json!({"seq": seq, "time": at, "kind": word(head.kind)});
+    let mut put = |name: &str, field: Value| {
+        value[name] = field;
+    };
+    if head.kind != kind::SEAL {
+        put("sale", json!(sale));
     }
+    match head.kind {
+        kind::BUY | kind::WAIT | kind::BASKET => {
+            let [buyer, key] = texts(head, &record[1..]);
+            let index = usize::from(head.item.to_native()).wrapping_sub(1);
+            let item = terms.and_then(|terms| terms.items.get(index));
+            let holds = terms.is_none_or(|terms| terms.hold_ms > 0);
+            if head.kind != kind::WAIT {
+                put("kind", json!(if holds { "hold" } else { "buy" }));
+            }
+            if head.kind == kind::BASKET {
+                put("lines", lines(terms, &record[1..]));
+            } else {
+                put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
+            }
+            put("order", json!(seq.to_string()));
+            put("units", json!(head.units.to_native()));
+            if head.is_up_to() {
+                let asked = record.last().and_then(|cell| lines_in(cell).next());
+                put("up_to", json!(asked.map_or(0, |line| line.units)));
+            }
+            put("price", json!(head.price.to_native()));
+            put("buyer", json!(buyer));
+            put("key", json!(key));
+        }
+        kind::CONFIRM..=kind::CANCEL | kind::EXPIRE | kind::OFFER | kind::LEAVE => {
+            put("order", json!(head.order().to_string()));
+            put("units", json!(head.units.to_native()));
+            put("price", json!(head.price.to_native()));
+        }
+        kind::ADD | kind::WITHDRAW | kind::PRICE => {
+            let index = usize::from(head.item.to_native()).wrapping_sub(1);
+            let item = terms.and_then(|terms| terms.items.get(index));
+            put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
+            let what = if head.kind == kind::PRICE { "price" } else { "units" };
+            put(what, json!(head.price.to_native()));
+        }
+        kind::CREATE => {
+            let items = terms.map_or(0, |terms| terms.items.len());
+            let stock = terms.map_or(0, |t| t.items.iter().map(|item| item.stock).sum());
+            put("items", json!(items));
+            put("stock", json!(stock));
+            put("hold_ms", json!(terms.map_or(0, |terms| terms.hold_ms)));
+            put("extend_ms", json!(terms.map_or(0, |terms| terms.extend_ms)));
+            put("waitlist", json!(terms.map_or(0, |terms| terms.waitlist)));
+        }
+        kind::SEAL => {
+            let hash = sealed_hash(head);
+            let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+            put("state_hash", json!(hex));
+        }
+        _ => {}
+    }
+    value
 }
 
 /// The lines of a basket among the cells behind its head.
@@ -219,7 +220,7 @@ fn text<'a>(ident: Ident, tails: &mut impl Iterator<Item = &'a Cell>) -> String 
 }
 
 /// `seq time kind name=value ...`, aligned as far as that is possible line by line.
-fn sentence(value: &Value) -> String {
+pub(super) fn sentence(value: &Value) -> String {
     let text = |name: &str| value[name].as_str().unwrap_or("").to_owned();
     let mut line =
         format!("{:>9}  {}  {:<8}", value["seq"].to_string(), text("time"), text("kind"));

@@ -64,8 +64,8 @@ use bytemuck::Zeroable;
 pub use super::greeting::{Greeting, VERSION, hello, parse_hello, turned_away};
 use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, TEXT_TAILS_MAX, UNITS_MAX};
 use crate::message::{
-    CELL_BYTES, Cell, Head, Lines, NO_MAX_PRICE, Receipt, Reply, SaleReply, StockReply, UP_TO, WAITS,
-    join_text, kind, ticket_parts,
+    CELL_BYTES, Cell, Head, Lines, NO_MAX_PRICE, Receipt, Reply, SaleReply, StockReply, UP_TO,
+    WAITS, join_text, kind, ticket_parts,
 };
 use crate::sale::{Form, Ident, Name, OrderLine, TEXT_BYTES_MAX, Text, text_len};
 

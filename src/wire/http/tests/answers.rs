@@ -2,7 +2,7 @@
 
 use bytemuck::Zeroable;
 
-use crate::message::{Receipt, Head, Reply, kind, outcome, text_tail};
+use crate::message::{Head, Receipt, Reply, kind, outcome, text_tail};
 use crate::sale::{Ident, Name};
 use crate::wire::answers::Shown;
 use crate::wire::http::answers::Teller;
