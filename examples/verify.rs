@@ -231,9 +231,8 @@ fn check_heads(dir: &Path, text: &str, key: Option<&str>) -> Result<String, Stri
         let get = |name| field(&head, name).ok_or(format!("a head without {name}: {head}"));
         let seq: u64 = get("seq")?.parse().map_err(|_| "a head whose seq is no number")?;
         let (folder, chain, time) = (get("folder")?, get("chain")?, get("time")?);
-        let signed = format!(
-            "doorbuster-head-v1\nfolder {folder}\nseq {seq}\nchain {chain}\ntime {time}\n"
-        );
+        let signed =
+            format!("doorbuster-head-v1\nfolder {folder}\nseq {seq}\nchain {chain}\ntime {time}\n");
         let its_key = get("key")?;
         if key.is_some_and(|key| key != its_key) {
             return Err(format!("the head of seq {seq} is signed with another key, {its_key}"));
@@ -261,7 +260,8 @@ fn check_heads(dir: &Path, text: &str, key: Option<&str>) -> Result<String, Stri
     Ok(format!("{count} signed heads are of this copy, whole up to seq {last}"))
 }
 
-fn run(words: &[String]) -> Result<Vec<Result<String, String>>, String> {
+/// What is said to so many words; an error if they ask for nothing that can be said.
+pub(crate) fn run(words: &[String]) -> Result<Vec<Result<String, String>>, String> {
     let usage = "verify DIR [--receipt HEX] [--heads FILE] [--key HEX]";
     let (dir, options) = words.split_first().ok_or(usage)?;
     let mut asked = HashMap::new();

@@ -4,7 +4,7 @@
 use doorbuster::client::{Answer, Client, OrderAnswer, Receipt, Request};
 use serde_json::{Value, json};
 
-use crate::resp::Resp;
+use crate::resp::{self, Resp};
 use crate::server::{House, Server};
 use crate::{DROP, audited, get};
 
@@ -22,6 +22,26 @@ fn told(answer: Result<Answer, doorbuster::client::Error>) -> (OrderAnswer, Stri
     let receipt = order.receipt.expect("a receipt");
     assert_eq!(receipt.seq, order.seq);
     (order, receipt.to_string())
+}
+
+/// A text in an array.
+#[track_caller]
+fn text(answer: &resp::Value, at: usize) -> String {
+    match answer {
+        resp::Value::List(values) => match values.get(at) {
+            Some(resp::Value::Text(text)) => text.clone(),
+            other => panic!("no text at {at}: {other:?} in {answer:?}"),
+        },
+        other => panic!("no array: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn len(answer: &resp::Value) -> usize {
+    match answer {
+        resp::Value::List(values) => values.len(),
+        other => panic!("no array: {other:?}"),
+    }
 }
 
 fn post(server: &Server, target: &str, key: &str, body: &str) -> Value {
@@ -42,7 +62,7 @@ fn every_protocol_tells_receipts_that_the_audit_accepts_with_the_buyers_place() 
     // Three orders, one over each protocol.
     let (first, first_receipt) = told(binary.buy(tee, "ann", "k1", 1));
     let second = resp.ask(&["BUY", "drop", "tee", "bob", "k2", "UNITS", "2", "RECEIPT"]);
-    let second_receipt = second.text(6);
+    let second_receipt = text(&second, 6);
     let body = r#"{"lines":[{"item":"cap"},{"item":"tee","units":2}],"buyer":"cat"}"#;
     let third = post(&server, "/v1/sales/drop/orders", "k3", body);
     let third_receipt = third["receipt"].as_str().expect("a receipt").to_owned();
@@ -50,15 +70,15 @@ fn every_protocol_tells_receipts_that_the_audit_accepts_with_the_buyers_place() 
     // What happens to them has receipts of its own.
     let (_, confirmed) = told(binary.confirm(tee.sale, first.order));
     let order = second.number(1).to_string();
-    let released = resp.ask(&["RELEASE", "drop", &order, "RECEIPT"]).text(3);
+    let released = text(&resp.ask(&["RELEASE", "drop", &order, "RECEIPT"]), 3);
     let path = format!("/v1/sales/drop/orders/{}", third["order"].as_str().expect("an id"));
     let extended = post(&server, &format!("{path}/extend"), "none", "");
     let extended = extended["receipt"].as_str().expect("a receipt").to_owned();
-    let cancelled = resp.ask(&["CANCEL", "drop", &first.order.to_string(), "receipt"]).text(3);
-    let waits = resp.ask(&["BUY", "drop", "pin", "dan", "k4", "RECEIPT"]).text(6);
-    let waiting = resp.ask(&["BUY", "drop", "pin", "eve", "k5", "WAIT", "RECEIPT"]).text(7);
+    let cancelled = text(&resp.ask(&["CANCEL", "drop", &first.order.to_string(), "receipt"]), 3);
+    let waits = text(&resp.ask(&["BUY", "drop", "pin", "dan", "k4", "RECEIPT"]), 6);
+    let waiting = text(&resp.ask(&["BUY", "drop", "pin", "eve", "k5", "WAIT", "RECEIPT"]), 7);
     let basket = ["BASKET", "drop", "fay", "k6", "cap", "1", "tee", "1", "RECEIPT"];
-    let basket = resp.ask(&basket).text(6);
+    let basket = text(&resp.ask(&basket), 6);
 
     let check = || {
         for (receipt, kind, buyer, sale, items) in [
@@ -92,7 +112,10 @@ fn every_protocol_tells_receipts_that_the_audit_accepts_with_the_buyers_place() 
             ),
         ] {
             let found = audited(&house, receipt, true);
-            assert_eq!((&found["record"]["kind"], &found["order"]["buyer"]), (&json!(kind), &json!(buyer)));
+            assert_eq!(
+                (&found["record"]["kind"], &found["order"]["buyer"]),
+                (&json!(kind), &json!(buyer))
+            );
             assert_eq!(found["place"], json!({"sale": sale, "items": items}), "{found}");
         }
     };
@@ -102,12 +125,15 @@ fn every_protocol_tells_receipts_that_the_audit_accepts_with_the_buyers_place() 
     let again = |server: &Server| {
         let (mut binary, mut resp) = (client(server), Resp::over(server.connect()));
         assert_eq!(told(binary.buy(tee, "ann", "k1", 1)).1, first_receipt);
-        assert_eq!(told(binary.call(&Request::Order { sale: tee.sale, order: first.order })).1, first_receipt);
+        assert_eq!(
+            told(binary.call(&Request::Order { sale: tee.sale, order: first.order })).1,
+            first_receipt
+        );
         let repeated = resp.ask(&["BUY", "drop", "tee", "bob", "k2", "UNITS", "2", "RECEIPT"]);
-        assert_eq!(repeated.text(6), second_receipt);
+        assert_eq!(text(&repeated, 6), second_receipt);
         assert_eq!(get(server.address, &path).1["receipt"], third_receipt.as_str());
         let shown = resp.ask(&["ORDER", "drop", &order]);
-        assert_eq!(shown.text(25), second_receipt);
+        assert_eq!(text(&shown, 25), second_receipt);
     };
     again(&server);
     server.stop().expect_code(0);
@@ -115,10 +141,14 @@ fn every_protocol_tells_receipts_that_the_audit_accepts_with_the_buyers_place() 
     again(&server);
     drop(server);
     check();
-    let text = house.look("audit", &["--receipt", &third_receipt]);
-    text.expect_code(0);
+    let told = house.look("audit", &["--receipt", &third_receipt]);
+    told.expect_code(0);
     let place = "of buyer cat is number 3 of sale drop, number 1 of item cap, number 3 of item tee";
-    assert!(text.stdout.contains(place) && text.stdout.contains("receipt   YES"), "{}", text.stdout);
+    assert!(
+        told.stdout.contains(place) && told.stdout.contains("receipt   YES"),
+        "{}",
+        told.stdout
+    );
 }
 
 #[test]
@@ -127,13 +157,13 @@ fn answers_that_nobody_asked_a_receipt_of_stay_as_they_are() {
     let server = house.serve();
     let mut resp = Resp::over(server.connect());
     let bought = resp.ask(&["BUY", "drop", "tee", "ann", "k1"]);
-    assert_eq!(bought.list().len(), 6);
+    assert_eq!(len(&bought), 6);
     let order = bought.number(1).to_string();
-    assert_eq!(resp.ask(&["CONFIRM", "drop", &order]).list().len(), 3);
-    assert_eq!(resp.ask(&["CONFIRM", "drop", &order, "RECEIPT"]).list().len(), 1);
+    assert_eq!(len(&resp.ask(&["CONFIRM", "drop", &order])), 3);
+    assert_eq!(len(&resp.ask(&["CONFIRM", "drop", &order, "RECEIPT"])), 1);
     let basket = ["BASKET", "drop", "ann", "k2", "cap", "1"];
-    assert_eq!(resp.ask(&basket).list().len(), 6);
-    assert_eq!(resp.ask(&["BUY", "drop", "cap", "ann", "k3", "UNITS", "99", "RECEIPT"]).list().len(), 1);
+    assert_eq!(len(&resp.ask(&basket)), 6);
+    assert_eq!(len(&resp.ask(&["BUY", "drop", "cap", "ann", "k3", "UNITS", "99", "RECEIPT"])), 1);
 }
 
 #[test]
