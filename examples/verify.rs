@@ -225,10 +225,9 @@ fn check_heads(dir: &Path, text: &str, key: Option<&str>) -> Result<String, Stri
     let mut ends = HashMap::new();
     let mut wanted = HashMap::<u64, Vec<String>>::new();
     let mut count = 0;
-    // Whatever lies around them: each begins with its folder.
-    for head in text.split("{\"folder\":").filter(|head| head.contains("\"signature\":")) {
-        let head = format!("\"folder\":{head}");
-        let get = |name| field(&head, name).ok_or(format!("a head without {name}: {head}"));
+    // Whatever lies around them: a head is what stands in braces and has a signature.
+    for head in text.split('{').filter(|head| head.contains("\"signature\"")) {
+        let get = |name| field(head, name).ok_or(format!("a head without {name}: {head}"));
         let seq: u64 = get("seq")?.parse().map_err(|_| "a head whose seq is no number")?;
         let (folder, chain, time) = (get("folder")?, get("chain")?, get("time")?);
         let signed =
@@ -244,6 +243,9 @@ fn check_heads(dir: &Path, text: &str, key: Option<&str>) -> Result<String, Stri
             .map_err(|_| format!("the signature of the head of seq {seq} is wrong"))?;
         wanted.entry(seq).or_default().push(format!("{folder} {chain}"));
         count += 1;
+    }
+    if count == 0 && !text.trim().is_empty() {
+        return Err("there is no head in the text that was given".to_owned());
     }
     let (id, last) = walk(dir, |batch| {
         let end = batch.first + batch.records.len() as u64 - 1;

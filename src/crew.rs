@@ -193,16 +193,20 @@ impl Crew {
         const LAST_LOOKS: Duration = Duration::from_millis(2);
         let (stop, every) = (Arc::clone(&self.stop), Duration::from_millis(every_ms));
         self.start("heads", move |mut pulse| {
-            let mut is_over = false;
+            let (mut is_over, mut signed_at) = (false, None::<Instant>);
             while !is_over {
                 is_over = heads.is_over();
                 pulse.before();
-                let done = heads.work();
+                let mut done = 0;
+                if is_over || signed_at.is_none_or(|at| at.elapsed() >= every) {
+                    signed_at = Some(Instant::now());
+                    done = heads.work();
+                }
                 pulse.after(done);
                 if stop.is_asked() {
                     parker.park_timeout(LAST_LOOKS);
                 } else {
-                    bell.doze(|| stop.is_asked(), || parker.park_timeout(every));
+                    bell.doze(|| stop.is_asked(), || parker.park_timeout(every.min(NAP)));
                 }
             }
         })

@@ -15,9 +15,9 @@
 //! The operator's room has a door to the matcher as a shard has; its commands are requests too.
 //!
 //! Start: the port first (buyers hear that the server is loading), then 1, then the matcher, the
-//! journal and the operator. Stop, each when the one before has ended: shards and operator (answer
-//! what was read), matcher (seal), journal (sync), heads (the last). No state is shared by two pipelines of one
-//! process.
+//! journal, the operator and the room that signs heads. Stop, each when the one before has ended:
+//! shards and operator (answer what was read), matcher (seal), journal (sync), heads (the last
+//! one). No state is shared by two pipelines of one process.
 
 mod failure;
 mod opening;

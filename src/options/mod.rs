@@ -102,8 +102,8 @@ declare::options! {
     [Restart] receipts_max: usize = 1_048_576, within 1024..=RECEIPTS_MAX;
     /// Time between two signed heads of the journal's chain, ms; 0 for none.
     [Restart] heads_ms: u64 = 1_000, within 0..=DEADLINE_MS_MAX;
-    /// Where the private key lies that heads are signed with; made if it is not there.
-    [Restart] heads_key_file: Option<PathBuf> = None, said "heads/key in the data folder";
+    /// The private key of heads, made if it is not there; not said: heads/key in the data folder.
+    [Restart] heads_key_file: Option<PathBuf> = None;
     /// The tokens that peers must show; made by doorbuster token new.
     [Restart] tokens_file: Option<PathBuf> = None;
     /// Listen beyond this machine without tokens: everybody there may do everything.

@@ -76,7 +76,7 @@ pub fn change(reply: &Reply, out: &mut Vec<u8>) {
     line.integer(reply.order.to_native()).integer(reply.seq.to_native()).append_to(out);
 }
 
-/// Makes the receipt the last element of the array that was appended from `start` on: nothing if its
+/// Makes the receipt the last element of the array that was appended from `start` on; null if its
 /// chain value is not at hand.
 pub fn add_receipt(start: usize, receipt: Option<Receipt>, resp3: bool, out: &mut Vec<u8>) {
     let length = &mut out[start + 1];

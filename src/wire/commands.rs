@@ -183,8 +183,8 @@ fn by_whom<'a>(mut head: Head, words: &Words<'a>, at: usize) -> Result<Ask<'a>, 
     Ok(Ask { head, sale, item: &[], long_buyer, long_key, lines, receipt: false })
 }
 
-/// `BASKET sale buyer key item units [item units ...] [TICKET t] [RECEIPT]`. What stands where an item could
-/// is one if units stand behind it.
+/// `BASKET sale buyer key item units [item units ...] [TICKET t] [RECEIPT]`. What stands where an
+/// item could is one if units stand behind it.
 fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     if words.len() < LINES_AT + 2 {
         return Err(Fault::Arity("basket"));
