@@ -21,6 +21,7 @@ use super::desk::{Desk, Done, Refusal, WhenDone, WhenSeen};
 use super::health::{Phase, advance};
 use super::office::{House, Office};
 use super::routes;
+use crate::heads::Shelf;
 use crate::operator::{ItemView, OperatorCommand, SaleView};
 use crate::sale::{self, Name, Terms};
 
