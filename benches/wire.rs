@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use bytemuck::Zeroable;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use doorbuster::message::{Cell, Head, NO_MAX_PRICE, Reply, kind, outcome};
+use doorbuster::message::{Cell, Head, NO_MAX_PRICE, Receipt, Reply, kind, outcome};
 use doorbuster::sale::{Ident, Name};
 use doorbuster::wire::answers;
 use doorbuster::wire::answers::Shown;
@@ -151,17 +151,18 @@ fn formatting(criterion: &mut Criterion) {
     order.set_buyer(Ident::parse(b"buyer-77").expect("good"));
     order.set_key(Ident::parse(b"900000077").expect("good"));
     let tails = [Cell::from(order)];
+    let receipt = Some(Receipt { seq: 123_456_789, chain: [0xab; 16] });
     let mut teller = Teller::new(1);
     teller.refresh(0, || 0);
     group.bench_function("http held", |bencher| {
         bencher.iter(|| {
             out.clear();
             for _ in 0..REQUESTS {
-                let shown =
-                    Shown { reply: black_box(&held), tails: &tails, sale: "drop", items: &items };
+                let (reply, tails, items) = (black_box(&held), &tails, &items);
+                let shown = Shown { reply, receipt, tails, sale: "drop", items };
                 teller.order(&shown, Manner::CREATE, &mut out);
             }
-            assert!(out.starts_with(b"HTTP/1.1 201 Created\r\n") && out.ends_with(b"null}"));
+            assert!(out.starts_with(b"HTTP/1.1 201 Created\r\n") && out.ends_with(b"ab\"}"));
         });
     });
     let cell = Cell::from(held);
@@ -169,7 +170,7 @@ fn formatting(criterion: &mut Criterion) {
         bencher.iter(|| {
             out.clear();
             for tag in 0..REQUESTS as u32 {
-                binary::answer(black_box(cell), tag, &mut out);
+                binary::answer(black_box(cell), tag, receipt.as_ref(), &mut out);
             }
             assert_eq!(out.len(), 64 * REQUESTS as usize);
         });

@@ -17,6 +17,7 @@ use crossbeam::channel::Receiver;
 use crossbeam::sync::Parker;
 
 use crate::bell::Bell;
+use crate::heads::Heads;
 use crate::journal::{Disk, Journal, JournalError};
 use crate::matcher::Matcher;
 use crate::metrics::{Pulse, Threads};
@@ -177,6 +178,36 @@ impl Crew {
             };
             if let Err(why) = result {
                 on_failure(why);
+            }
+        })
+    }
+
+    /// Signs a head now and then, and the last when the journal has ended.
+    pub(crate) fn heads(
+        &mut self,
+        mut heads: Heads,
+        every_ms: u64,
+        parker: Parker,
+        bell: Arc<Bell>,
+    ) -> io::Result<()> {
+        const LAST_LOOKS: Duration = Duration::from_millis(2);
+        let (stop, every) = (Arc::clone(&self.stop), Duration::from_millis(every_ms));
+        self.start("heads", move |mut pulse| {
+            let (mut is_over, mut signed_at) = (false, None::<Instant>);
+            while !is_over {
+                is_over = heads.is_over();
+                pulse.before();
+                let mut done = 0;
+                if is_over || signed_at.is_none_or(|at| at.elapsed() >= every) {
+                    signed_at = Some(Instant::now());
+                    done = heads.work();
+                }
+                pulse.after(done);
+                if stop.is_asked() {
+                    parker.park_timeout(LAST_LOOKS);
+                } else {
+                    bell.doze(|| stop.is_asked(), || parker.park_timeout(every.min(NAP)));
+                }
             }
         })
     }

@@ -88,6 +88,16 @@ pub const DEADLINE_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
 /// Journal segments kept ready.
 pub const SEGMENTS_AHEAD_MAX: usize = 16;
+/// Batches of the journal whose receipts are at hand, however the options are set.
+pub const RECEIPTS_MAX: usize = 1 << 28;
+/// Signed heads that the buyers' port shows.
+pub const HEADS_SHOWN_MAX: usize = 32;
+/// Signed heads in one answer of the operators' port.
+pub const HEADS_PAGE_MAX: usize = 1000;
+/// Bytes of a signed head as a line of JSON.
+pub const HEAD_LINE_BYTES_MAX: usize = 512;
+/// Bytes of a file of heads that was published elsewhere.
+pub const HEADS_FILE_BYTES_MAX: u64 = 64 << 20;
 /// Words in one RESP request.
 pub const RESP_ARGS_MAX: usize = 64;
 /// One word of a RESP request, in bytes.

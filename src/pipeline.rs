@@ -15,14 +15,14 @@
 //! The operator's room has a door to the matcher as a shard has; its commands are requests too.
 //!
 //! Start: the port first (buyers hear that the server is loading), then 1, then the matcher, the
-//! journal and the operator. Stop, each when the one before has ended: shards and operator (answer
-//! what was read), matcher (seal), journal (sync). No state is shared by two pipelines of one
-//! process.
+//! journal, the operator and the room that signs heads. Stop, each when the one before has ended:
+//! shards and operator (answer what was read), matcher (seal), journal (sync), heads (the last
+//! one). No state is shared by two pipelines of one process.
 
 mod failure;
 mod opening;
+mod ports;
 
-use std::io;
 use std::net::SocketAddr;
 use std::sync::{
     Arc,
@@ -32,17 +32,19 @@ use std::thread::JoinHandle;
 
 use crossbeam::channel::{Sender, bounded};
 use crossbeam::sync::Parker;
-use socket2::{Domain, Protocol, Socket, Type};
 
 pub use failure::StartError;
+use ports::{bell_of, listen, shard_options};
 
 use crate::access::Access;
 use crate::bell::Bell;
 use crate::board::BoardWriter;
 use crate::certificates::Certificates;
+use crate::chains::chains;
 use crate::clock;
 use crate::crew::{Crew, OnFailure, Stop};
 use crate::directory::{Directory, DirectoryWriter};
+use crate::heads::{Heads, Shelf};
 use crate::journal::{
     self, Disk, FolderLock, Gate, JournalError, JournalOptions, Report, Watermark,
 };
@@ -60,11 +62,8 @@ use crate::record::Replay;
 use crate::reload::{self, Reload};
 use crate::ring::ring;
 use crate::sale::{Seed, Shop, Terms};
-use crate::shard::{Shard, ShardOptions, ShardParts};
+use crate::shard::{Shard, ShardParts};
 use crate::shared::Shared;
-
-/// Peers that may knock before they are let in.
-const BACKLOG: i32 = 4096;
 
 /// A running server.
 pub struct Pipeline {
@@ -74,6 +73,7 @@ pub struct Pipeline {
     certificates: Option<Arc<Certificates>>,
     operator: OperatorHandle,
     directory: Directory,
+    heads: Shelf,
     stop: Arc<Stop>,
     reload: Reload,
     access: Access,
@@ -122,6 +122,8 @@ impl Pipeline {
         let shares = options.shares_thread();
         let live = Live::new(reload::live_values(options));
         let watermark = Watermark::default();
+        let (chains_writer, chains) = chains(options.receipts_max);
+        let shelf = Shelf::default();
         let loading = Arc::new(AtomicBool::new(true));
         let mut directory = DirectoryWriter::default();
         let board = BoardWriter::new(options.orders_max, seed());
@@ -136,6 +138,8 @@ impl Pipeline {
                 requests,
                 replies,
                 gate: Gate::new(watermark.clone()),
+                chains: chains.clone(),
+                heads: shelf.clone(),
                 board: board.reader(),
                 matcher_bell: Arc::clone(&matcher_bell),
                 directory: directory.reader(),
@@ -197,10 +201,11 @@ impl Pipeline {
             let shop = Shop::new(options.bounds(), seed());
             let mut replay = Replay::new(shop, false);
             let disk = Disk::new(options.data.join("journal"));
-            let recovered = journal::open(disk, &journal_options, |first, cells| {
+            let apply = |first, cells: &[Cell]| {
                 metrics.journal.seq.set(first);
                 replay.apply(first, cells)
-            });
+            };
+            let recovered = journal::open_with(disk, &journal_options, chains_writer, apply);
             let recovered = match recovered {
                 Err(why) if replay.is_too_small() => {
                     return Err(StartError::Options(why.to_string()));
@@ -210,6 +215,8 @@ impl Pipeline {
             let seq = recovered.report().seq;
             let (shop, _) = replay.finish().map_err(|what| JournalError::Refused { seq, what })?;
             directory.publish(opening::names_of(&shop));
+            let parts = opening::heads(options, recovered.report(), &chains, &shelf);
+            let heads = Heads::open(parts).map_err(StartError::Heads)?;
 
             // The matcher and the journal.
             let (records, records_reader) = ring(RECORD_RING_CELLS, Cell::ZERO);
@@ -234,10 +241,10 @@ impl Pipeline {
                 journal_counters: Arc::clone(&metrics.journal),
             });
             matcher.follow(live.follow());
-            Ok((matcher, journal, journal_parker, journal_bell, report))
+            Ok((matcher, journal, journal_parker, journal_bell, report, heads))
         };
         let started = start();
-        let (matcher, journal, journal_parker, journal_bell, report) = match started {
+        let (matcher, journal, journal_parker, journal_bell, report, heads) = match started {
             Ok(parts) => parts,
             Err(why) => {
                 drop(matcher_in);
@@ -260,6 +267,12 @@ impl Pipeline {
             bell: Arc::clone(&operator_bell),
         });
         crew.operator(operator, operator_parker, operator_bell)?;
+        if let Some(heads) = heads {
+            let parker = Parker::new();
+            let bell = bell_of(&parker);
+            bells.push(Arc::clone(&bell));
+            crew.heads(heads, options.heads_ms, parker, bell)?;
+        }
         bells.iter().for_each(|bell| bell.ring());
 
         let mut reload = Reload::new(live);
@@ -282,6 +295,7 @@ impl Pipeline {
             certificates,
             operator: handle,
             directory: names,
+            heads: shelf,
             access,
             stop,
             reload,
@@ -333,6 +347,11 @@ impl Pipeline {
         self.directory.clone()
     }
 
+    /// The signed heads.
+    pub fn heads(&self) -> Shelf {
+        self.heads.clone()
+    }
+
     /// The way in for operators' commands.
     pub fn operator(&self) -> OperatorHandle {
         self.operator.clone()
@@ -365,36 +384,8 @@ fn send_matcher(matcher_in: &Sender<Matcher>, matcher: Matcher) {
     let _ = matcher_in.send(matcher);
 }
 
-fn shard_options(options: &Options) -> ShardOptions {
-    ShardOptions {
-        connections_max: options.connections_max.div_ceil(options.shards),
-        idle_ms: options.idle_ms,
-        request_ms: options.request_ms,
-        write_stall_ms: options.write_stall_ms,
-        tls_required: options.tls_required,
-        ..ShardOptions::default()
-    }
-}
-
 /// Keys for the hash tables, new each time: the names in them are chosen by strangers.
 pub fn seed() -> Seed {
     use std::hash::{BuildHasher, RandomState};
     Seed::new([1_u8, 2, 3, 4].map(|word| RandomState::new().hash_one(word)))
-}
-
-fn bell_of(parker: &Parker) -> Arc<Bell> {
-    let unparker = parker.unparker().clone();
-    Arc::new(Bell::new(move || unparker.unpark()))
-}
-
-fn listen(address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
-    let open = || -> io::Result<std::net::TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
-    open().map_err(|source| StartError::Listen { address, source })
 }

@@ -13,8 +13,8 @@ use std::path::Path;
 use doorbuster::message::member_digest;
 use doorbuster::sale::{
     About, Aside, Basket, BasketRefusal, Bounds, Buy, Command, DrawTerms, Event, Fill, Form,
-    GroupTerms, Ident, ItemTerms, Name, OrderLine, Outcome, Party, Rule, Ruling, Seed,
-    Shop, Side, State, Stock, Terms, Text, Turn, condition,
+    GroupTerms, Ident, ItemTerms, Name, OrderLine, Outcome, Party, Rule, Ruling, Seed, Shop, Side,
+    State, Stock, Terms, Text, Turn, condition,
 };
 
 pub(crate) const START: u64 = 1_000_000_000_000_000_000;

@@ -33,7 +33,7 @@ fn each_command_gets_its_answer() {
     ask(peer, "ORDER no 7", "*1 $12 unknown_sale ");
     let order = "$5 order :7 $3 seq :5 $4 sale $4 drop $5 state $4 held $5 buyer $2 u1 $3 key $2 \
                  k1 $4 item $3 tee $5 units :2 $5 price :0 $13 expires_in_ms :0 $10 expires_at ";
-    ask(peer, "ORDER drop 7", &format!("*24 {order}$-1 $8 position $-1 "));
+    ask(peer, "ORDER drop 7", &format!("*26 {order}$-1 $8 position $-1 $7 receipt $-1 "));
     peer.write_all(&resp("HELLO 3")).expect("sent");
     expect(peer, "%7 $6 server $10 doorbuster $7 version ");
     peer.write_all(&resp("ECHO end")).expect("sent");
@@ -44,7 +44,7 @@ fn each_command_gets_its_answer() {
         rest.push(byte[0]);
     }
     let order = order.replace("seq :5", "seq :6");
-    ask(peer, "ORDER drop 7", &format!("%12 {order}_ $8 position _ "));
+    ask(peer, "ORDER drop 7", &format!("%13 {order}_ $8 position _ $7 receipt _ "));
 }
 
 #[test]

@@ -24,8 +24,8 @@ const ROWS: [&[&str]; 10] = [
     &["crew", "reload", "shared"],
     &["shard", "matcher", "journal", "sink", "admin", "operator", "options", "client"],
     &["wire", "ring", "metrics", "live", "bell", "board", "directory", "record", "sale_file"],
-    &["access"],
-    &["message", "clock", "certificates"],
+    &["access", "heads"],
+    &["message", "clock", "certificates", "chains"],
     &["limits"],
     &["sale"],
 ];

@@ -3,6 +3,7 @@
 //!
 //! It never decides. The port knows nothing behind this page, so its tests can sit there instead.
 
+use crate::heads::Shelf;
 use crate::operator::{OperatorCommand, SaleView};
 use crate::sale::Name;
 
@@ -42,6 +43,9 @@ pub trait Desk: Send + Sync + 'static {
     /// # Errors
     /// As [`command`](Self::command).
     fn look(&self, sale: Name, then: WhenSeen) -> Result<(), Refusal>;
+
+    /// The signed heads.
+    fn heads(&self) -> Shelf;
 
     /// The sales there are, in no order.
     fn names(&self) -> Vec<Name>;

@@ -5,6 +5,7 @@ use parking_lot::Mutex;
 
 use super::desk::{Desk, Done, Refusal, WhenDone, WhenSeen};
 use crate::directory::Directory;
+use crate::heads::Shelf;
 use crate::message::outcome;
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle, Told};
 use crate::sale::Name;
@@ -17,12 +18,13 @@ pub struct Reception {
     operator: OperatorHandle,
     /// Asked by the port's one thread only, so nobody waits for it.
     directory: Mutex<Directory>,
+    heads: Shelf,
 }
 
 impl Reception {
     /// A desk for this server.
-    pub fn new(operator: OperatorHandle, directory: Directory) -> Reception {
-        Reception { operator, directory: Mutex::new(directory) }
+    pub fn new(operator: OperatorHandle, directory: Directory, heads: Shelf) -> Reception {
+        Reception { operator, directory: Mutex::new(directory), heads }
     }
 
     fn ask(
@@ -58,6 +60,10 @@ impl Desk for Reception {
                 then(seen);
             }
         })
+    }
+
+    fn heads(&self) -> Shelf {
+        self.heads.clone()
     }
 
     fn names(&self) -> Vec<Name> {

@@ -38,6 +38,7 @@ pub(super) fn router(office: Arc<Office>, access: AskAccess) -> Router {
         .route("/livez", get(async || "alive\n"))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
+        .route("/v1/heads", get(heads))
         .route("/v1/sales", get(list))
         .route("/v1/sales/{sale}", get(show).put(create).delete(remove))
         .route("/v1/sales/{sale}/open", change(|sale| OperatorCommand::Open { sale }))
@@ -93,6 +94,29 @@ async fn metrics(State(office): Here) -> Answer {
     let house = house.ok_or_else(|| Problem::new("loading", "the journal is being read"))?;
     let kind = [(header::CONTENT_TYPE, crate::metrics::CONTENT_TYPE)];
     Ok((kind, (house.metrics)()).into_response())
+}
+
+/// Which heads.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Since {
+    from: Option<u64>,
+}
+
+async fn heads(State(office): Here, since: Result<Query<Since>, QueryRejection>) -> Answer {
+    let Query(since) = since.map_err(|why| Problem::bad(format!("query: {}", why.body_text())))?;
+    let shelf = office.house()?.desk.heads();
+    let page = match since.from {
+        None => shelf.newest().to_string(),
+        Some(seq) => {
+            // The file is read where nobody waits but this request.
+            let read = tokio::task::spawn_blocking(move || shelf.from(seq)).await;
+            let failed = |why: String| Problem::new("internal", format!("the log of heads: {why}"));
+            let read = read.map_err(|why| failed(why.to_string()))?;
+            read.map_err(|why| failed(why.to_string()))?
+        }
+    };
+    Ok(([(header::CONTENT_TYPE, "application/json")], page).into_response())
 }
 
 /// Which page of the list.

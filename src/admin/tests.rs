@@ -21,6 +21,7 @@ use super::desk::{Desk, Done, Refusal, WhenDone, WhenSeen};
 use super::health::{Phase, advance};
 use super::office::{House, Office};
 use super::routes;
+use crate::heads::Shelf;
 use crate::operator::{ChannelView, DrawView, ItemView, OperatorCommand, SaleView, WaveView};
 use crate::sale::{self, Name, Terms};
 
@@ -189,6 +190,10 @@ impl Desk for FakeDesk {
             }
         }
         Ok(())
+    }
+
+    fn heads(&self) -> Shelf {
+        Shelf::default()
     }
 
     fn names(&self) -> Vec<Name> {

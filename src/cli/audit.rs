@@ -1,22 +1,50 @@
 //! `doorbuster audit DIR`: reads the whole journal, decides every record again, and proves that
-//! nothing was oversold, nothing given twice, and nothing changed since it was written.
+//! nothing was oversold, nothing given twice, and nothing changed since it was written or signed.
+
+mod heads;
+mod receipt;
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use doorbuster::journal::{self, Disk, JournalError, Reading, Report, is_served};
+use doorbuster::heads::{PublicKey, hex};
+use doorbuster::journal::{self, Batch, Disk, JournalError, Reading, Report, is_served};
 use doorbuster::limits::{BASKET_LINES_MAX, GROUPS_MAX, SALES_MAX};
-use doorbuster::message::{Cell, kind, lines_in, messages};
+use doorbuster::message::{Receipt, kind, lines_in, messages};
 use doorbuster::pipeline::seed;
 use doorbuster::record::{RecordCounts, Replay};
 use doorbuster::sale::{Bounds, Form, Kept, Phase, Shop, Totals};
 use serde_json::json;
 
-use super::words::count;
+use super::words::{count, time_ms};
 use super::{
-    Audit, CANNOT_CREATE, FAILED, delivered, failed, journal_code, log::is_data_folder,
+    Audit, CANNOT_CREATE, FAILED, FINE, delivered, failed, journal_code, log::is_data_folder,
     tell_of_server,
 };
+
+use self::heads::{Check, Found};
+use self::receipt::Trace;
+
+/// What is asked besides.
+#[derive(Default)]
+struct Wanted<'a> {
+    receipt: Option<Receipt>,
+    /// Files of heads that were published elsewhere.
+    heads: &'a [PathBuf],
+    /// Whose heads count; anybody's if none is given.
+    keys: &'a [PublicKey],
+}
+
+/// Why an audit fails.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The journal is damaged or breaks the law.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A signed head says otherwise.
+    #[error("signed heads: {0}")]
+    Heads(String),
+}
 
 /// What an audit found to be true.
 pub(super) struct Proof {
@@ -24,6 +52,9 @@ pub(super) struct Proof {
     pub(super) counts: RecordCounts,
     pub(super) totals: Totals,
     pub(super) shop: Shop,
+    /// The heads in the folder's own log, and in each file.
+    heads: Vec<Found>,
+    receipt: Option<Trace>,
 }
 
 /// Audits. Returns the exit code.
@@ -31,17 +62,20 @@ pub(super) fn run(arguments: &Audit) -> i32 {
     if let Err(why) = is_data_folder(&arguments.dir) {
         return failed(CANNOT_CREATE, &why);
     }
-    match prove(&arguments.dir) {
+    let Audit { receipt, heads, heads_key: keys, .. } = arguments;
+    match prove_with(&arguments.dir, &Wanted { receipt: *receipt, heads, keys }) {
         Ok(proof) => {
             tell_of_server(&proof.report);
             let text = if arguments.json { as_json(&proof) } else { as_text(&proof) };
             let mut out = std::io::stdout().lock();
-            delivered(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+            let code = delivered(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+            let is_no = proof.receipt.is_some_and(|receipt| !receipt.is_true());
+            if is_no && code == FINE { FAILED } else { code }
         }
         Err(why) => {
-            let code = match why {
-                JournalError::Refused { .. } => FAILED,
-                _ => journal_code(&why),
+            let code = match &why {
+                Failure::Journal(JournalError::Refused { .. }) | Failure::Heads(_) => FAILED,
+                Failure::Journal(why) => journal_code(why),
             };
             failed(code, &format_args!("audit failed: {why}"))
         }
@@ -52,28 +86,51 @@ pub(super) fn run(arguments: &Audit) -> i32 {
 /// there at the first look.
 ///
 /// # Errors
-/// What is wrong: damage, or the first record that breaks the law.
-pub(super) fn prove(folder: &Path) -> Result<Proof, JournalError> {
+/// What is wrong: damage, the first record that breaks the law, or a head that says otherwise.
+pub(super) fn prove(folder: &Path) -> Result<Proof, Failure> {
+    prove_with(folder, &Wanted::default())
+}
+
+fn prove_with(folder: &Path, wanted: &Wanted<'_>) -> Result<Proof, Failure> {
+    // Before the journal: what is signed by now is in the journal by then.
+    let mut checks = vec![Check::of_log(folder, wanted.keys).map_err(Failure::Heads)?];
+    for path in wanted.heads {
+        checks.push(Check::of_file(path, wanted.keys).map_err(Failure::Heads)?);
+    }
+    let mut receipt = wanted.receipt.map(Trace::new);
     let disk = &Disk::new(folder.join("journal"));
     let is_served = || is_served(folder);
     let reading = Reading { last_seq: u64::MAX, is_served: &is_served };
-    let (bounds, seen) = bounds(disk, &reading)?;
+    let (bounds, seen) = bounds(disk, &reading, receipt.as_mut())?;
     let mut replay = Replay::new(Shop::new(bounds, seed()), true);
     let reading = Reading { last_seq: seen.seq, ..reading };
-    let read = journal::read_while(disk, &reading, |first, cells| replay.apply(first, cells))?;
+    let read = journal::read_batches(disk, &reading, |batch| {
+        replay.apply(batch.first_seq, batch.cells)?;
+        checks.iter_mut().for_each(|check| check.batch(&seen.folder, batch));
+        receipt.as_mut().map_or(Ok(()), |receipt| receipt.count(batch))
+    })?;
     // The second look ends before a tear; the first has seen it.
     let report = Report { torn: seen.torn, is_live: seen.is_live || read.is_live, ..read };
     let refused = |what| JournalError::Refused { seq: report.seq, what };
     let (shop, counts) = replay.finish().map_err(refused)?;
     let totals = shop.prove().map_err(refused)?;
-    Ok(Proof { report, counts, totals, shop })
+    let heads: Result<_, _> = checks.into_iter().map(|check| check.finish(report.seq)).collect();
+    let heads = heads.map_err(Failure::Heads)?;
+    Ok(Proof { report, counts, totals, shop, heads, receipt })
 }
 
 /// Counts what the tables must hold.
-fn bounds(disk: &Disk, reading: &Reading<'_>) -> Result<(Bounds, Report), JournalError> {
+fn bounds(
+    disk: &Disk,
+    reading: &Reading<'_>,
+    mut receipt: Option<&mut Trace>,
+) -> Result<(Bounds, Report), JournalError> {
     let (mut orders, mut waits, mut lines, mut long_texts, mut members) = (1, 0, 0, 2, 0);
-    let report = journal::read_while(disk, reading, |_, cells: &[Cell]| {
-        for record in messages(cells) {
+    let report = journal::read_batches(disk, reading, |batch: &Batch<'_>| {
+        if let Some(receipt) = &mut receipt {
+            receipt.find(batch);
+        }
+        for record in messages(batch.cells) {
             let head = record[0].head();
             if matches!(head.kind, kind::BUY | kind::WAIT | kind::BASKET) {
                 orders += 1;
@@ -101,17 +158,13 @@ fn bounds(disk: &Disk, reading: &Reading<'_>) -> Result<(Bounds, Report), Journa
     Ok((bounds, report))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Where a sale stood at the end of the journal.
 fn state(kept: &Kept<'_>, shop: &Shop) -> &'static str {
     shop.phase(kept.number, shop.now()).map_or("removed", Phase::word)
 }
 
 fn as_text(proof: &Proof) -> String {
-    let Proof { report, counts, totals, shop } = proof;
+    let Proof { report, counts, totals, shop, heads, receipt } = proof;
     let mut text = format!(
         "journal   {} records in {} batches and {} segments, seq 1 to {}\n",
         count(report.seq),
@@ -129,6 +182,9 @@ fn as_text(proof: &Proof) -> String {
         );
     }
     text += &format!("chain     {} unbroken\n", hex(&report.chain[..16]));
+    for found in heads {
+        text += &heads_line(found);
+    }
     text += &format!(
         "replay    every record decided again with the same answer; {} seals prove the state\n",
         count(counts.of(kind::SEAL))
@@ -167,11 +223,30 @@ fn as_text(proof: &Proof) -> String {
         }
     }
     text += "\nPASS      nothing oversold, no limit passed, no key twice, nothing changed\n";
+    if let Some(receipt) = receipt {
+        text += &format!("\n{}", receipt.as_text(report.seq));
+    }
     text
 }
 
+fn heads_line(found: &Found) -> String {
+    if found.count == 0 {
+        return "heads     none is signed\n".to_owned();
+    }
+    let keys: Vec<String> = found.keys.iter().map(|key| hex(key)).collect();
+    format!(
+        "heads     {} signed, of seq {} to {}, the last at {}: as the journal has it\n          \
+         signed with the key {}\n",
+        count(found.count),
+        count(found.first),
+        count(found.last),
+        time_ms(found.time),
+        keys.join(", ")
+    )
+}
+
 fn as_json(proof: &Proof) -> String {
-    let Proof { report, counts, totals, shop } = proof;
+    let Proof { report, counts, totals, shop, heads, receipt } = proof;
     let sales: Vec<_> = shop
         .kept()
         .map(|kept| {
@@ -196,6 +271,8 @@ fn as_json(proof: &Proof) -> String {
         "segments": report.segments,
         "chain": hex(&report.chain),
         "state_hash": hex(&shop.state_hash()),
+        "heads": heads.iter().map(heads_json).collect::<Vec<_>>(),
+        "receipt": receipt.as_ref().map(|receipt| receipt.as_json(report.seq)),
         "seals": counts.of(kind::SEAL),
         "torn": torn,
         "orders": totals.orders,
@@ -210,4 +287,10 @@ fn as_json(proof: &Proof) -> String {
         "sales": sales,
     });
     format!("{value}\n")
+}
+
+fn heads_json(found: &Found) -> serde_json::Value {
+    let keys: Vec<String> = found.keys.iter().map(|key| hex(key)).collect();
+    let Found { count, first, last, time, .. } = found;
+    json!({"count": count, "first": first, "last": last, "time": time, "keys": keys})
 }

@@ -15,7 +15,9 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use doorbuster::heads::PublicKey;
 use doorbuster::journal::{JournalError, Report};
+use doorbuster::message::Receipt;
 use doorbuster::pipeline::StartError;
 use flags::Flags;
 
@@ -109,9 +111,26 @@ struct Log {
 struct Audit {
     /// The data folder.
     dir: PathBuf,
+    /// Say whether this receipt is of this journal, and which place the buyer has
+    #[arg(long, value_name = "HEX")]
+    receipt: Option<Receipt>,
+    /// Hold the signed heads in this file, as /v1/heads showed them, against the journal too
+    #[arg(long, value_name = "FILE")]
+    heads: Vec<PathBuf>,
+    /// Take no head that was not signed with this public key (or one of several)
+    #[arg(long, value_name = "HEX", value_parser = public_key)]
+    heads_key: Vec<PublicKey>,
     /// The result as one JSON object.
     #[arg(long)]
     json: bool,
+}
+
+fn public_key(text: &str) -> Result<PublicKey, String> {
+    let digit = |at: usize| text.get(at..=at).and_then(|digit| u8::from_str_radix(digit, 16).ok());
+    let bytes: Option<Vec<u8>> =
+        (0..text.len()).step_by(2).map(|at| Some(digit(at)? << 4 | digit(at + 1)?)).collect();
+    let key = bytes.and_then(|bytes| bytes.try_into().ok());
+    key.ok_or_else(|| "a public key is 64 hex digits".to_owned())
 }
 
 /// Runs the command. Returns the exit code.
@@ -173,7 +192,7 @@ fn journal_code(why: &JournalError) -> i32 {
 fn start_code(why: &StartError) -> i32 {
     match why {
         StartError::Journal(why) => journal_code(why),
-        StartError::Listen { .. } | StartError::Thread(_) => CANNOT_CREATE,
+        StartError::Listen { .. } | StartError::Thread(_) | StartError::Heads(_) => CANNOT_CREATE,
         StartError::Sale(_) | StartError::Options(_) => CONFIGURATION,
     }
 }

@@ -34,6 +34,11 @@ pub(super) fn time(unix_ns: u64) -> String {
     }
 }
 
+/// Unix ms alike.
+pub(super) fn time_ms(unix_ms: u64) -> String {
+    time(unix_ms.saturating_mul(1_000_000))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@
 //! [`Error::Protocol`], never a panic.
 
 use super::{Error, Item, Result};
-use crate::message::{Cell, Head, Reply, join_text, kind, lines_in, outcome};
+use crate::message::{Cell, Head, Receipt, Reply, join_text, kind, lines_in, outcome};
 use crate::sale::{Form, Ident, OrderLine, TEXT_BYTES_MAX, text_len};
 
 /// What the server says to a request.
@@ -90,6 +90,9 @@ pub struct OrderAnswer {
     pub position: u32,
     /// Whether this repeats the answer to a repeated key.
     pub replayed: bool,
+    /// What proves later that the journal has this change at this place; `None` if the server
+    /// does not have it at hand any more.
+    pub receipt: Option<Receipt>,
 }
 
 /// An order with its item, buyer, key and time.
@@ -339,6 +342,7 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
         expires_in_ms: if is_waiting { 0 } else { reply.expires_in_ms.to_native() },
         position: if is_waiting { reply.expires_in_ms.to_native() } else { 0 },
         replayed: reply.replayed != 0,
+        receipt: reply.receipt(),
     };
     match tails {
         [] => Ok(Answer::Order(order)),

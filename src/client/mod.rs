@@ -57,6 +57,7 @@ pub use halves::{Receiver, Sender, Tag};
 pub use purchase::Purchase;
 pub use request::{Item, Request};
 
+pub use crate::message::{BadReceipt, Receipt};
 use crate::message::{CELL_BYTES, kind, outcome};
 use halves::Flow;
 

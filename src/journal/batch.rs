@@ -26,6 +26,7 @@
 //! flip of one bit makes it so; thus a write that was cut short is told apart from damage.
 
 use super::segment::HEADER_BYTES as SEGMENT_HEADER_BYTES;
+pub(super) use crate::chains::Chain;
 use crate::{
     limits::BATCH_CELLS_MAX,
     message::{CELL_BYTES, Cell},
@@ -42,8 +43,18 @@ const SEAL_END: [u8; 8] = *b"sealed!\xDB";
 const SEAL_END_AT: usize = CELL_BYTES - SEAL_END.len();
 const CHAIN_CONTEXT: &str = "doorbuster 2026 journal chain v1";
 
-/// The running hash over everything written.
-pub(super) type Chain = [u8; 32];
+/// A batch as it was read again.
+#[derive(Clone, Copy, Debug)]
+pub struct Batch<'a> {
+    /// The seq of its first record.
+    pub first_seq: u64,
+    /// The seq of its last record.
+    pub last_seq: u64,
+    /// The cells of its records.
+    pub cells: &'a [Cell],
+    /// The chain value after it.
+    pub chain: &'a Chain,
+}
 
 /// Bytes that a batch with so many record cells takes.
 pub(super) const fn batch_bytes(record_cells: usize) -> u64 {

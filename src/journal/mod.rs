@@ -23,11 +23,12 @@ mod tear;
 mod verify;
 mod writer;
 
+pub use batch::Batch;
 pub use durable::{Durable, Gate, Watermark};
 pub use error::JournalError;
 pub use lock::{FolderLock, is_served};
 pub use options::{Durability, JournalOptions};
-pub use recovery::{Reading, Recovered, Report, open, read, read_while};
+pub use recovery::{Reading, Recovered, Report, open, open_with, read, read_batches, read_while};
 pub use room::Room;
 pub use storage::{Disk, SegmentFile, Storage};
 pub use tear::Torn;

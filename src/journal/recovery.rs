@@ -14,6 +14,7 @@ use crossbeam::utils::CachePadded;
 
 use super::{
     Journal, JournalError, JournalOptions, Room, Torn, Watermark,
+    batch::Batch,
     maker::Maker,
     segment::{self, HEADER_BYTES, Segment, SegmentHeader, index_of, is_unfinished, name_of},
     storage::{SegmentFile, Storage, is_shortage, read_all},
@@ -22,6 +23,7 @@ use super::{
 };
 use crate::{
     bell::Bell,
+    chains::{ChainWriter, chains},
     message::{CELL_BYTES, Cell},
     metrics::JournalCounters,
     ring::Reader,
@@ -32,6 +34,8 @@ use crate::{
 pub struct Report {
     /// Seq of the newest record: their number too, as seq is dense from 1.
     pub seq: u64,
+    /// The folder's id: random, and the beginning of its chain.
+    pub folder: [u8; 16],
     /// Batches that hold them.
     pub batches: u64,
     /// Segments, those without records included.
@@ -57,6 +61,7 @@ pub struct Reading<'a> {
 pub struct Recovered<S: Storage> {
     storage: Arc<S>,
     options: JournalOptions,
+    chains: ChainWriter,
     end: End,
     report: Report,
     active: Segment<S::File>,
@@ -76,6 +81,21 @@ pub fn open<S: Storage>(
     options: &JournalOptions,
     apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
 ) -> Result<Recovered<S>, JournalError> {
+    // One place that nobody reads.
+    open_with(storage, options, chains(1).0, apply)
+}
+
+/// Opens the journal as [`open`] does, and lets `chains` know the chain values of its batches, from
+/// here on.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_with<S: Storage>(
+    storage: S,
+    options: &JournalOptions,
+    mut chains: ChainWriter,
+    mut apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
+) -> Result<Recovered<S>, JournalError> {
     clean(&storage)?;
     let mut present = indices(&storage)?;
     if present.is_empty() {
@@ -84,7 +104,11 @@ pub fn open<S: Storage>(
     }
     forget_caches(&storage, &present)?;
     let mode = Mode { settle: true, last_seq: u64::MAX, is_live: false, now: &|| false };
-    let (end, tear) = verify(&storage, &present, mode, apply)?;
+    let (end, tear) = verify(&storage, &present, mode, |batch| {
+        apply(batch.first_seq, batch.cells)?;
+        chains.push(batch.last_seq, batch.chain);
+        Ok(())
+    })?;
     if let Some(tear) = &tear {
         tear.cut(&storage)?;
     }
@@ -97,8 +121,8 @@ pub fn open<S: Storage>(
     }
     let active = segments.pop_front().expect("the segment where the records end is there");
     assert!(active.index == end.segment && end.offset <= active.bytes);
-    let storage = Arc::new(storage);
-    Ok(Recovered { storage, options: *options, end, report, active, ready: segments })
+    let (storage, options, ready) = (Arc::new(storage), *options, segments);
+    Ok(Recovered { storage, options, chains, end, report, active, ready })
 }
 
 /// Reads the journal as [`open`] does, and changes nothing: a torn end is only reported.
@@ -123,13 +147,25 @@ pub fn read<S: Storage>(
 pub fn read_while<S: Storage>(
     storage: &S,
     reading: &Reading<'_>,
-    apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
+    mut apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
+) -> Result<Report, JournalError> {
+    read_batches(storage, reading, |batch| apply(batch.first_seq, batch.cells))
+}
+
+/// Reads the journal as [`read_while`] does, batch by batch with their chain values.
+///
+/// # Errors
+/// As [`open`].
+pub fn read_batches<S: Storage>(
+    storage: &S,
+    reading: &Reading<'_>,
+    apply: impl FnMut(&Batch<'_>) -> Result<(), String>,
 ) -> Result<Report, JournalError> {
     let is_live = (reading.is_served)();
     let present = indices(storage)?;
     if present.is_empty() {
-        let (chain, torn) = ([0; 32], None);
-        return Ok(Report { seq: 0, batches: 0, segments: 0, chain, torn, is_live });
+        let (folder, chain, torn) = ([0; 16], [0; 32], None);
+        return Ok(Report { seq: 0, folder, batches: 0, segments: 0, chain, torn, is_live });
     }
     let mode = Mode { settle: false, last_seq: reading.last_seq, is_live, now: reading.is_served };
     let (end, tear) = verify(storage, &present, mode, apply)?;
@@ -139,8 +175,8 @@ pub fn read_while<S: Storage>(
 
 fn report(end: &End, present: &BTreeSet<u32>, torn: Option<Torn>) -> Report {
     let segments = present.len() as u32;
-    let End { seq, batches, chain, .. } = *end;
-    Report { seq, batches, segments, chain, torn, is_live: false }
+    let End { seq, folder, batches, chain, .. } = *end;
+    Report { seq, folder, batches, segments, chain, torn, is_live: false }
 }
 
 impl<S: Storage> Recovered<S> {
@@ -161,7 +197,7 @@ impl<S: Storage> Recovered<S> {
         bells: Vec<Arc<Bell>>,
         counters: Arc<CachePadded<JournalCounters>>,
     ) -> Result<(Journal<S>, Room), JournalError> {
-        let Recovered { storage, options, end, active, ready, .. } = self;
+        let Recovered { storage, options, chains, end, active, ready, .. } = self;
         let usable = |segment: &Segment<S::File>| segment.bytes - HEADER_BYTES;
         let room = Room::with(active.bytes - end.offset + ready.iter().map(usable).sum::<u64>());
         let next = SegmentHeader {
@@ -180,6 +216,8 @@ impl<S: Storage> Recovered<S> {
             synced: end.seq,
             chain: end.chain,
         };
+        // What was found is synced.
+        chains.sync(end.seq);
         watermark.raise(end.seq);
         let journal = Journal::new(
             &options,
@@ -187,6 +225,7 @@ impl<S: Storage> Recovered<S> {
             ready,
             maker,
             room.clone(),
+            chains,
             watermark,
             ring,
             bells,

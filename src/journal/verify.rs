@@ -15,7 +15,7 @@ use std::{
 
 use super::{
     JournalError,
-    batch::{Chain, Expected, FRAME_CELLS, Look, first_chain, look},
+    batch::{Batch, Chain, Expected, FRAME_CELLS, Look, first_chain, look},
     segment::{HEADER_BYTES, Segment, name_of},
     storage::{SegmentFile, Storage, read_all},
     tear::{self, Tear},
@@ -66,8 +66,10 @@ pub(super) struct Mode<'a> {
 /// Record cells of one batch in a chunk.
 struct Span {
     first_seq: u64,
+    last_seq: u64,
     start: usize,
     cells: usize,
+    chain: Chain,
 }
 
 /// A stretch of a segment and the whole batches in it.
@@ -82,7 +84,7 @@ pub(super) fn verify<S: Storage>(
     storage: &S,
     present: &BTreeSet<u32>,
     mode: Mode<'_>,
-    mut apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
+    mut apply: impl FnMut(&Batch<'_>) -> Result<(), String>,
 ) -> Result<(End, Option<Tear>), JournalError> {
     let (to_apply, verified) = sync_channel(CHUNKS);
     let (give_back, spare) = sync_channel(CHUNKS);
@@ -98,8 +100,13 @@ pub(super) fn verify<S: Storage>(
         for chunk in verified {
             let Chunk { cells, spans } = &chunk;
             for span in spans {
-                let records = &cells[span.start..span.start + span.cells];
-                apply(span.first_seq, records)
+                let batch = Batch {
+                    first_seq: span.first_seq,
+                    last_seq: span.last_seq,
+                    cells: &cells[span.start..span.start + span.cells],
+                    chain: &span.chain,
+                };
+                apply(&batch)
                     .map_err(|what| JournalError::Refused { seq: span.first_seq, what })?;
             }
             // Refused only at the end, when nobody waits for it.
@@ -254,12 +261,14 @@ impl<S: Storage> Walk<'_, S> {
                     return (Look::More, at);
                 }
                 Look::Whole { cells, records, chain } => {
-                    chunk.spans.push(Span { first_seq: expected.seq, start: at + 1, cells });
+                    let last_seq = end.seq + u64::from(records);
+                    let (first_seq, start) = (expected.seq, at + 1);
+                    chunk.spans.push(Span { first_seq, last_seq, start, cells, chain });
                     at += cells + FRAME_CELLS;
                     *end = End {
                         segment: segment.index,
                         offset: offset + (at * CELL_BYTES) as u64,
-                        seq: end.seq + u64::from(records),
+                        seq: last_seq,
                         chain,
                         batches: end.batches + 1,
                         ..*end

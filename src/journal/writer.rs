@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     bell::Bell,
+    chains::ChainWriter,
     clock,
     message::{CELL_BYTES, Cell},
     metrics::JournalCounters,
@@ -40,6 +41,7 @@ pub struct Journal<S: Storage> {
     ring: Reader<Cell>,
     bells: Vec<Arc<Bell>>,
     counters: Arc<CachePadded<JournalCounters>>,
+    chains: ChainWriter,
     watermark: Watermark,
     durability: Durability,
     position: Position<S::File>,
@@ -71,6 +73,7 @@ impl<S: Storage> Journal<S> {
         ready: VecDeque<Segment<S::File>>,
         maker: Maker<S::File>,
         room: Room,
+        chains: ChainWriter,
         watermark: Watermark,
         ring: Reader<Cell>,
         bells: Vec<Arc<Bell>>,
@@ -81,6 +84,7 @@ impl<S: Storage> Journal<S> {
             ring,
             bells,
             counters,
+            chains,
             watermark,
             durability: options.durability(),
             position,
@@ -134,7 +138,9 @@ impl<S: Storage> Journal<S> {
             return Err(JournalError::Stopped);
         }
         self.sync()?;
-        self.maker.finish()
+        self.maker.finish()?;
+        self.chains.sync(self.position.next_seq - 1);
+        Ok(())
     }
 
     fn batch(&mut self) -> Result<usize, JournalError> {
@@ -164,6 +170,9 @@ impl<S: Storage> Journal<S> {
             self.sync()?;
             self.position.synced = last_seq;
         }
+        // Before it may be told: whoever tells of it looks there.
+        self.chains.push(last_seq, &self.position.chain);
+        self.chains.sync(self.position.synced);
         if self.durability != Durability::None {
             self.tell(last_seq);
         }

@@ -8,6 +8,7 @@
 pub mod kind;
 mod lines;
 pub mod outcome;
+mod receipt;
 mod shown;
 mod side;
 mod terms;
@@ -24,6 +25,7 @@ use rkyv::{
 
 use crate::sale::{Form, Ident, Text};
 pub use lines::{LINES_PER_CELL, Lines, encode_lines, line_cells, lines_in};
+pub use receipt::{BadReceipt, RECEIPT_CHAIN_BYTES, RECEIPT_DIGITS, Receipt};
 pub use shown::{
     ItemReply, PoolReply, SaleReply, TermsReply, WaveReply, draw_state, draw_word, seed_in,
 };
@@ -118,7 +120,8 @@ pub struct Reply {
     pub order: u64_le,
     /// Seq of the change that this answers. 0 in a refusal.
     pub seq: u64_le,
-    /// The newest seq that this answer was decided from: it may be told once that is durable.
+    /// The newest seq that this answer was decided from: it may be told once that is durable. On
+    /// the wire, of an answer about an order, the front half of its receipt's chain.
     pub after: u64_le,
     /// Price of a unit, of a basket in all; or what the refusal's meaning says.
     pub price: u64_le,
@@ -130,7 +133,8 @@ pub struct Reply {
     /// What was left of the hold at the decision, ms. Of an order that waits its place among those
     /// who wait, from 1. In the refusal of a basket the number of that line's item.
     pub expires_in_ms: u32_le,
-    /// Arrival stamp of the request, monotonic ns (rings only; zero on the wire).
+    /// Arrival stamp of the request, monotonic ns. On the wire zero, or the back half of the
+    /// receipt's chain.
     pub arrived: u64_le,
 }
 

@@ -19,7 +19,9 @@ pub use sources::VARIABLE_PREFIX;
 
 use crate::access::{AccessOptions, RATE_MAX, TicketRule};
 use crate::journal::Durability;
-use crate::limits::{CONNECTIONS_MAX, DEADLINE_MS_MAX, SALES_MAX, SEGMENTS_AHEAD_MAX, SHARDS_MAX};
+use crate::limits::{
+    CONNECTIONS_MAX, DEADLINE_MS_MAX, RECEIPTS_MAX, SALES_MAX, SEGMENTS_AHEAD_MAX, SHARDS_MAX,
+};
 use crate::sale::{Bounds, Shop};
 
 /// How rooms share threads.
@@ -96,6 +98,12 @@ declare::options! {
     [Restart] segment_mib: u64 = 64, within 4..=4096;
     /// Journal segments made ahead of need.
     [Restart] segments_ahead: usize = 2, within 1..=SEGMENTS_AHEAD_MAX;
+    /// Batches of the journal whose receipts are at hand; 40 bytes each, taken as they come.
+    [Restart] receipts_max: usize = 1_048_576, within 1024..=RECEIPTS_MAX;
+    /// Time between two signed heads of the journal's chain, ms; 0 for none.
+    [Restart] heads_ms: u64 = 1_000, within 0..=DEADLINE_MS_MAX;
+    /// The private key of heads, made if it is not there; not said: heads/key in the data folder.
+    [Restart] heads_key_file: Option<PathBuf> = None;
     /// The tokens that peers must show; made by doorbuster token new.
     [Restart] tokens_file: Option<PathBuf> = None;
     /// Listen beyond this machine without tokens: everybody there may do everything.

@@ -22,6 +22,9 @@ pub enum StartError {
     /// A thread or what it waits on.
     #[error("could not start a thread: {0}")]
     Thread(#[from] io::Error),
+    /// The signed heads: their folder, log or key.
+    #[error("signed heads: {0}")]
+    Heads(String),
     /// A sale at the start.
     #[error("{0}")]
     Sale(String),

@@ -6,14 +6,38 @@ use std::time::Duration;
 use crossbeam::channel::{RecvTimeoutError, bounded};
 
 use super::StartError;
+use crate::chains::Chains;
+use crate::clock;
 use crate::directory::News;
+use crate::heads::{HeadsParts, Shelf};
+use crate::journal::Report;
 use crate::limits::OPERATOR_INBOX_MAX;
 use crate::message::outcome;
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle};
+use crate::options::Options;
 use crate::sale::{Shop, Terms};
 
 /// How long an answer at the start may take before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the room that signs heads is made of.
+pub(super) fn heads<'a>(
+    options: &'a Options,
+    report: &Report,
+    chains: &Chains,
+    shelf: &Shelf,
+) -> HeadsParts<'a> {
+    HeadsParts {
+        data: &options.data,
+        key_file: options.heads_key_file.as_deref(),
+        are_made: options.heads_ms > 0,
+        folder: report.folder,
+        seq: report.seq,
+        chains: chains.clone(),
+        shelf: shelf.clone(),
+        clock: clock::unix,
+    }
+}
 
 /// The names of all sales ever, whose numbers go on from there, and of their channels.
 pub(super) fn names_of(shop: &Shop) -> Vec<News> {

@@ -65,7 +65,7 @@ impl Intake {
             let (requests, wanted) = (&mut self.requests, (numbers, head, &frame.side));
             let told = self.refusing.sold_out(requests, ours, in_flight, wanted, stamp);
             if let Some(told) = told {
-                binary::answer(told, tag, &mut connection.out);
+                binary::answer(told, tag, None, &mut connection.out);
                 return Ok(frame.bytes);
             }
             self.requests.push(Head { time: stamp.into(), tag: 0.into(), ..*head }.into());

@@ -87,6 +87,7 @@ pub(super) fn http(
 ) -> Option<Refused> {
     let need = match &request.meaning {
         Meaning::Ask(ask) => need_of(ask.head.kind),
+        Meaning::Heads => Need::Read,
         Meaning::Fault(_) => Need::Any,
         // Nothing in them is anybody's.
         Meaning::Document(_) | Meaning::Options(_) => return None,

@@ -15,8 +15,9 @@ use super::siding::{self, subject};
 use super::table::Address;
 use super::telling::shown;
 use crate::clock;
+use crate::heads::Shelf;
 use crate::limits::{REPLY_CELLS_MAX, SALE_MORE_CELLS_MAX};
-use crate::message::{Cell, kind, outcome};
+use crate::message::{Cell, Receipt, kind, outcome};
 use crate::metrics::Protocol;
 use crate::ring::Reader;
 use crate::wire::answers::Subject;
@@ -36,11 +37,12 @@ const CELLS_AMONG_OTHERS_MAX: u16 = REPLY_CELLS_MAX as u16;
 pub(super) struct Http {
     scratch: Scratch,
     teller: Teller,
+    heads: Shelf,
 }
 
 impl Http {
-    pub(super) fn new(seed: u64) -> Http {
-        Http { scratch: Scratch::new(), teller: Teller::new(seed) }
+    pub(super) fn new(seed: u64, heads: Shelf) -> Http {
+        Http { scratch: Scratch::new(), teller: Teller::new(seed), heads }
     }
 
     /// Once a round.
@@ -69,7 +71,7 @@ impl Intake {
         loading: bool,
     ) -> Result<usize, Stop> {
         let (input, stamp) = (read.input, read.stamp);
-        let Http { scratch, teller } = &mut self.http;
+        let Http { scratch, teller, heads } = &mut self.http;
         let request = match http::read(input, scratch) {
             Read::Whole(request) => request,
             Read::Blank => return Ok(b"\r\n".len()),
@@ -157,10 +159,14 @@ impl Intake {
             }
             _ if connection.in_flight > 0 => return Err(Stop::Answers),
             Meaning::Ask(_) => teller.fault(&Fault::loading(LOADING_RETRY_MS), manner, out),
-            Meaning::Document(_) if read.is_tight => {
+            Meaning::Heads if loading => {
+                teller.fault(&Fault::loading(LOADING_RETRY_MS), manner, out);
+            }
+            Meaning::Document(_) | Meaning::Heads if read.is_tight => {
                 teller.fault(&Fault::overfull(TIGHT_RETRY_MS), manner, out);
             }
             Meaning::Document(text) => teller.document(text, manner, out),
+            Meaning::Heads => teller.document(&heads.newest(), manner, out),
             Meaning::Options(allow) => teller.options(allow, manner, out),
             Meaning::Fault(fault) => teller.fault(&fault, manner, out),
         }
@@ -172,7 +178,7 @@ impl Intake {
     pub(super) fn tell_http(
         &mut self,
         flight: &Flight,
-        answer: &Cell,
+        (answer, receipt): (&Cell, Option<Receipt>),
         replies: &Reader<Cell>,
         at: usize,
         out: &mut Vec<u8>,
@@ -208,7 +214,9 @@ impl Intake {
                 let subject = subject(page, (flight.tag >> SALE_SHIFT) as u16, answer.reply());
                 teller.refusal(answer.reply(), subject, manner, out);
             }
-            tails => teller.order(&shown(page, answer.reply(), tails), manner, out),
+            tails => {
+                teller.order(&shown(page, answer.reply(), receipt, tails), manner, out);
+            }
         }
     }
 }

@@ -40,6 +40,10 @@ use crate::wire::resp::{self, Args};
 pub(super) const LOADING_RETRY_MS: u64 = 1000;
 const REQUEST_CELLS_MAX: usize = 1 + REQUEST_TAILS_MAX;
 
+/// In the tag of a RESP flight, above the number of a basket's sale: its answer ends with the
+/// receipt.
+pub(super) const WITH_RECEIPT: u32 = 1 << 16;
+
 /// Why no more requests are taken from a connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
@@ -278,7 +282,8 @@ impl Intake {
                     push_ask(&mut self.requests, &ask, (numbers, &side), stamp);
                 }
                 // A refusal does not name its sale.
-                let tag = u32::from(numbers.0);
+                let receipt = if ask.receipt { WITH_RECEIPT } else { 0 };
+                let tag = u32::from(numbers.0) | receipt;
                 let form = match ask.head.kind {
                     kind::BUY => Form::Buy,
                     kind::BASKET => Form::Basket,

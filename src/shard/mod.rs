@@ -51,6 +51,7 @@ use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
 
 use crate::bell::Bell;
+use crate::chains::Chains;
 use crate::journal::Gate;
 use crate::limits::{
     READ_BYTES_MAX, RESP_REQUEST_BYTES_MAX, SHARD_IN_FLIGHT_MAX, SHARDS_MAX, TLS_RECORD_BYTES_MAX,
@@ -83,6 +84,7 @@ pub struct Shard {
     intake: Intake,
     replies: Reader<Cell>,
     gate: Gate,
+    chains: Chains,
     matcher_bell: Arc<Bell>,
     clock: fn() -> u64,
     options: ShardOptions,
@@ -124,7 +126,7 @@ impl Shard {
             metrics: parts.metrics.clone(),
             loading: parts.loading,
             args: Args::new(),
-            http: Http::new((parts.clock)() ^ (parts.index as u64) << 32),
+            http: Http::new((parts.clock)() ^ (parts.index as u64) << 32, parts.heads),
             guard: parts.access.guard(),
             refusing: Refusing {
                 board: parts.board,
@@ -148,6 +150,7 @@ impl Shard {
             intake,
             replies: parts.replies,
             gate: parts.gate,
+            chains: parts.chains,
             matcher_bell: parts.matcher_bell,
             clock: parts.clock,
             options,

@@ -9,7 +9,9 @@ use crate::access::Access;
 use crate::bell::Bell;
 use crate::board::Board;
 use crate::certificates::Certificates;
+use crate::chains::Chains;
 use crate::directory::Directory;
+use crate::heads::Shelf;
 use crate::journal::Gate;
 use crate::limits::CONNECTION_IN_FLIGHT_MAX;
 use crate::message::Cell;
@@ -61,6 +63,10 @@ pub struct ShardParts {
     pub replies: Reader<Cell>,
     /// What lets answers out.
     pub gate: Gate,
+    /// What receipts are made of.
+    pub chains: Chains,
+    /// The signed heads.
+    pub heads: Shelf,
     /// What is sold out.
     pub board: Board,
     /// Rung when there are requests.

@@ -7,12 +7,13 @@
 
 use super::Shard;
 use super::connection::{Connection, Wait};
-use super::intake::{Flight, Form, Intake};
+use super::intake::{Flight, Form, Intake, WITH_RECEIPT};
 use super::siding::subject;
 use super::table::Address;
+use crate::chains::Chains;
 use crate::directory::Page;
 use crate::limits::{OUT_BYTES_HIGH, REPLY_CELLS_MAX};
-use crate::message::{Cell, Reply, kind, outcome};
+use crate::message::{Cell, RECEIPT_CHAIN_BYTES, Receipt, Reply, kind, outcome};
 use crate::wire::answers::{self, Shown};
 use crate::wire::binary;
 use crate::wire::http::Manner;
@@ -49,8 +50,9 @@ impl Shard {
             counters.answers.count(flight.form.protocol(), answer.reply().outcome);
             if let Some(connection) = self.table.at(flight.address) {
                 self.buffers.lend(&mut connection.out);
+                let receipt = receipt(&mut self.chains, &flight, answer.reply());
                 if flight.form == Form::Binary {
-                    binary::answer(answer, flight.tag, &mut connection.out);
+                    binary::answer(answer, flight.tag, receipt.as_ref(), &mut connection.out);
                     for tail in 1..=tails {
                         connection.out.extend_from_slice(&self.replies.get(at + tail).0);
                     }
@@ -59,15 +61,17 @@ impl Shard {
                         flight.tag |= u32::from(Manner::CLOSE.bits());
                     }
                     let out = &mut connection.out;
-                    self.intake.tell_http(&flight, &answer, &self.replies, at, out);
+                    let told = (&answer, receipt);
+                    self.intake.tell_http(&flight, told, &self.replies, at, out);
                 } else if tails == 0 {
-                    write_resp(&self.intake, &flight, &answer, &[], connection);
+                    write_resp(&self.intake, &flight, (&answer, receipt), &[], connection);
                 } else {
                     let mut cells = [Cell::ZERO; REPLY_CELLS_MAX - 1];
                     for (tail, cell) in cells[..tails].iter_mut().enumerate() {
                         *cell = self.replies.get(at + 1 + tail);
                     }
-                    write_resp(&self.intake, &flight, &answer, &cells[..tails], connection);
+                    let told = (&answer, receipt);
+                    write_resp(&self.intake, &flight, told, &cells[..tails], connection);
                 }
                 connection.in_flight -= 1;
                 let max = self.options.connection_in_flight_max;
@@ -140,23 +144,40 @@ impl Shard {
     }
 }
 
+/// The receipt that goes with an answer; `None` if none does, or its chain value is not at hand.
+#[inline]
+fn receipt(chains: &mut Chains, flight: &Flight, reply: &Reply) -> Option<Receipt> {
+    let is_wanted = match flight.form {
+        Form::Binary | Form::Http | Form::Order => true,
+        Form::Stock => false,
+        Form::Buy | Form::Basket | Form::Change => flight.tag & WITH_RECEIPT != 0,
+    };
+    if !is_wanted || !Receipt::is_due(reply) {
+        return None;
+    }
+    let seq = reply.seq.to_native();
+    let chain = chains.of(seq)?.first_chunk::<RECEIPT_CHAIN_BYTES>()?;
+    Some(Receipt { seq, chain: *chain })
+}
+
 #[inline]
 fn write_resp(
     intake: &Intake,
     flight: &Flight,
-    answer: &Cell,
+    (answer, receipt): (&Cell, Option<Receipt>),
     tails: &[Cell],
     connection: &mut Connection,
 ) {
-    let out = &mut connection.out;
+    let (out, resp3) = (&mut connection.out, connection.session.resp3);
+    let start = out.len();
     let reply = answer.reply();
     match flight.form {
         Form::Stock if answer.kind() == kind::STOCK_REPLY => {
             answers::stock(answer.stock_reply(), out);
         }
         Form::Order if !outcome::is_refusal(reply.outcome) && !tails.is_empty() => {
-            let shown = shown(intake.names.page(), reply, tails);
-            answers::order(&shown, connection.session.resp3, out);
+            let shown = shown(intake.names.page(), reply, receipt, tails);
+            return answers::order(&shown, resp3, out);
         }
         Form::Change => answers::change(reply, out),
         Form::Buy | Form::Basket => {
@@ -165,13 +186,22 @@ fn write_resp(
         }
         _ => answers::buy(reply, out),
     }
+    if flight.tag & WITH_RECEIPT != 0 && Receipt::is_due(reply) {
+        answers::add_receipt(start, receipt, resp3, out);
+    }
 }
 
 /// An order with the names behind its numbers; `tails` begin with its own head.
-pub(super) fn shown<'a>(page: &'a Page, reply: &'a Reply, tails: &'a [Cell]) -> Shown<'a> {
+pub(super) fn shown<'a>(
+    page: &'a Page,
+    reply: &'a Reply,
+    receipt: Option<Receipt>,
+    tails: &'a [Cell],
+) -> Shown<'a> {
     let names = page.names(tails[0].head().sale.to_native());
     Shown {
         reply,
+        receipt,
         tails,
         sale: names.map_or("", |names| names.name.as_str()),
         items: names.map_or(&[], |names| &names.items),

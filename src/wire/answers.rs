@@ -8,7 +8,7 @@
 use super::scribe::Scribe;
 use super::{push_decimal, push_moment};
 use crate::access::{Denied, Refused};
-use crate::message::{Cell, Reply, StockReply, join_text, kind, lines_in, outcome};
+use crate::message::{Cell, Receipt, Reply, StockReply, join_text, kind, lines_in, outcome};
 use crate::sale::{Form, Ident, Name, OrderLine, TEXT_BYTES_MAX, text_len};
 
 /// While the journal is replayed.
@@ -93,6 +93,22 @@ pub fn change(reply: &Reply, out: &mut Vec<u8>) {
     line.integer(reply.order.to_native()).integer(reply.seq.to_native()).append_to(out);
 }
 
+/// Makes the receipt the last element of the array that was appended from `start` on; null if its
+/// chain value is not at hand.
+pub fn add_receipt(start: usize, receipt: Option<Receipt>, resp3: bool, out: &mut Vec<u8>) {
+    let length = &mut out[start + 1];
+    assert!((b'1'..b'9').contains(length), "an answer about an order has three to seven elements");
+    *length += 1;
+    push_receipt(receipt, resp3, out);
+}
+
+fn push_receipt(receipt: Option<Receipt>, resp3: bool, out: &mut Vec<u8>) {
+    match receipt {
+        Some(receipt) => push_bulk(&receipt.digits(), out),
+        None => out.extend_from_slice(if resp3 { b"_\r\n" } else { b"$-1\r\n" }),
+    }
+}
+
 /// Appends a refusal: an array of its word and what helps, or `-BUSY`.
 pub fn refusal(reply: &Reply, out: &mut Vec<u8>) {
     let word = outcome::word(reply.outcome).as_bytes();
@@ -140,6 +156,8 @@ pub fn stock(reply: &StockReply, out: &mut Vec<u8>) {
 pub struct Shown<'a> {
     /// The answer.
     pub reply: &'a Reply,
+    /// What proves the change that it tells of, if that is at hand.
+    pub receipt: Option<Receipt>,
     /// The order's own head, its long texts and its lines.
     pub tails: &'a [Cell],
     /// The sale's name.
@@ -175,7 +193,7 @@ pub fn order(shown: &Shown<'_>, resp3: bool, out: &mut Vec<u8>) {
     let head = head.head();
     let mut texts = texts.iter();
     let (buyer, key) = (head.buyer(), head.key());
-    out.extend_from_slice(if resp3 { b"%12\r\n" } else { b"*24\r\n" });
+    out.extend_from_slice(if resp3 { b"%13\r\n" } else { b"*26\r\n" });
     integer_field("order", reply.order.to_native(), out);
     integer_field("seq", reply.seq.to_native(), out);
     text_field("sale", sale.as_bytes(), out);
@@ -217,6 +235,8 @@ pub fn order(shown: &Shown<'_>, resp3: bool, out: &mut Vec<u8>) {
         }
         position => integer_field("position", position, out),
     }
+    push_bulk(b"receipt", out);
+    push_receipt(shown.receipt, resp3, out);
 }
 
 fn ident_field<'a>(
@@ -335,6 +355,20 @@ mod tests {
             shown(|out| buy(&reply(outcome::OVERLOADED), out)),
             "-BUSY retry after 2500 ms "
         );
+        let receipt = Some(Receipt { seq: 43, chain: [0xcd; 16] });
+        let with_receipt = |receipt, resp3| {
+            shown(|out| {
+                buy(&reply(outcome::SOLD_OUT), out);
+                let start = out.len();
+                change(&reply(2), out);
+                add_receipt(start, receipt, resp3, out);
+            })
+        };
+        let start = "*1 $8 sold_out *4 $9 confirmed :42 :43 ";
+        let digits = format!("000000000000002b{}", "cd".repeat(16));
+        assert_eq!(with_receipt(receipt, false), format!("{start}$48 {digits} "));
+        assert_eq!(with_receipt(None, false), format!("{start}$-1 "));
+        assert_eq!(with_receipt(None, true), format!("{start}_ "));
         let stocked = StockReply { stock: 9.into(), free: 4.into(), ..StockReply::zeroed() };
         assert_eq!(shown(|out| stock(&stocked, out)), "*5 :9 :4 :0 :0 :0 ");
     }
@@ -353,26 +387,32 @@ mod tests {
         let items = ["tee", "cap"].map(|name| Name::parse(name.as_bytes()).expect("a name"));
         let tails = [head.into(), text_tail(key)];
         let order_of = |reply: &Reply, resp3| {
-            let shown_order = Shown { reply, tails: &tails, sale: "drop", items: &items };
+            let (receipt, sale) = (None, "drop");
+            let shown_order = Shown { reply, receipt, tails: &tails, sale, items: &items };
             shown(|out| order(&shown_order, resp3, out))
         };
         assert_eq!(
             order_of(&reply, true),
-            "%12 $5 order :42 $3 seq :43 $4 sale $4 drop $5 state $4 held $5 buyer $2 77 $3 key \
+            "%13 $5 order :42 $3 seq :43 $4 sale $4 drop $5 state $4 held $5 buyer $2 77 $3 key \
              $33 a-key-that-is-longer-than-sixteen $4 item $3 tee $5 units :2 $5 price :100 \
-             $13 expires_in_ms :120000 $10 expires_at $24 2026-11-27T20:02:00.123Z $8 position _ "
+             $13 expires_in_ms :120000 $10 expires_at $24 2026-11-27T20:02:00.123Z $8 position _ \
+             $7 receipt _ "
         );
         let lines = [OrderLine::new(2, 1, 900), OrderLine::new(1, 2, 50)];
         head.kind = kind::BASKET;
         let tails = [head.into(), text_tail(key), encode_lines(&lines)];
-        let shown_order = Shown { reply: &reply, tails: &tails, sale: "drop", items: &items };
+        let receipt = Some(Receipt { seq: 43, chain: [0xab; 16] });
+        let shown_order =
+            Shown { reply: &reply, receipt, tails: &tails, sale: "drop", items: &items };
         assert!(
             shown(|out| order(&shown_order, true, out)).contains(
                 "$5 lines *2 *3 $3 cap :1 :900 *3 $3 tee :2 :50 $5 units :2 $5 price :100 "
             )
         );
+        let told = format!("$7 receipt $48 000000000000002b{} ", "ab".repeat(16));
+        assert!(shown(|out| order(&shown_order, true, out)).ends_with(&told));
         reply.expires_at = 0.into();
-        assert!(order_of(&reply, false).starts_with("*24 $5 order"));
-        assert!(order_of(&reply, false).ends_with("$10 expires_at $-1 $8 position $-1 "));
+        assert!(order_of(&reply, false).starts_with("*26 $5 order"));
+        assert!(order_of(&reply, false).ends_with("$8 position $-1 $7 receipt $-1 "));
     }
 }

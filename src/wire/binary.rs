@@ -52,15 +52,17 @@
 //! `[0] = 130`, `[8..40]` the HMAC-SHA256, `[40..48]` the expiry in Unix seconds, all else zero.
 //!
 //! **Answers** come in the order of the requests, as [`Reply`] or, to `stock`, [`StockReply`]
-//! cells, with the tag of the request. `resolve` has the sale's number in `order`, the item's in
-//! `seq` and the channel's in `price`. `order` has the order's own head in a tail, then its long
-//! texts and, of a basket, its lines with their prices. The refusal of a basket has in `units` the
-//! line that it is about, from 1, and in `expires_in_ms` that line's item; 39 `limit_reached` has
-//! in `order` the number of the limit group whose limit it is, 0 if it is the buyer's own. A head
-//! with values out of bounds is answered `malformed`; one whose length cannot be known (unknown
-//! kind, wrong tails) too, and then the connection is closed. One whose token has no role for it
-//! is answered 67 forbidden; one whose token does not count any more 66 unauthorized, and then the
-//! connection is closed. Field by field the cells are described in [`message`](crate::message).
+//! cells, with the tag of the request. One that tells of an order has in `[24..32]` and `[56..64]`
+//! the 16 bytes of the chain that, behind its `seq`, are its *receipt*; zeros if they are not at
+//! hand. `resolve` has the sale's number in `order`, the item's in `seq` and the channel's in
+//! `price`. `order` has the order's own head in a tail, then its long texts and, of a basket, its
+//! lines with their prices. The refusal of a basket has in `units` the line that it is about, from
+//! 1, and in `expires_in_ms` that line's item; 39 `limit_reached` has in `order` the number of the
+//! limit group whose limit it is, 0 if it is the buyer's own. A head with values out of bounds is
+//! answered `malformed`; one whose length cannot be known (unknown kind, wrong tails) too, and then
+//! the connection is closed. One whose token has no role for it is answered 67 forbidden; one whose
+//! token does not count any more 66 unauthorized, and then the connection is closed. Field by field
+//! the cells are described in [`message`](crate::message).
 //!
 //! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt
 //! canonically.
@@ -70,8 +72,8 @@ use bytemuck::Zeroable;
 pub use super::greeting::{Greeting, VERSION, hello, parse_hello, turned_away};
 use crate::limits::{PRICE_MAX, REQUEST_TAILS_MAX, UNITS_MAX};
 use crate::message::{
-    CELL_BYTES, Cell, Head, Lines, NO_MAX_PRICE, Reply, SaleReply, StockReply, UP_TO, WAITS,
-    decode_side, join_text, kind, ticket_parts,
+    CELL_BYTES, Cell, Head, Lines, NO_MAX_PRICE, Receipt, Reply, SaleReply, StockReply, UP_TO,
+    WAITS, decode_side, join_text, kind, ticket_parts,
 };
 use crate::sale::{Form, Ident, Name, OrderLine, Side, TEXT_BYTES_MAX, Text, text_len};
 
@@ -297,9 +299,17 @@ pub fn local(outcome: u8, tag: u32, fill: impl FnOnce(&mut Reply), out: &mut Vec
     out.extend_from_slice(&Cell::from(reply).0);
 }
 
-/// Appends the matcher's answer: the peer's tag put in, what is for the rings only taken out.
+/// Appends the matcher's answer: the peer's tag put in, what is for the rings only taken out, and
+/// in an answer about an order its receipt, if that is at hand, in that place.
 #[inline]
-pub fn answer(mut reply: Cell, tag: u32, out: &mut Vec<u8>) {
+pub fn answer(mut reply: Cell, tag: u32, receipt: Option<&Receipt>, out: &mut Vec<u8>) {
+    if Receipt::is_due(reply.reply()) {
+        let mut told = *reply.reply();
+        told.set_receipt(receipt);
+        reply = told.into();
+        reply.0[TAG..TAG + 4].copy_from_slice(&tag.to_le_bytes());
+        return out.extend_from_slice(&reply.0);
+    }
     const TAG: usize = std::mem::offset_of!(Reply, tag);
     const ARRIVED: usize = std::mem::offset_of!(Reply, arrived);
     const _: () = assert!(std::mem::offset_of!(StockReply, tag) == TAG);

@@ -50,6 +50,8 @@ pub struct Ask<'a> {
     pub named: Named<'a>,
     /// The lines of a basket.
     pub lines: Lines<'a>,
+    /// Whether the answer is to end with the receipt (RESP only; HTTP's always has it).
+    pub receipt: bool,
 }
 
 /// The lines of a basket where they lie, as the peer spells them.
@@ -184,11 +186,12 @@ fn buy<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     head.units = 1.into();
     head.price = NO_MAX_PRICE.into();
     let mut named = Named::default();
+    let mut receipt = false;
     if words.len() > OPTIONS_AT {
-        options(words, OPTIONS_AT, &mut head, &mut named)?;
+        receipt = options(words, OPTIONS_AT, &mut head, &mut named)?;
     }
     let mut ask = by_whom(head, words, 3)?;
-    (ask.item, ask.named) = (words.word(2), named);
+    (ask.item, ask.named, ask.receipt) = (words.word(2), named, receipt);
     Ok(ask)
 }
 
@@ -211,10 +214,12 @@ fn by_whom<'a>(mut head: Head, words: &Words<'a>, at: usize) -> Result<Ask<'a>, 
 #[inline]
 fn about(sale: &[u8]) -> Ask<'_> {
     let (head, named, lines) = (Head::new(0), Named::default(), Lines::None);
-    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], named, lines }
+    let (long_buyer, long_key) = (&[][..], &[][..]);
+    Ask { head, sale, item: &[], long_buyer, long_key, named, lines, receipt: false }
 }
 
-/// `BASKET sale buyer key item units [item units ...] [WAIT] [CHANNEL c] [GROUP g m] [TICKET t]`.
+/// `BASKET sale buyer key item units [item units ...] [WAIT] [CHANNEL c] [GROUP g m] [TICKET t]
+/// [RECEIPT]`.
 fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     if words.len() < LINES_AT + 2 {
         return Err(Fault::Arity("basket"));
@@ -231,10 +236,10 @@ fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     }
     let mut head = Head { price: NO_MAX_PRICE.into(), ..Head::new(kind::BASKET) };
     let mut named = Named::default();
-    options(words, lines_end, &mut head, &mut named)?;
+    let receipt = options(words, lines_end, &mut head, &mut named)?;
     let mut ask = by_whom(head, words, 2)?;
     ask.head.tails = (ask.head.tails.to_native() + line_cells(count) as u16).into();
-    (ask.named, ask.lines) = (named, Lines::Words(*words, count));
+    (ask.named, ask.lines, ask.receipt) = (named, Lines::Words(*words, count), receipt);
     Ok(ask)
 }
 
@@ -253,13 +258,20 @@ fn units(text: &[u8]) -> Option<u32> {
     units.filter(|units| (1..=UNITS_MAX).contains(units))
 }
 
+/// Whether a word wishes for a receipt.
+fn is_receipt(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"receipt")
+}
+
 fn of_order<'a>(words: &Words<'a>, kind: u8, name: &'static str) -> Result<Ask<'a>, Fault> {
-    if words.len() != 3 {
+    // What shows an order shows its receipt too.
+    let receipt = words.len() == 4 && kind != kind::ORDER && is_receipt(words.word(3));
+    if words.len() != 3 && !receipt {
         return Err(Fault::Arity(name));
     }
     let mut head = Head::new(kind);
     head.set_order(integer(words.word(2)).ok_or(Fault::Order)?);
-    Ok(Ask { head, ..about(words.word(1)) })
+    Ok(Ask { head, receipt, ..about(words.word(1)) })
 }
 
 fn stock<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {

@@ -25,13 +25,15 @@ fn an_order_is_made_repeated_found_confirmed_and_shown() {
     assert!((3_500_000..=3_600_000).contains(&left), "{left}");
     let expires_at = order["expires_at"].as_str().expect("a moment").to_owned();
     assert!(expires_at.len() == 24 && expires_at.ends_with('Z'), "{expires_at}");
+    let receipt = order["receipt"].as_str().expect("a receipt").to_owned();
+    assert!(receipt.len() == 48 && receipt.starts_with(&format!("{:016x}", seq.unwrap_or(0))));
     let expected = |state: &str, seq: u64, left: &serde_json::Value, replayed: bool| {
         json!({
             "order": id, "seq": seq, "sale": "drop", "state": state, "buyer": "u\"1",
             "key": "a-key-that-is-longer-than-sixteen",
             "lines": [{"item": "tee", "units": 2, "price": 2500}],
             "expires_at": expires_at, "expires_in_ms": left, "position": null,
-            "replayed": replayed, "receipt": null,
+            "replayed": replayed, "receipt": receipt,
         })
     };
     let seq = seq.expect("a number");

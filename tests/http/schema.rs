@@ -95,7 +95,12 @@ fn has_form(value: &Value, pattern: &str) -> bool {
         "^urn:doorbuster:[a-z_]+$" => text.strip_prefix("urn:doorbuster:").is_some_and(|word| {
             !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
         }),
-        other => panic!("{other} is not known to this test"),
+        other => {
+            let digits = other.strip_prefix("^[0-9a-f]{").and_then(|rest| rest.strip_suffix("}$"));
+            let count = digits.and_then(|digits| digits.parse().ok());
+            let count = count.unwrap_or_else(|| panic!("{other} is not known to this test"));
+            all(count..=count, |byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+        }
     }
 }
 

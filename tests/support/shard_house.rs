@@ -15,7 +15,9 @@ use doorbuster::access::Access;
 use doorbuster::bell::Bell;
 use doorbuster::board::BoardWriter;
 use doorbuster::certificates::Certificates;
+use doorbuster::chains::chains;
 use doorbuster::directory::DirectoryWriter;
+use doorbuster::heads::Shelf;
 use doorbuster::journal::{Gate, Watermark};
 use doorbuster::limits::{REPLY_RING_CELLS, REQUEST_RING_CELLS};
 use doorbuster::message::{Cell, Head, NO_MAX_PRICE, Reply, StockReply, kind, outcome};
@@ -156,6 +158,8 @@ fn make_with(
         requests: request_writer,
         replies: reply_reader,
         gate: Gate::new(Watermark::default()),
+        chains: chains(1).1,
+        heads: Shelf::default(),
         matcher_bell: Arc::new(Bell::new(|| {})),
         directory: names.reader(),
         metrics: metrics.clone(),

@@ -50,7 +50,7 @@ fn examples(document: &Value, method: &str, path: &str) -> Vec<String> {
 
 /// A port on which the operation meets that status.
 async fn port_for(path: &str, status: u16) -> Port {
-    if status == 503 && ["/readyz", "/metrics"].contains(&path) {
+    if status == 503 && ["/readyz", "/metrics", "/v1/heads"].contains(&path) {
         return Port::loading();
     }
     let port = Port::open();
@@ -96,6 +96,9 @@ fn request(method: &str, path: &str, status: u16, body: String) -> Request<Body>
     let mut uri = filled(path, name);
     if status == 400 && path == "/v1/sales" {
         uri += "?limit=0";
+    }
+    if status == 400 && path == "/v1/heads" {
+        uri += "?from=now";
     }
     let token = match status {
         401 => "nobody",

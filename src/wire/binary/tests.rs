@@ -1,7 +1,7 @@
 //! Frames: what is one, and what it must be.
 
 use super::*;
-use crate::message::{encode_lines, encode_side, text_tail};
+use crate::message::{encode_lines, encode_side, outcome, text_tail};
 use proptest::prelude::*;
 
 fn buy(buyer: &str, key: &str) -> (Head, Vec<Cell>) {
@@ -122,10 +122,38 @@ fn a_ticket_is_taken_off_a_purchase_and_nothing_else_may_carry_one() {
 fn answers_carry_the_tag_and_nothing_of_the_rings() {
     let reply = Reply { order: 42.into(), arrived: 7.into(), ..Reply::zeroed() };
     let mut out = Vec::new();
-    answer(reply.into(), 0xABCD, &mut out);
+    answer(reply.into(), 0xABCD, None, &mut out);
     let told = cell_at(&out).expect("a cell");
     assert_eq!((told.reply().tag.to_native(), told.reply().arrived.to_native()), (0xABCD, 0));
     assert_eq!(told.reply().order.to_native(), 42);
+}
+
+#[test]
+fn an_answer_about_an_order_carries_its_receipt_where_the_rings_had_theirs() {
+    let order = Reply {
+        kind: kind::REPLY,
+        outcome: outcome::HELD,
+        seq: 42.into(),
+        after: 43.into(),
+        arrived: 7.into(),
+        ..Reply::zeroed()
+    };
+    let chain = std::array::from_fn(|at| at as u8 + 1);
+    let receipt = Receipt { seq: 42, chain };
+    let sold_out = Reply { outcome: outcome::SOLD_OUT, seq: 0.into(), ..order };
+    for (reply, given, told) in
+        [(order, Some(&receipt), Some(receipt)), (order, None, None), (sold_out, None, None)]
+    {
+        let mut out = Vec::new();
+        answer(reply.into(), 5, given, &mut out);
+        let cell = cell_at(&out).expect("a cell");
+        assert_eq!((cell.reply().receipt(), cell.reply().tag.to_native()), (told, 5));
+        let halves = told
+            .map_or([[0; 8]; 2], |_| [[1, 2, 3, 4, 5, 6, 7, 8], [9, 10, 11, 12, 13, 14, 15, 16]]);
+        if reply == order {
+            assert_eq!((&cell.0[24..32], &cell.0[56..]), (&halves[0][..], &halves[1][..]));
+        }
+    }
 }
 
 proptest! {

@@ -49,13 +49,14 @@ enum Word {
     Ticket,
     Channel,
     Group,
+    Receipt,
 }
 
 impl Word {
     /// Words of its own behind it.
     fn arguments(self) -> usize {
         match self {
-            Word::UpTo | Word::Wait => 0,
+            Word::UpTo | Word::Wait | Word::Receipt => 0,
             Word::Units | Word::MaxPrice | Word::Ticket | Word::Channel => 1,
             Word::Group => 2,
         }
@@ -63,7 +64,7 @@ impl Word {
 }
 
 fn option(text: &[u8]) -> Option<Word> {
-    const WORDS: [(&[u8], Word); 7] = [
+    const WORDS: [(&[u8], Word); 8] = [
         (b"units", Word::Units),
         (b"maxprice", Word::MaxPrice),
         (b"upto", Word::UpTo),
@@ -71,20 +72,23 @@ fn option(text: &[u8]) -> Option<Word> {
         (b"ticket", Word::Ticket),
         (b"channel", Word::Channel),
         (b"group", Word::Group),
+        (b"receipt", Word::Receipt),
     ];
     let found = WORDS.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
     found.map(|(_, word)| *word)
 }
 
-/// Reads the options from word `at` on into the head and what else is named.
+/// Reads the options from word `at` on into the head and what else is named. Returns whether the
+/// answer is to have the receipt.
 pub(super) fn options<'a>(
     words: &Words<'a>,
     mut at: usize,
     head: &mut Head,
     named: &mut Named<'a>,
-) -> Result<(), Fault> {
+) -> Result<bool, Fault> {
     let is_basket = head.kind == kind::BASKET;
     let (mut units_seen, mut price_seen, mut ticket_seen) = (is_basket, is_basket, false);
+    let mut receipt = false;
     while at < words.len() {
         let word = option(words.word(at)).ok_or(Fault::Syntax)?;
         let values = at + 1;
@@ -95,6 +99,7 @@ pub(super) fn options<'a>(
         match word {
             Word::UpTo if !head.is_up_to() && !is_basket => head.options |= UP_TO,
             Word::Wait if !head.is_waiting() => head.options |= WAITS,
+            Word::Receipt if !receipt => receipt = true,
             Word::Units if !units_seen => {
                 head.units = units(words.word(values)).ok_or(Fault::Units)?.into();
                 units_seen = true;
@@ -117,5 +122,5 @@ pub(super) fn options<'a>(
             _ => return Err(Fault::Syntax),
         }
     }
-    Ok(())
+    Ok(receipt)
 }

@@ -35,6 +35,7 @@ fn shown(line: &str) -> String {
                 },
             ) + &lines_of(&ask.lines)
                 + &side_of(&ask.named)
+                + if ask.receipt { " with receipt" } else { "" }
         }
         Command::Local => "local".into(),
         Command::Fault(fault) => {
@@ -101,6 +102,66 @@ fn a_basket_has_lines_and_may_have_a_ticket_behind() {
         assert_eq!(told, "-ERR syntax error", "{bad}");
     }
     assert!(shown("BASKET drop u1 \u{e9} tee 1").starts_with("-ERR key may hold"));
+}
+
+#[test]
+fn a_receipt_is_wished_for_by_a_word_alone() {
+    let any = u64::MAX;
+    let buy = |more: &str| format!("1 drop/tee units 3{more} price {any} tails 0 order 0");
+    for words in ["RECEIPT UNITS 3", "UNITS 3 receipt", "TICKET a RECEIPT UNITS 3"] {
+        let told = shown(&format!("BUY drop tee u1 k1 {words}"));
+        assert_eq!(told, buy("") + " with receipt", "{words}");
+    }
+    assert_eq!(
+        shown("BUY drop tee u1 k1 UNITS 3 WAIT RECEIPT"),
+        buy(" or waits") + " with receipt"
+    );
+    assert_eq!(shown("BUY drop tee u1 k1 UNITS 3 TICKET RECEIPT"), buy(""));
+    assert_eq!(shown("BUY drop tee u1 k1 RECEIPT RECEIPT"), "-ERR syntax error");
+    for (word, kind) in [("CONFIRM", 2), ("RELEASE", 3), ("EXTEND", 4), ("CANCEL", 5)] {
+        let told = shown(&format!("{word} drop 7 RECEIPT"));
+        assert_eq!(told, format!("{kind} drop/ units 0 price 0 tails 0 order 7 with receipt"));
+    }
+    assert!(shown("ORDER drop 7 RECEIPT").starts_with("-ERR wrong number"));
+
+    let basket = |more: &str| {
+        let head = format!("6 drop/ units 0 price {any} tails 1 order 0, 1 of tee{more}");
+        head + " with receipt"
+    };
+    for (words, more) in [
+        ("RECEIPT", ""),
+        ("receipt 2 RECEIPT", ", 2 of receipt"),
+        ("TICKET a RECEIPT", ""),
+        ("RECEIPT TICKET a", ""),
+    ] {
+        let told = shown(&format!("BASKET drop u1 k1 tee 1 {words}"));
+        assert_eq!(told, basket(more), "{words}");
+    }
+    for bad in ["RECEIPT RECEIPT", "RECEIPT cap 1", "TICKET a RECEIPT cap 1"] {
+        let told = shown(&format!("BASKET drop u1 k1 tee 1 {bad}"));
+        assert_eq!(told, "-ERR syntax error", "{bad}");
+    }
+    for (words, wanted) in [
+        ("RECEIPT TICKET a.b", "a.b"),
+        ("TICKET a.b RECEIPT", "a.b"),
+        ("TICKET receipt", "receipt"),
+        ("TICKET receipt RECEIPT", "receipt"),
+        ("ticket 2 RECEIPT", ""),
+        ("RECEIPT", ""),
+    ] {
+        for front in ["BASKET drop u1 k1 tee 1", "BUY drop tee u1 k1"] {
+            if front.starts_with("BUY") && words.starts_with("ticket 2") {
+                continue;
+            }
+            let words: Vec<&str> = front.split(' ').chain(words.split(' ')).collect();
+            let word = |word: &&str| format!("${}\r\n{word}\r\n", word.len());
+            let request =
+                format!("*{}\r\n", words.len()) + &words.iter().map(word).collect::<String>();
+            let mut args = Args::new();
+            parse(request.as_bytes(), &mut args).expect("well formed").expect("whole");
+            assert_eq!(ticket(&args.of(request.as_bytes())), wanted.as_bytes(), "{words:?}");
+        }
+    }
 }
 
 #[test]

@@ -119,7 +119,15 @@ impl Teller {
         }
         push(out, b",\"replayed\":");
         push(out, if is_replayed { b"true" } else { b"false" });
-        push(out, b",\"receipt\":null}");
+        push(out, b",\"receipt\":");
+        match shown.receipt {
+            Some(receipt) => {
+                push(out, b"\"");
+                push(out, &receipt.digits());
+                push(out, b"\"}");
+            }
+            None => push(out, b"null}"),
+        }
         end(&begun, manner, out);
     }
 

@@ -106,6 +106,8 @@ pub enum Meaning<'a> {
     Ask(Ask<'a>),
     /// A text that never changes, in JSON.
     Document(&'static str),
+    /// The newest signed heads.
+    Heads,
     /// What the path's methods are.
     Options(&'static str),
     /// Nothing that can be done.

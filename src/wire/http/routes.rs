@@ -61,7 +61,8 @@ pub(super) fn read<'a>(
         }
         (5, [b"v1", b"sales", _, b"orders", ..]) => look(head, &target, text, kind::ORDER),
         (3, [b"v1", b"sales", ..]) => look(head, &target, text, kind::SALE),
-        (1, [b"openapi.json", ..]) => fixed(head, &target, text, OPENAPI),
+        (2, [b"v1", b"heads", ..]) => fixed(head, &target, text, Meaning::Heads),
+        (1, [b"openapi.json", ..]) => fixed(head, &target, text, Meaning::Document(OPENAPI)),
         _ => Err(nothing_there(sent)),
     }
 }
@@ -202,12 +203,12 @@ fn fixed<'a>(
     head: &Head<'a>,
     target: &Target,
     text: &Text,
-    document: &'static str,
+    document: Meaning<'a>,
 ) -> Result<Meaning<'a>, Fault> {
     match head.method {
         b"GET" | b"HEAD" => {
             no_parameters(head, target, text)?;
-            Ok(Meaning::Document(document))
+            Ok(document)
         }
         b"OPTIONS" => Ok(Meaning::Options(LOOK)),
         other => Err(Fault::method(other, LOOK)),
@@ -255,8 +256,8 @@ fn ask(kind: u8, sale: &[u8]) -> Ask<'_> {
     if matches!(kind, kind::BUY..=kind::BASKET) {
         head.tag = FULL.into();
     }
-    let (named, lines) = (Named::default(), Lines::None);
-    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], named, lines }
+    let (named, lines, receipt) = (Named::default(), Lines::None, false);
+    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], named, lines, receipt }
 }
 
 #[inline]

@@ -2,7 +2,7 @@
 
 use bytemuck::Zeroable;
 
-use crate::message::{Head, Reply, kind, outcome, text_tail};
+use crate::message::{Head, Receipt, Reply, kind, outcome, text_tail};
 use crate::sale::{Ident, Name};
 use crate::wire::answers::{Shown, Subject};
 use crate::wire::http::answers::Teller;
@@ -47,10 +47,12 @@ fn held() -> (Reply, Head) {
 fn an_order_is_written_as_the_description_has_it() {
     let (reply, order) = held();
     let tails = [order.into()];
+    let receipt = Some(Receipt { seq: 42, chain: [0xab; 16] });
     let write = |manner| {
         told(manner, |teller, out| {
             let items = [Name::parse(b"tee").expect("a name")];
-            let shown = Shown { reply: &reply, tails: &tails, sale: "drop", items: &items };
+            let (sale, tails) = ("drop", &tails);
+            let shown = Shown { reply: &reply, receipt, tails, sale, items: &items };
             teller.order(&shown, manner, out);
         })
     };
@@ -61,7 +63,9 @@ fn an_order_is_written_as_the_description_has_it() {
             + r#""key":"6f1e0c4a-93d1-4f3c-8a55-0123456789ab","#
             + r#""lines":[{"item":"tee","units":2,"price":2500}],"#
             + r#""expires_at":"2026-11-27T20:02:00.123Z","expires_in_ms":120000,"#
-            + r#""position":null,"replayed":false,"receipt":null}"#
+            + r#""position":null,"replayed":false,"receipt":"000000000000002a"#
+            + &"ab".repeat(16)
+            + "\"}"
     );
     assert_eq!(
         head,
@@ -86,7 +90,8 @@ fn long_texts_come_back_whole() {
     let tails = [order.into(), text_tail(buyer.as_bytes()), text_tail(key.as_bytes())];
     let (_, body) = told(Manner::CREATE, |teller, out| {
         let items = [Name::parse(b"tee").expect("a name")];
-        let shown = Shown { reply: &reply, tails: &tails, sale: "drop", items: &items };
+        let (sale, receipt) = ("drop", None);
+        let shown = Shown { reply: &reply, receipt, tails: &tails, sale, items: &items };
         teller.order(&shown, Manner::CREATE, out);
     });
     let order: serde_json::Value = serde_json::from_str(&body).expect("JSON");

@@ -55,6 +55,7 @@ fn meant(meaning: &Meaning<'_>) -> String {
     let ask = match meaning {
         Meaning::Ask(ask) => ask,
         Meaning::Document(text) => return format!("document of {}", text.len()),
+        Meaning::Heads => return "heads".to_owned(),
         Meaning::Options(allow) => return format!("options {allow}"),
         Meaning::Fault(fault) => return said(fault),
     };

@@ -137,4 +137,6 @@ fn a_new_order_wants_its_key_and_json() {
 #[test]
 fn the_description_of_the_routes_is_served() {
     assert_eq!(asked("GET /openapi.json"), format!("document of {}", OPENAPI.len()));
+    assert_eq!(asked("GET /v1/heads"), "heads");
+    assert!(asked("GET /v1/heads?from=3").starts_with("400"));
 }
