@@ -23,9 +23,10 @@
 //!   and the journal's id.
 //! - **Record**: a head cell and the `[2..4]` cells behind it that belong to it. Records are
 //!   numbered without a gap from 1: that is their **seq**. `[0]` is the kind: 1 a purchase, 6 a
-//!   basket, 8 a purchase that waits; 2 confirm, 3 release, 4 extend, 5 cancel, 7 expire, 9 offer,
-//!   10 leave; 16 a new sale. `[8..10]` is the sale's number. An order is called by the seq of its
-//!   purchase; the kinds from confirm to leave name theirs in `[32..40]`.
+//!   basket, 8 a purchase or basket that waits; 2 confirm, 3 release, 4 extend, 5 cancel, 7 expire,
+//!   9 offer, 10 leave, 13 an entry's turn in a draw; 16 a new sale. `[8..10]` is the sale's
+//!   number. An order is called by the seq of its purchase; the kinds from confirm to an entry's
+//!   turn name theirs in `[32..40]`.
 //! - **Purchase** (1, 6, 8): `[10..12]` the item's number in the sale (0 of a basket), `[12..16]`
 //!   units, `[16..32]` the buyer as the lowest three bits of `[1]` say: 1 a number, 2 text padded
 //!   with zeros, 3 and 4 a UUID with small and capital letters, 5 the first 16 bytes of a text that
@@ -147,7 +148,7 @@ fn is_purchase(record: &[u8]) -> bool {
 /// The numbers of the items of a purchase, each once.
 fn items(record: &[u8]) -> Vec<usize> {
     let mut items = vec![u16_at(record, 10)];
-    if record[0] == 6 {
+    if items == [0] {
         let cells = record[CELL..].chunks(CELL).filter(|cell| cell[0] == 131);
         let lines = cells.flat_map(|cell| (1..=usize::from(cell[1])).map(|n| u16_at(cell, 16 * n)));
         items = lines.fold(Vec::new(), |mut items, item| {
@@ -171,7 +172,7 @@ fn check_receipt(dir: &Path, receipt: &str) -> Result<String, String> {
         let Some(index) = wanted.checked_sub(batch.first) else { return };
         if let Some(record) = batch.records.get(index as usize) {
             let order = match record[0] {
-                2..=5 | 7 | 9 | 10 => u64_at(record, 32),
+                2..=5 | 7 | 9 | 10 | 13 => u64_at(record, 32),
                 _ => wanted,
             };
             found = Some((batch.chain, record[0], u16_at(record, 8), order));
