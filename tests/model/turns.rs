@@ -14,7 +14,7 @@ fn drawn(seed: &[u8; 32], mut ids: Vec<u64>) -> Vec<u64> {
     for (place, draw) in draws.chunks_exact(8).enumerate() {
         let draw = u128::from(u64::from_le_bytes(draw.try_into().expect("eight bytes")));
         let left = (ids.len() - place) as u128;
-        ids.swap(place, place + (draw * left >> 64) as usize);
+        ids.swap(place, place + ((draw * left) >> 64) as usize);
     }
     ids
 }
