@@ -13,6 +13,7 @@ use doorbuster::message::{
     Cell, FULL, Head, NO_MAX_PRICE, UP_TO, encode_lines, encode_terms, join_text, kind, outcome,
     text_tail,
 };
+use doorbuster::news::NewsWriter;
 use doorbuster::record::{Replay, rule};
 use doorbuster::ring::{Reader, Writer, ring};
 use doorbuster::sale::{
@@ -56,6 +57,7 @@ impl House {
         let matcher = Matcher::new(MatcherParts {
             shop: Shop::new(bounds, Seed::new([1, 2, 3, 4])),
             board: BoardWriter::new(bounds.orders_max, Seed::new([1, 2, 3, 4])),
+            news: NewsWriter::default(),
             doors: vec![Door { requests: requests_reader, replies: replies_writer, bell: bell() }],
             records: records_writer,
             journal_bell: bell(),

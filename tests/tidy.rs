@@ -23,7 +23,7 @@ const ROWS: [&[&str]; 10] = [
     &["pipeline"],
     &["crew", "reload", "shared"],
     &["shard", "matcher", "journal", "sink", "admin", "operator", "options", "client"],
-    &["wire", "ring", "metrics", "live", "bell", "board", "directory", "record", "sale_file"],
+    &["wire", "ring", "metrics", "live", "bell", "board", "news", "directory", "record", "sale_file"],
     &["access"],
     &["message", "clock", "certificates"],
     &["limits"],

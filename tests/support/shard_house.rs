@@ -20,6 +20,7 @@ use doorbuster::journal::{Gate, Watermark};
 use doorbuster::limits::{REPLY_RING_CELLS, REQUEST_RING_CELLS};
 use doorbuster::message::{Cell, Head, NO_MAX_PRICE, Reply, StockReply, kind, outcome};
 use doorbuster::metrics::Metrics;
+use doorbuster::news::NewsWriter;
 use doorbuster::ring::{Reader, Writer, ring};
 use doorbuster::sale::{Ident, Name, Seed};
 use doorbuster::shard::{Shard, ShardOptions, ShardParts};
@@ -125,6 +126,7 @@ pub(crate) const QUICK: ShardOptions = ShardOptions {
     idle_ms: 0,
     request_ms: 0,
     write_stall_ms: 0,
+    heartbeat_ms: 15_000,
     tls_required: false,
 };
 
@@ -164,6 +166,7 @@ fn make_with(
         certificates,
         access: Access::open(),
         board: BoardWriter::new(1, Seed::new([1, 2, 3, 4])).reader(),
+        news: NewsWriter::default().reader(0),
         options,
     });
     (shard.expect("epoll"), request_reader, reply_writer)
