@@ -247,7 +247,10 @@ mod tests {
                         std::thread::yield_now();
                     }
                     Some(Heard::Changed(order)) => {
-                        assert!(order == last + 1 || lapped && order > last, "{order} after {last}");
+                        assert!(
+                            order == last + 1 || lapped && order > last,
+                            "{order} after {last}"
+                        );
                         (last, lapped, heard) = (order, false, heard + 1);
                     }
                 }

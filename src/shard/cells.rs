@@ -70,7 +70,9 @@ impl Intake {
                 self.requests.push(frame.tail(index, input));
             }
             let promised = self.names.promise(head, head.sale.to_native());
-            self.take_off(connection, Flight { address, tag, form: Form::Binary, promised });
+            let (form, sale) = (Form::Binary, head.sale.to_native());
+            let waits_in = if head.is_waiting() { sale } else { 0 };
+            self.take_off(connection, Flight { address, tag, form, waits_in, promised });
             return Ok(frame.bytes);
         }
         if connection.in_flight > 0 {

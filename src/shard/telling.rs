@@ -10,6 +10,7 @@ use super::basket::item_in_refusal;
 use super::connection::{Connection, Wait};
 use super::intake::{Flight, Form, Intake};
 use super::table::Address;
+use super::watching::{begin, is_stream, rested, way_of};
 use crate::directory::Page;
 use crate::limits::{OUT_BYTES_HIGH, REPLY_CELLS_MAX};
 use crate::message::{Cell, Reply, kind, outcome};
@@ -45,9 +46,16 @@ impl Shard {
             }
             let mut flight = self.intake.land();
             assert!(tails < usize::from(flight.promised), "an answer of {tails} tails");
+            if flight.form == Form::Watch {
+                self.tell_watcher(&flight, &answer, at);
+                (at, told) = (at + 1 + tails, told + 1);
+                continue;
+            }
             let counters = &self.metrics.shards[self.index];
             counters.answers.count(flight.form.protocol(), answer.reply().outcome);
-            if let Some(connection) = self.table.at(flight.address) {
+            if is_stream(&flight) {
+                self.open_stream(&flight, &answer, at);
+            } else if let Some(connection) = self.table.at(flight.address) {
                 self.buffers.lend(&mut connection.out);
                 if flight.form == Form::Binary {
                     binary::answer(answer, flight.tag, &mut connection.out);
@@ -68,6 +76,13 @@ impl Shard {
                         *cell = self.replies.get(at + 1 + tail);
                     }
                     write_resp(&self.intake, &flight, &answer, &cells[..tails], connection);
+                }
+                if answer.reply().outcome == outcome::WAITING
+                    && !self.draining
+                    && let Some(way) = way_of(&flight, connection)
+                {
+                    let what = (flight.waits_in, answer.reply());
+                    begin(&mut self.watches, connection, (flight.address, way), what);
                 }
                 connection.in_flight -= 1;
                 let max = self.options.connection_in_flight_max;
@@ -126,6 +141,7 @@ impl Shard {
                 // In tight times the turn itself finds out that this is not little enough.
                 self.agenda.wake(slot, connection);
             }
+            rested(&mut self.watches, slot, connection);
             self.buffers.fit(&mut connection.out, &mut connection.out_at);
             let held = connection.bytes_held();
             self.held = self.held - connection.held + held;

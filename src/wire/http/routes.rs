@@ -48,6 +48,13 @@ pub(super) fn read<'a>(
     }
     match (target.count, names) {
         (4, [b"v1", b"sales", _, b"orders", ..]) => orders(head, &target, body, text, lines),
+        (6, [b"v1", b"sales", _, b"orders", _, b"events"]) => {
+            let meaning = look(head, &target, text, kind::ORDER)?;
+            // The connection has no other end than the stream's.
+            head.manner.set(Manner::STREAM, true);
+            head.manner.set(Manner::CLOSE, true);
+            Ok(meaning)
+        }
         (6, [b"v1", b"sales", _, b"orders", _, verb]) => {
             let kind = match verb {
                 b"confirm" => kind::CONFIRM,
@@ -146,7 +153,7 @@ fn order_of_key<'a>(
     Ok(Meaning::Ask(ask))
 }
 
-/// `/v1/sales/{sale}` and `/v1/sales/{sale}/orders/{order}`.
+/// `/v1/sales/{sale}`, `/v1/sales/{sale}/orders/{order}` and that one's events.
 fn look<'a>(
     head: &Head<'a>,
     target: &Target,
