@@ -137,7 +137,17 @@ pub(crate) fn make(
     metrics: &Metrics,
     loading: &Arc<AtomicBool>,
 ) -> (Shard, Reader<Cell>, Writer<Cell>) {
-    make_with(index, options, metrics, loading, None)
+    make_with(index, options, metrics, loading, (None, &NewsWriter::default()))
+}
+
+/// The first shard, which hears these news.
+pub(crate) fn make_with_news(
+    options: ShardOptions,
+    metrics: &Metrics,
+    loading: &Arc<AtomicBool>,
+    news: &NewsWriter,
+) -> (Shard, Reader<Cell>, Writer<Cell>) {
+    make_with(0, options, metrics, loading, (None, news))
 }
 
 fn make_with(
@@ -145,7 +155,7 @@ fn make_with(
     options: ShardOptions,
     metrics: &Metrics,
     loading: &Arc<AtomicBool>,
-    certificates: Option<Arc<Certificates>>,
+    (certificates, news): (Option<Arc<Certificates>>, &NewsWriter),
 ) -> (Shard, Reader<Cell>, Writer<Cell>) {
     let (request_writer, request_reader) = ring(REQUEST_RING_CELLS, Cell::ZERO);
     let (reply_writer, reply_reader) = ring(REPLY_RING_CELLS, Cell::ZERO);
@@ -166,7 +176,7 @@ fn make_with(
         certificates,
         access: Access::open(),
         board: BoardWriter::new(1, Seed::new([1, 2, 3, 4])).reader(),
-        news: NewsWriter::default().reader(0),
+        news: news.reader(index),
         options,
     });
     (shard.expect("epoll"), request_reader, reply_writer)
@@ -193,7 +203,7 @@ impl House {
         let metrics = Metrics::new(1);
         let loading = Arc::new(AtomicBool::new(false));
         let (mut shard, requests, replies) =
-            make_with(0, options, &metrics, &loading, certificates);
+            make_with(0, options, &metrics, &loading, (certificates, &NewsWriter::default()));
         let any = "127.0.0.1:0".parse().expect("an address");
         let listener = mio::net::TcpListener::bind(any).expect("a free port");
         let address = listener.local_addr().expect("bound");

@@ -50,9 +50,10 @@ pub(super) fn read<'a>(
         (4, [b"v1", b"sales", _, b"orders", ..]) => orders(head, &target, body, text, lines),
         (6, [b"v1", b"sales", _, b"orders", _, b"events"]) => {
             let meaning = look(head, &target, text, kind::ORDER)?;
-            // The connection has no other end than the stream's.
-            head.manner.set(Manner::STREAM, true);
-            head.manner.set(Manner::CLOSE, true);
+            let is_asked = matches!(meaning, Meaning::Ask(_));
+            head.manner.set(Manner::STREAM, is_asked);
+            // The stream ends with its connection, and this with the stream.
+            head.manner.set(Manner::CLOSE, is_asked);
             Ok(meaning)
         }
         (6, [b"v1", b"sales", _, b"orders", _, verb]) => {
