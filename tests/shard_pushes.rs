@@ -10,7 +10,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, atomic::AtomicBool};
 use std::time::{Duration, Instant};
 
-use doorbuster::limits::{CONNECTION_WATCHES_MAX, NEWS_MAX, OUT_BYTES_HIGH, WATCHES_ASKED_MAX};
+use doorbuster::limits::{
+    CONNECTION_WATCHES_MAX, NEWS_MAX, OUT_BYTES_HIGH, WATCHES_ASKED_MAX, WATCHES_MAX,
+};
 use doorbuster::message::{CELL_BYTES, Cell, Head, Reply, WAITS, kind, outcome};
 use doorbuster::metrics::Metrics;
 use doorbuster::news::NewsWriter;
@@ -328,18 +330,22 @@ fn a_shard_that_missed_news_asks_for_all_that_it_watches() {
 fn crowd(house: &mut House, count: u32) -> Peer {
     let mut peer = house.greet();
     house.hears(&mut peer, CELL_BYTES);
-    for tag in 1..=count {
-        let head = buy(tag);
-        peer.send(Cell::from(Head { options: head.options | WAITS, ..head }).0);
-        house.until("a purchase", |house| {
-            let asked = house.asked();
-            for head in &asked {
-                match head.kind {
-                    kind::BUY => house.reply(tag.into(), outcome::WAITING, 0),
-                    _ => house.show(head.order(), outcome::WAITING, 0),
+    let waits = |tag| Cell::from(Head { options: WAITS | buy(tag).options, ..buy(tag) }).0;
+    let (mut sent, mut bought) = (0, 0);
+    while sent < count {
+        let some = (sent + 1..=count).take(256);
+        peer.send(some.clone().flat_map(waits).collect::<Vec<u8>>());
+        sent += some.count() as u32;
+        house.until("purchases", |house| {
+            for head in house.asked() {
+                if head.kind == kind::BUY {
+                    bought += 1;
+                    house.reply(bought.into(), outcome::WAITING, 0);
+                } else {
+                    house.show(head.order(), outcome::WAITING, 0);
                 }
             }
-            asked.iter().any(|head| head.kind == kind::BUY).then_some(())
+            (bought == sent).then_some(())
         });
     }
     house.hears(&mut peer, count as usize * CELL_BYTES);
@@ -379,6 +385,34 @@ fn a_connection_watches_only_so_many_orders() {
     house.asks_nothing();
     assert_eq!(house.metrics.shards[0].watches.value(), 0);
     house.waiting();
+}
+
+#[test]
+fn when_as_many_orders_are_watched_as_may_be_a_stream_is_refused_and_a_purchase_is_not() {
+    let mut house = House::open(ShardOptions { connections_max: 100, ..QUICK });
+    let connections = WATCHES_MAX as u32 / CONNECTION_WATCHES_MAX;
+    let crowds: Vec<Peer> =
+        (0..connections).map(|_| crowd(&mut house, CONNECTION_WATCHES_MAX)).collect();
+    assert_eq!(house.metrics.shards[0].watches.value(), WATCHES_MAX as u64);
+    let mut peer = house.connect(STREAM.replace("/7/", "/100007/"));
+    house.asks_for(100_007);
+    house.show(100_007, outcome::WAITING, 0);
+    let words = house.last_words(&mut peer);
+    assert!(words.starts_with("HTTP/1.1 503 ") && words.contains("\r\nRetry-After: "), "{words}");
+    assert!(words.contains("urn:doorbuster:overloaded"), "{words}");
+    let mut peer = house.connect([resp("HELLO 3"), resp("BUY drop tee u1 k1 WAIT")].concat());
+    house.questions(1);
+    house.reply(100_007, outcome::WAITING, 0);
+    house.until("an answer", |_| {
+        peer.listen();
+        peer.heard.ends_with(b":3\r\n").then_some(())
+    });
+    house.tell(100_007);
+    house.asks_nothing();
+    // One change of an order that all of them watch is asked for by each.
+    house.tell(1);
+    house.questions(connections as usize);
+    drop(crowds);
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The events of an order over HTTP (server-sent events, as the HTML standard has them): the head of
-//! the stream, one event for each change, and signs of life between.
+//! The events of an order over HTTP (server-sent events, as the HTML standard has them): the head
+//! of the stream, one event for each change, and signs of life between.
 //!
 //! The stream's length is told by nothing but its end, so that HTTP/1.0 and every proxy understand
 //! it: its connection closes with it.
