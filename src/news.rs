@@ -159,7 +159,7 @@ impl News {
     }
 
     /// The next piece of news; `None` if there is none, or none is wanted.
-    pub fn next(&mut self) -> Option<Heard> {
+    pub fn hear(&mut self) -> Option<Heard> {
         if !self.is_there() {
             return None;
         }
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn all(news: &mut News) -> Vec<Heard> {
-        std::iter::from_fn(|| news.next()).collect()
+        std::iter::from_fn(|| news.hear()).collect()
     }
 
     #[test]
@@ -218,11 +218,11 @@ mod tests {
         let most = NEWS_MAX as u64;
         (0..most).for_each(|order| writer.tell(order));
         writer.publish();
-        assert_eq!(news.next(), Some(Heard::Changed(0)));
+        assert_eq!(news.hear(), Some(Heard::Changed(0)));
         // Told, not shown, and yet written over what was shown.
         (0..2).for_each(|order| writer.tell(most + order));
-        assert_eq!(news.next(), Some(Heard::Lapped));
-        assert_eq!(news.next(), None);
+        assert_eq!(news.hear(), Some(Heard::Lapped));
+        assert_eq!(news.hear(), None);
         writer.publish();
         assert_eq!(all(&mut news), [Heard::Changed(most), Heard::Changed(most + 1)]);
         (0..=most).for_each(|order| writer.tell(order));
@@ -240,7 +240,7 @@ mod tests {
             let (mut last, mut laps, mut heard) = (0, 0, 0_u64);
             let mut lapped = false;
             while last < ORDERS {
-                match news.next() {
+                match news.hear() {
                     None => std::thread::yield_now(),
                     Some(Heard::Lapped) => {
                         (laps, lapped) = (laps + 1, true);

@@ -63,7 +63,7 @@ impl Shard {
         self.news.watch(self.watches.len() > 0);
         let mut heard = 0;
         while heard < NEWS_AT_ONCE
-            && let Some(news) = self.news.next()
+            && let Some(news) = self.news.hear()
         {
             heard += 1;
             match news {

@@ -149,14 +149,15 @@ impl Protocol for Binary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytemuck::Zeroable;
-    use doorbuster::message::Reply;
 
     #[test]
     fn news_of_one_who_waited_are_no_answers() {
-        let reply = |kind: u8, tag: u32| Reply { kind, tag: tag.into(), ..Reply::zeroed() };
-        let cells = [reply(kind::NEWS, 0), reply(kind::REPLY, 5), reply(kind::NEWS, 0)];
-        let bytes: Vec<u8> = cells.iter().flat_map(|cell| Cell::from(*cell).0).collect();
+        let mut bytes = Vec::new();
+        for (kind, tag) in [(kind::NEWS, 0), (kind::REPLY, 5), (kind::NEWS, 0)] {
+            let mut cell = Cell::ZERO;
+            (cell.0[0], cell.0[4]) = (kind, tag);
+            bytes.extend_from_slice(&cell.0);
+        }
         let mut binary = Binary::new(&[Item { sale: 1, item: 2 }], 5_000);
         let mut answers = Vec::new();
         assert_eq!(binary.parse(&bytes, &mut answers), Ok(3 * CELL_BYTES));
