@@ -133,8 +133,8 @@ impl Shard {
         let (way, sale, is_known) = (watch.way, watch.sale, !outcome::is_refusal(reply.outcome));
         let is_new = is_known && watch.told != told(reply);
         watch.told = told(reply);
-        // It may have gone back to RESP2, which knows no pushes.
-        let is_deaf = way == Way::Resp3 && !connection.session.resp3;
+        // It may have gone back to RESP2, which knows no pushes, or have been told its last.
+        let is_deaf = connection.closing || way == Way::Resp3 && !connection.session.resp3;
         if is_new && !is_deaf {
             self.buffers.lend(&mut connection.out);
             let (page, out) = (self.intake.names.page(), &mut connection.out);
