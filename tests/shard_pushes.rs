@@ -36,7 +36,7 @@ fn news_stand_between_whole_answers_and_only_changes_are_told() {
     }
     house.questions(1);
     house.reply(2, outcome::CONFIRMED, 0);
-    let push = ">8 $5 order $4 drop :7 $4 held :9 :1 :2500 :1000 ";
+    let push = ">8 $5 order $4 drop :7 $4 held :0 :1 :2500 :1000 ";
     let first = "*3 $9 confirmed :1 :9 ";
     let pong = "+PONG ";
     let last = "*3 $9 confirmed :2 :9 ";
@@ -52,7 +52,7 @@ fn news_stand_between_whole_answers_and_only_changes_are_told() {
     house.show(7, outcome::HELD, 0);
     house.asks_for(7);
     house.show(7, outcome::EXPIRED, 0);
-    house.says(peer, ">8 $5 order $4 drop :7 $7 expired :9 :1 :2500 :0 ");
+    house.says(peer, ">8 $5 order $4 drop :7 $7 expired :0 :1 :2500 :0 ");
     house.tell(7);
     house.asks_nothing();
     assert_eq!(house.metrics.shards[0].watches.value(), 0);
@@ -105,7 +105,7 @@ fn a_shard_that_missed_news_asks_for_all_that_it_watches() {
     house.news.publish();
     house.asks_for(7);
     house.show(7, outcome::LEFT, 0);
-    house.says(peer, ">8 $5 order $4 drop :7 $4 left :9 :1 :2500 :0 ");
+    house.says(peer, ">8 $5 order $4 drop :7 $4 left :0 :1 :2500 :0 ");
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_connection_watches_only_so_many_orders() {
     house.show(1, outcome::HELD, 0);
     let cell = house.hears(&mut peer, CELL_BYTES);
     let cell = Cell(*cell.first_chunk().expect("a cell"));
-    let expected = Reply { kind: kind::NEWS, ..reply(1, outcome::HELD, 0) };
+    let expected = Reply { kind: kind::NEWS, seq: 0.into(), ..reply(1, outcome::HELD, 0) };
     assert_eq!(*cell.reply(), expected);
     // Its places are free again when it is gone, also with a question on its way.
     house.tell(2);
@@ -239,7 +239,7 @@ fn a_stream_tells_each_change_and_ends_with_the_order() {
         peer.heard.ends_with(b"\n\n").then(|| std::mem::take(&mut peer.heard))
     });
     let event = String::from_utf8(event).expect("ASCII");
-    assert!(event.contains("\"state\":\"held\"") && event.starts_with("id: 9\nevent: order\n"));
+    assert!(event.contains("\"state\":\"held\"") && event.starts_with("id: 0\nevent: order\n"));
     house.tell(7);
     house.asks_for(7);
     house.show(7, outcome::CONFIRMED, 0);

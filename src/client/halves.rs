@@ -32,7 +32,8 @@ pub enum Heard {
     /// The next answer.
     Answer(Tag, Answer),
     /// What has become of an order that a purchase on this connection waits for, unasked: it is
-    /// offered (`Held`), and then how that ends; or it has `Left`.
+    /// offered (`Held`), and then how that ends; or it has `Left`. Its `seq` is the newest that
+    /// this was decided from; the change lies there or before.
     News(OrderAnswer),
 }
 

@@ -43,14 +43,15 @@ pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
 }
 
 /// Pushes, in RESP3, what has become of an order that was waited for:
-/// `[order, sale, id, state, seq, units, price, expires_in_ms]`.
+/// `[order, sale, id, state, seq, units, price, expires_in_ms]`. The seq is the newest that this
+/// was decided from; the change lies there or before.
 pub fn news(reply: &Reply, sale: &str, out: &mut Vec<u8>) {
     let is_held = reply.outcome == outcome::HELD;
     let left_ms = if is_held { reply.expires_in_ms.to_native() } else { 0 };
     let mut line: Scribe = Scribe::new();
     line.text(b">8\r\n").bulk(b"order").bulk(sale.as_bytes());
     line.integer(reply.order.to_native()).bulk(outcome::word(reply.outcome).as_bytes());
-    line.integer(reply.seq.to_native()).integer(u64::from(reply.units.to_native()));
+    line.integer(reply.after.to_native()).integer(u64::from(reply.units.to_native()));
     line.integer(reply.price.to_native()).integer(u64::from(left_ms)).append_to(out);
 }
 
@@ -303,11 +304,12 @@ mod tests {
             let start = format!("*6 ${} {word} :42 ", word.len());
             assert!(shown(|out| buy(&reply(state), out)).starts_with(&start));
         }
+        let held = Reply { after: 77.into(), ..reply(outcome::HELD) };
         assert_eq!(
-            shown(|out| news(&reply(outcome::HELD), "drop", out)),
-            ">8 $5 order $4 drop :42 $4 held :43 :1 :2500 :120000 "
+            shown(|out| news(&held, "drop", out)),
+            ">8 $5 order $4 drop :42 $4 held :77 :1 :2500 :120000 "
         );
-        assert!(shown(|out| news(&reply(4), &"x".repeat(64), out)).ends_with(" :43 :1 :2500 :0 "));
+        assert!(shown(|out| news(&reply(4), &"x".repeat(64), out)).ends_with(" :0 :1 :2500 :0 "));
         assert_eq!(shown(|out| change(&reply(2), out)), "*3 $9 confirmed :42 :43 ");
         assert_eq!(shown(|out| buy(&reply(outcome::SOLD_OUT), out)), "*1 $8 sold_out ");
         assert_eq!(

@@ -57,8 +57,9 @@
 //! **News** come unasked, between two whole answers, on a connection that had a purchase answered 6
 //! waiting; an answer's cells always lie together. One cell for each change of that order, until it
 //! is held no more: `[0] = 195`, `[1]` its state (1 held, 2 confirmed, 3 released, 4 expired, 5
-//! cancelled, 7 left), `[2..8]` zero, `[8..16]` the order's id, `[16..24]` the seq of the change,
-//! `[24..32]` the seq that this was decided from, `[32..40]` the price of a unit (of a basket in
+//! cancelled, 7 left), `[2..8]` zero, `[8..16]` the order's id, `[16..24]` and
+//! `[24..32]` the newest seq that this was decided from (the change lies there or before),
+//! `[32..40]` the price of a unit (of a basket in
 //! all), `[40..48]` when the hold ends, Unix ns, or 0, `[48..52]` units, `[52..56]` what is left of
 //! the hold, ms, the rest zero. So they read like a [`Reply`] without a tag. Of two changes that
 //! follow each other closely only the later may be told. An order whose hold is extended is told
@@ -305,7 +306,7 @@ pub fn answer(mut reply: Cell, tag: u32, out: &mut Vec<u8>) {
 /// made into news.
 pub fn news(answer: Cell, out: &mut Vec<u8>) {
     let reply = *answer.reply();
-    let news = Reply { kind: kind::NEWS, tails: 0, replayed: 0, ..reply };
+    let news = Reply { kind: kind::NEWS, tails: 0, replayed: 0, seq: reply.after, ..reply };
     self::answer(news.into(), 0, out);
 }
 

@@ -199,7 +199,7 @@ impl House {
         });
         let words = String::from_utf8(words).expect("ASCII");
         assert!(words.starts_with("HTTP/1.1 200 OK\r\n"), "{words}");
-        assert!(words.contains("\r\n\r\nid: 9\nevent: order\ndata: {\"order\":\"7\""), "{words}");
+        assert!(words.contains("\r\n\r\nid: 0\nevent: order\ndata: {\"order\":\"7\""), "{words}");
         self.asks_for(7);
         self.show(7, outcome::WAITING, 0);
         peer

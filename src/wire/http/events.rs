@@ -25,10 +25,11 @@ impl Teller {
     }
 }
 
-/// An order as it now stands, as an event.
+/// An order as it now stands, as an event. Its id is the newest seq that this was decided from, so
+/// later ones are higher; the change lies there or before.
 pub fn event(shown: &Shown<'_>, out: &mut Vec<u8>) {
     push(out, b"id: ");
-    push_decimal(shown.reply.seq.to_native(), out);
+    push_decimal(shown.reply.after.to_native(), out);
     push(out, b"\nevent: order\ndata: ");
     Teller::push_order(shown, out);
     push(out, b"\n\n");
@@ -42,13 +43,13 @@ mod tests {
     use bytemuck::Zeroable;
 
     #[test]
-    fn an_event_is_the_order_on_one_line_behind_its_seq() {
+    fn an_event_is_the_order_on_one_line_behind_its_id() {
         let mut head = Head::new(kind::BUY);
         head.set_buyer(Ident::parse(b"u1").expect("good"));
         head.set_key(Ident::parse(b"k\"1").expect("good"));
         (head.item, head.units) = (1.into(), 2.into());
         let reply = Reply { kind: kind::REPLY, outcome: outcome::WAITING, ..Reply::zeroed() };
-        let reply = Reply { order: 42.into(), seq: 43.into(), expires_in_ms: 7.into(), ..reply };
+        let reply = Reply { order: 42.into(), after: 43.into(), expires_in_ms: 7.into(), ..reply };
         let items = [Name::parse(b"tee").expect("a name")];
         let tails = [head.into()];
         let mut out = Vec::new();
