@@ -63,6 +63,7 @@ pub mod limits;
 pub mod live;
 pub mod message;
 pub mod metrics;
+pub mod news;
 pub mod ring;
 
 // The other end.

@@ -163,6 +163,20 @@ pub const ADMIN_LIST_MAX: usize = 100;
 /// Shards.
 pub const SHARDS_MAX: usize = 64;
 
+/// Changes of orders that the matcher tells of before it writes over the oldest.
+pub const NEWS_MAX: usize = 65_536;
+/// Orders that the connections of one shard watch; who would watch more is told nothing by itself.
+pub const WATCHES_MAX: usize = 65_536;
+/// Orders that one connection watches.
+pub const CONNECTION_WATCHES_MAX: u32 = 1_024;
+/// Questions about watched orders that a shard has on their way: what a peer that does not read is
+/// told beyond what it was told already.
+pub const WATCHES_ASKED_MAX: usize = 1_024;
+/// News that a shard hears in one round, and watches that it looks at after it was lapped.
+pub const NEWS_AT_ONCE: usize = 4_096;
+/// News that the client keeps for whoever reads only answers; beyond that the oldest is dropped.
+pub const CLIENT_NEWS_MAX: usize = 4_096;
+
 // A reply always finds room, so the matcher never waits for a shard: a shard takes a request only
 // if what it has promised and the largest answer fit together. Short answers never come near that.
 const _: () = assert!(SALE_CELLS_MAX > REPLY_CELLS_MAX);
@@ -181,3 +195,6 @@ const _: () = assert!(HTTP_LINE_BYTES_MAX < HTTP_HEAD_BYTES_MAX);
 const _: () = assert!(HTTP_BODY_BYTES_MAX < HTTP_CHUNKED_BYTES_MAX);
 const _: () = assert!(HTTP_HEAD_BYTES_MAX + HTTP_CHUNKED_BYTES_MAX <= 2 * RESP_REQUEST_BYTES_MAX);
 const _: () = assert!(ADMIN_FEEDS_MAX < ADMIN_CONNECTIONS_MAX);
+// Questions about watched orders leave most of both rings to the buyers' own.
+const _: () = assert!(2 * WATCHES_ASKED_MAX < REQUEST_RING_CELLS);
+const _: () = assert!(4 * WATCHES_ASKED_MAX * REPLY_CELLS_MAX < REPLY_RING_CELLS);

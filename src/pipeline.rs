@@ -5,11 +5,9 @@
 //! 1. Remember: the journal -> the sale's state.
 //! 2. Doors: one ring per shard inward, one ring to the journal, one ring per shard home.
 //! 3. Shards turn bytes into requests.      shard.work():   socket -> wire -> requests[i], stamped
-//! 4. The matcher decides, in one order.    matcher.work(): requests[*] by stamp -> seq, time ->
-//! apply
+//! 4. The matcher decides, in one order.    matcher.work(): requests[*] -> seq, time -> apply
 //! 5. The journal makes it true.            journal.work(): records -> append -> sync -> watermark
-//! 6. Shards answer.                        shard.work():   replies[i] up to the watermark ->
-//! socket
+//! 6. Shards answer.                        shard.work():   durable replies[i] -> socket
 //! ```
 //!
 //! The operator's room has a door to the matcher as a shard has; its commands are requests too.
@@ -30,7 +28,7 @@ use std::sync::{
 };
 use std::thread::JoinHandle;
 
-use crossbeam::channel::{Sender, bounded};
+use crossbeam::channel::bounded;
 use crossbeam::sync::Parker;
 
 pub use failure::StartError;
@@ -56,6 +54,7 @@ use crate::live::Live;
 use crate::matcher::{Door, Matcher, MatcherParts};
 use crate::message::Cell;
 use crate::metrics::Metrics;
+use crate::news::NewsWriter;
 use crate::operator::{Operator, OperatorHandle, OperatorParts};
 use crate::options::Options;
 use crate::record::Replay;
@@ -127,6 +126,7 @@ impl Pipeline {
         let loading = Arc::new(AtomicBool::new(true));
         let mut directory = DirectoryWriter::default();
         let board = BoardWriter::new(options.orders_max, seed());
+        let news = NewsWriter::default();
         let matcher_parker = Parker::new();
         let mut matcher_bell = bell_of(&matcher_parker);
         let (mut doors, mut shards) = (Vec::new(), Vec::new());
@@ -141,6 +141,7 @@ impl Pipeline {
                 chains: chains.clone(),
                 heads: shelf.clone(),
                 board: board.reader(),
+                news: news.reader(index),
                 matcher_bell: Arc::clone(&matcher_bell),
                 directory: directory.reader(),
                 metrics: metrics.clone(),
@@ -229,6 +230,7 @@ impl Pipeline {
             let journal_bell = bell_of(&journal_parker);
             let mut matcher = Matcher::new(MatcherParts {
                 board,
+                news,
                 shop,
                 doors,
                 records,
@@ -254,7 +256,8 @@ impl Pipeline {
         };
         crew.journal(journal, journal_parker, Arc::clone(&journal_bell), on_failure)?;
         bells.push(journal_bell);
-        send_matcher(&matcher_in, matcher);
+        // The thread waits for it; if it ended for a stop, there is nothing to decide any more.
+        let _ = matcher_in.send(matcher);
         loading.store(false, Ordering::Release);
         let names = directory.reader();
         let (operator, handle) = Operator::new(OperatorParts {
@@ -377,11 +380,6 @@ fn end(stop: &Stop, bells: &[Arc<Bell>], threads: Vec<JoinHandle<()>>) {
             std::panic::resume_unwind(panic);
         }
     }
-}
-
-fn send_matcher(matcher_in: &Sender<Matcher>, matcher: Matcher) {
-    // The thread waits for it; if it ended for a stop, there is nothing to decide any more.
-    let _ = matcher_in.send(matcher);
 }
 
 /// Keys for the hash tables, new each time: the names in them are chosen by strangers.

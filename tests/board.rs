@@ -11,6 +11,7 @@ use doorbuster::board::{Board, BoardWriter};
 use doorbuster::journal::Room;
 use doorbuster::matcher::{Door, Matcher, MatcherParts};
 use doorbuster::message::{Cell, Head, NO_MAX_PRICE, Reply, encode_terms, kind, outcome};
+use doorbuster::news::NewsWriter;
 use doorbuster::record::rule;
 use doorbuster::ring::{Reader, Writer, ring};
 use doorbuster::sale::{Bounds, Form, Ident, ItemTerms, Name, Rule, Ruling, Seed, Shop, Terms};
@@ -48,6 +49,7 @@ impl House {
         let matcher = Matcher::new(MatcherParts {
             shop: Shop::new(BOUNDS, Seed::new([1, 2, 3, 4])),
             board,
+            news: NewsWriter::default(),
             doors: vec![Door { requests: requests_reader, replies: replies_writer, bell: bell() }],
             records: records_writer,
             journal_bell: bell(),

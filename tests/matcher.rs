@@ -13,6 +13,7 @@ use doorbuster::message::{
     Cell, FULL, Head, NO_MAX_PRICE, UP_TO, encode_lines, encode_terms, join_text, kind, outcome,
     text_tail,
 };
+use doorbuster::news::{Heard, News, NewsWriter};
 use doorbuster::record::{Replay, rule};
 use doorbuster::ring::{Reader, Writer, ring};
 use doorbuster::sale::{
@@ -32,6 +33,8 @@ const BOUNDS: Bounds = Bounds {
 mod crowd;
 #[path = "matcher/drops.rs"]
 mod drops;
+#[path = "matcher/watched.rs"]
+mod watched;
 
 const NOW: u64 = 1_795_809_720_000_000_000;
 
@@ -45,6 +48,8 @@ struct House {
     requests: Writer<Cell>,
     replies: Reader<Cell>,
     records: Reader<Cell>,
+    /// As a shard would hear it.
+    news: News,
     /// All records so far.
     journal: Vec<Cell>,
     bounds: Bounds,
@@ -60,9 +65,12 @@ impl House {
         let (replies_writer, replies) = ring(2048, Cell::ZERO);
         let (records_writer, records) = ring(8192, Cell::ZERO);
         let bell = || Arc::new(Bell::new(|| {}));
+        let news_writer = NewsWriter::default();
+        let news = news_writer.reader(0);
         let matcher = Matcher::new(MatcherParts {
             shop: Shop::new(bounds, Seed::new([1, 2, 3, 4])),
             board: BoardWriter::new(bounds.orders_max, Seed::new([1, 2, 3, 4])),
+            news: news_writer,
             doors: vec![Door { requests: requests_reader, replies: replies_writer, bell: bell() }],
             records: records_writer,
             journal_bell: bell(),
@@ -73,7 +81,7 @@ impl House {
             counters: Arc::new(CachePadded::default()),
             journal_counters: Arc::new(CachePadded::default()),
         });
-        House { matcher, requests, replies, records, journal: Vec::new(), bounds }
+        House { matcher, requests, replies, records, news, journal: Vec::new(), bounds }
     }
 
     /// Asks, and returns the cells of the answer.

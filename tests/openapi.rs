@@ -155,6 +155,7 @@ fn the_buyers_document_knows_every_path_and_refusal_there_is() {
         ("/v1/sales/{sale}/orders", "post"),
         ("/v1/sales/{sale}/orders", "get"),
         (order, "get"),
+        (&*format!("{order}/events"), "get"),
         (&*format!("{order}/confirm"), "post"),
         (&*format!("{order}/release"), "post"),
         (&*format!("{order}/extend"), "post"),

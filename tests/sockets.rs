@@ -21,6 +21,8 @@ mod life;
 mod looking;
 #[path = "sockets/program.rs"]
 mod program;
+#[path = "sockets/pushes.rs"]
+mod pushes;
 #[path = "sockets/service.rs"]
 mod service;
 #[path = "sockets/sold_out.rs"]

@@ -24,7 +24,7 @@ const ROWS: [&[&str]; 10] = [
     &["crew", "reload", "shared"],
     &["shard", "matcher", "journal", "sink", "admin", "operator", "options", "client"],
     &["wire", "ring", "metrics", "live", "bell", "board", "directory", "record", "sale_file"],
-    &["access", "heads"],
+    &["access", "heads", "news"],
     &["message", "clock", "certificates", "chains"],
     &["limits"],
     &["sale"],

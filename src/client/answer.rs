@@ -330,8 +330,21 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
             Item { sale: number(reply.order.to_native())?, item: number(reply.seq.to_native())? };
         return Ok(if item.sale == 0 { Answer::Pong } else { Answer::Item(item) });
     }
+    let order = order(reply)?;
+    match tails {
+        [] => Ok(Answer::Order(order)),
+        [record, texts @ ..] => shown(order, record.head(), texts).map(Answer::Shown),
+    }
+}
+
+/// Reads a cell of news.
+pub(super) fn decode_news(cell: &Cell) -> Result<OrderAnswer> {
+    order(cell.reply())
+}
+
+fn order(reply: &Reply) -> Result<OrderAnswer> {
     let is_waiting = reply.outcome == outcome::WAITING;
-    let order = OrderAnswer {
+    Ok(OrderAnswer {
         state: State::from_outcome(reply.outcome)
             .ok_or(Error::Protocol("a state that this version does not know"))?,
         order: reply.order.to_native(),
@@ -343,11 +356,7 @@ pub(super) fn decode(head: &Cell, tails: &[Cell]) -> Result<Answer> {
         position: if is_waiting { reply.expires_in_ms.to_native() } else { 0 },
         replayed: reply.replayed != 0,
         receipt: reply.receipt(),
-    };
-    match tails {
-        [] => Ok(Answer::Order(order)),
-        [record, texts @ ..] => shown(order, record.head(), texts).map(Answer::Shown),
-    }
+    })
 }
 
 fn shown(order: OrderAnswer, record: &Head, mut texts: &[Cell]) -> Result<ShownOrder> {

@@ -4,16 +4,17 @@
 //! so the server always has room for all that was sent and neither half can lock the other out.
 
 use std::{
+    collections::VecDeque,
     io::{self, Read, Write},
     net::TcpStream,
     sync::Arc,
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use super::answer::decode;
-use super::{Answer, Error, Request, Result};
-use crate::limits::REPLY_CELLS_MAX;
-use crate::message::{CELL_BYTES, Cell};
+use super::answer::{decode, decode_news};
+use super::{Answer, Error, OrderAnswer, Request, Result};
+use crate::limits::{CLIENT_NEWS_MAX, REPLY_CELLS_MAX};
+use crate::message::{CELL_BYTES, Cell, kind};
 
 /// Bytes that pile up before `send` writes them out by itself.
 const SEND_BYTES: usize = 32 * 1024;
@@ -23,6 +24,18 @@ const RECEIVE_BYTES: usize = 64 * 1024;
 /// Names a request of one connection: its number since the connection began, from 0, wrapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tag(pub u32);
+
+/// What a server says, as it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Heard {
+    /// The next answer.
+    Answer(Tag, Answer),
+    /// What has become of an order that a purchase on this connection waits for, unasked: it is
+    /// offered (`Held`), and then how that ends; or it has `Left`. Its `seq` is the newest that
+    /// this was decided from; the change lies there or before.
+    News(OrderAnswer),
+}
 
 /// Requests on their way.
 #[derive(Debug)]
@@ -109,19 +122,80 @@ pub struct Receiver {
     start: usize,
     end: usize,
     next_tag: u32,
+    /// Came before an answer that was waited for; the newest [`CLIENT_NEWS_MAX`] are kept.
+    news: VecDeque<OrderAnswer>,
 }
 
 impl Receiver {
     pub(super) fn new(stream: TcpStream, flow: Arc<Flow>) -> Receiver {
-        Receiver { stream, flow, buffer: vec![0; RECEIVE_BYTES], start: 0, end: 0, next_tag: 0 }
+        let (buffer, news) = (vec![0; RECEIVE_BYTES], VecDeque::new());
+        Receiver { stream, flow, buffer, start: 0, end: 0, next_tag: 0, news }
     }
 
-    /// Waits for the next answer, with the tag that `send` gave its request.
+    /// Waits for the next answer, with the tag that `send` gave its request. News that come before
+    /// it are kept for [`hear`](Receiver::hear).
     ///
     /// # Errors
     /// [`Error::Io`], [`Error::Closed`] or [`Error::Protocol`].
     pub fn receive(&mut self) -> Result<(Tag, Answer)> {
+        loop {
+            self.fill(CELL_BYTES)?;
+            match self.take_news()? {
+                None => return self.take_answer(),
+                Some(news) => {
+                    if self.news.len() >= CLIENT_NEWS_MAX {
+                        self.news.pop_front();
+                    }
+                    self.news.push_back(news);
+                }
+            }
+        }
+    }
+
+    /// Waits for whatever comes next, an answer or news. News that were kept come first.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Closed`] or [`Error::Protocol`].
+    pub fn hear(&mut self) -> Result<Heard> {
+        if let Some(news) = self.news.pop_front() {
+            return Ok(Heard::News(news));
+        }
         self.fill(CELL_BYTES)?;
+        match self.take_news()? {
+            Some(news) => Ok(Heard::News(news)),
+            None => self.take_answer().map(|(tag, answer)| Heard::Answer(tag, answer)),
+        }
+    }
+
+    /// News that are here already, and lie before any answer.
+    pub(super) fn news_at_hand(&mut self) -> Result<Option<OrderAnswer>> {
+        if let Some(news) = self.news.pop_front() {
+            return Ok(Some(news));
+        }
+        if self.end - self.start < CELL_BYTES {
+            self.stream.set_nonblocking(true)?;
+            let filled = self.fill(CELL_BYTES);
+            self.stream.set_nonblocking(false)?;
+            match filled {
+                Err(Error::Io(why)) if why.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                filled => filled?,
+            }
+        }
+        self.take_news()
+    }
+
+    /// The news at the front of what came, if it is that.
+    fn take_news(&mut self) -> Result<Option<OrderAnswer>> {
+        let cell = self.cell(0);
+        if cell.kind() != kind::NEWS {
+            return Ok(None);
+        }
+        self.start += CELL_BYTES;
+        decode_news(&cell).map(Some)
+    }
+
+    /// The answer whose first cell has come.
+    fn take_answer(&mut self) -> Result<(Tag, Answer)> {
         let head = self.cell(0);
         let tails = usize::from(head.reply().tails);
         if tails >= REPLY_CELLS_MAX {

@@ -6,6 +6,9 @@
 //! takes. The client never repeats a request by itself: after an error connect again and repeat
 //! what was unanswered *under the same key*, and nothing is bought twice.
 //!
+//! Whoever waits for units ([`Request::BuyOrWait`]) hears on the same connection what becomes of
+//! it: [`Client::news`], [`Client::wait_for_news`], [`Receiver::hear`].
+//!
 //! ```no_run
 //! use doorbuster::client::{Answer, Client, Request};
 //!
@@ -53,7 +56,7 @@ use std::{
 
 pub use answer::{Answer, OrderAnswer, Refusal, ShownOrder, State, Stock};
 pub use error::{Error, Result};
-pub use halves::{Receiver, Sender, Tag};
+pub use halves::{Heard, Receiver, Sender, Tag};
 pub use purchase::Purchase;
 pub use request::{Item, Request};
 
@@ -195,6 +198,31 @@ impl Client {
     pub fn receive(&mut self) -> Result<(Tag, Answer)> {
         self.sender.flush()?;
         self.receiver.receive()
+    }
+
+    /// What has become of an order that a purchase on this connection waits for, if that has come
+    /// already; it waits for nothing. News come unasked, in their order, between the answers.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Closed`] or [`Error::Protocol`].
+    pub fn news(&mut self) -> Result<Option<OrderAnswer>> {
+        self.receiver.news_at_hand()
+    }
+
+    /// Waits for the next news.
+    ///
+    /// # Errors
+    /// [`Error::Unanswered`] if requests are in flight: take their answers first, or
+    /// [`split`](Client::split) and [`hear`](Receiver::hear) what comes; and those of
+    /// [`news`](Client::news).
+    pub fn wait_for_news(&mut self) -> Result<OrderAnswer> {
+        if self.in_flight() > 0 {
+            return Err(Error::Unanswered { in_flight: self.in_flight() });
+        }
+        match self.receiver.hear()? {
+            Heard::News(news) => Ok(news),
+            Heard::Answer(..) => Err(Error::Protocol("an answer that nobody asked for")),
+        }
     }
 
     /// Requests sent and not yet received.

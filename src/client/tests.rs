@@ -233,3 +233,40 @@ fn a_refused_greeting_is_an_error() {
     assert!(matches!(read_hello(&cell), Err(Error::Protocol(_))));
     assert!(matches!(read_hello(&[b'-'; CELL_BYTES]), Err(Error::Protocol(_))));
 }
+
+#[test]
+fn news_come_between_answers_and_confuse_none_of_them() {
+    let address = server(|mut stream| {
+        let news = |state: u8, order: u64| {
+            let reply = Reply { kind: kind::NEWS, outcome: state, ..Reply::zeroed() };
+            Cell::from(Reply { order: order.into(), units: 1.into(), ..reply })
+        };
+        while let Some(cell) = read_cell(&mut stream) {
+            stream.write_all(&news(outcome::HELD, 7).0).expect("the client reads");
+            for cell in answer(&mut stream, &cell) {
+                stream.write_all(&cell.0).expect("the client reads");
+            }
+            // In two pieces.
+            let last = news(outcome::EXPIRED, 8).0;
+            stream.write_all(&last[..9]).expect("the client reads");
+            thread::sleep(Duration::from_millis(20));
+            stream.write_all(&last[9..]).expect("the client reads");
+        }
+    });
+    let mut client = client(address);
+    assert_eq!(client.news().expect("a server"), None);
+    client.ping().expect("a pong");
+    let first = client.news().expect("a server").expect("it came before the pong");
+    assert_eq!((first.state, first.order, first.units), (State::Held, 7, 1));
+    let second = client.wait_for_news().expect("news");
+    assert_eq!((second.state, second.order), (State::Expired, 8));
+    assert_eq!(client.news().expect("a server"), None);
+
+    client.send(&Request::Ping).expect("room");
+    client.flush().expect("a server");
+    assert!(matches!(client.wait_for_news(), Err(Error::Unanswered { in_flight: 1 })));
+    let (_sender, mut receiver) = client.split();
+    assert!(matches!(receiver.hear(), Ok(Heard::News(_))));
+    assert!(matches!(receiver.hear(), Ok(Heard::Answer(Tag(1), Answer::Pong))));
+    assert!(matches!(receiver.hear(), Ok(Heard::News(_))));
+}

@@ -103,6 +103,7 @@ impl Matcher {
         if let Ok(given) = &answer {
             self.records.push(record::change(head.kind, about.sale, given, now).into());
             self.came_back(about.sale, given);
+            self.news.tell(given.order);
             let counters = &self.counters;
             let counter = match head.kind {
                 kind::CONFIRM => &counters.confirmed,

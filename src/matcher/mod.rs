@@ -24,6 +24,7 @@ use crate::limits::{MATCHER_BATCH_MAX, OFFERS_AT_ONCE, TAILS_MAX};
 use crate::live::Follower;
 use crate::message::{CELL_BYTES, Cell, kind};
 use crate::metrics::{JournalCounters, MatcherCounters};
+use crate::news::NewsWriter;
 use crate::record;
 use crate::ring::{Reader, Writer};
 use crate::sale::{Shop, Stamp, State};
@@ -47,6 +48,7 @@ pub struct Door {
 pub struct Matcher {
     shop: Shop,
     board: BoardWriter,
+    news: NewsWriter,
     /// Something is sold out, and the board has not noted everything given.
     board_lags: bool,
     doors: Vec<Door>,
@@ -74,6 +76,8 @@ pub struct MatcherParts {
     pub shop: Shop,
     /// Where it says what is sold out.
     pub board: BoardWriter,
+    /// Where it says which orders have changed; its readers are the first of the doors.
+    pub news: NewsWriter,
     /// Where requests come from.
     pub doors: Vec<Door>,
     /// Where records go.
@@ -103,6 +107,7 @@ impl Matcher {
             read_at: (parts.monotonic)(),
             shop: parts.shop,
             board: parts.board,
+            news: parts.news,
             board_lags: false,
             doors: parts.doors,
             records: parts.records,
@@ -246,6 +251,7 @@ impl Matcher {
             let Some((sale, given)) = self.shop.expire(now) else { break };
             self.records.push(record::change(kind::EXPIRE, sale, &given, now).into());
             self.came_back(sale, &given);
+            self.news.tell(given.order);
             count += 1;
         }
         self.counters.expired.add(count as u64);
@@ -275,6 +281,7 @@ impl Matcher {
         {
             let Some(turn) = self.shop.promote(now) else { break };
             self.records.push(record::turn(&turn, now).into());
+            self.news.tell(turn.given.order);
             match turn.given.state {
                 State::Held => self.counters.offered.add(1),
                 State::Left => self.counters.left.add(1),
@@ -357,15 +364,16 @@ impl Matcher {
         }
     }
 
-    /// Shows the journal its records first, then the shards their answers.
+    /// Shows the journal its records first, then the shards their answers and what has changed.
     fn pass_on(&mut self) {
         self.passed_on += self.records.unpublished() as u64;
         if self.records.publish() {
             self.counters.seq.set(self.shop.seq());
             self.journal_bell.ring();
         }
-        for door in &mut self.doors {
-            if door.replies.publish() {
+        let has_news = self.news.publish();
+        for (index, door) in self.doors.iter_mut().enumerate() {
+            if door.replies.publish() || has_news && self.news.is_for(index) {
                 door.bell.ring();
             }
         }

@@ -95,5 +95,8 @@ pub const REPLY: u8 = 192;
 pub const STOCK_REPLY: u8 = 193;
 /// An answer, read as [`SaleReply`](super::SaleReply).
 pub const SALE_REPLY: u8 = 194;
+/// What became of an order that was waited for, unasked; read as [`Reply`](super::Reply). Binary
+/// protocol only.
+pub const NEWS: u8 = 195;
 /// First cell on a binary connection, both ways.
 pub const HELLO: u8 = 0xDB;

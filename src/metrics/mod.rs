@@ -79,6 +79,10 @@ pub struct ShardCounters {
     pub sold_out_here: Counter,
     /// Purchases refused above a rate.
     pub rate_limited: Counter,
+    /// Orders that connections watch.
+    pub watches: Counter,
+    /// News of watched orders told, events of streams included but the first.
+    pub pushes: Counter,
     /// Answers told.
     pub answers: Answers,
     /// From the read of a request to its place in the ring; per publish.
@@ -103,6 +107,8 @@ impl Default for ShardCounters {
             ticket_refused: Counter::default(),
             sold_out_here: Counter::default(),
             rate_limited: Counter::default(),
+            watches: Counter::default(),
+            pushes: Counter::default(),
             answers: Answers::default(),
             ring_time: Histogram::of_times(),
             written_time: Histogram::of_times(),

@@ -110,6 +110,10 @@ impl Metrics {
             (self.over_shards(|shard| &shard.bytes_in), self.over_shards(|shard| &shard.bytes_out));
         page.counter("received_bytes", "Bytes read from buyers", bytes_in)?;
         page.counter("sent_bytes", "Bytes written to buyers", bytes_out)?;
+        let watches = self.over_shards(|shard| &shard.watches);
+        page.gauge("watches", "Orders watched by connections", watches)?;
+        let pushes = self.over_shards(|shard| &shard.pushes);
+        page.counter("pushes", "Changes of watched orders told unasked", pushes)?;
 
         let help = "Answers told, by protocol and by what they said";
         let mut answers = page.0.encode_descriptor("requests", help, None, MetricType::Counter)?;

@@ -73,7 +73,10 @@ impl Intake {
                 self.requests.push(frame.tail(index, input));
             }
             let promised = self.names.promise(head, head.sale.to_native());
-            self.take_off(connection, Flight { address, tag, form: Form::Binary, promised });
+            let (form, sale) = (Form::Binary, head.sale.to_native());
+            let is_purchase = matches!(head.kind, kind::BUY | kind::BASKET);
+            let waits_in = if is_purchase { sale } else { 0 };
+            self.take_off(connection, Flight { address, tag, form, waits_in, promised });
             return Ok(frame.bytes);
         }
         if connection.in_flight > 0 {

@@ -62,6 +62,12 @@ pub(super) struct Connection {
     /// What TLS takes of the memory besides; 0 without it.
     pub(super) veiled: usize,
     pub(super) in_flight: u32,
+    /// Orders that it watches.
+    pub(super) watches: u32,
+    /// Watches of its rest until it has taken what it was told.
+    pub(super) rests: bool,
+    /// It asked for a stream of events, and says nothing more that is heard.
+    pub(super) listens: bool,
     pub(super) wait: Wait,
     /// The kernel may hold more bytes from the peer.
     pub(super) readable: bool,
@@ -107,6 +113,9 @@ impl Connection {
             sealed: 0,
             veiled: 0,
             in_flight: 0,
+            watches: 0,
+            rests: false,
+            listens: false,
             wait: Wait::No,
             readable: false,
             read_closed: false,

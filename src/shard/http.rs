@@ -56,6 +56,16 @@ impl Http {
         self.teller.spread(CROWDED_RETRY_MS)
     }
 
+    /// Begins a stream of events.
+    pub(super) fn stream(&mut self, manner: Manner, out: &mut Vec<u8>) {
+        self.teller.stream(manner, out);
+    }
+
+    /// Answers what makes no sense, or not now.
+    pub(super) fn fault(&mut self, fault: &Fault, manner: Manner, out: &mut Vec<u8>) {
+        self.teller.fault(fault, manner, out);
+    }
+
     /// What a peer is told for whom there is no room.
     pub(super) fn turn_away(&mut self, out: &mut Vec<u8>) {
         self.teller.fault(&Fault::crowded(CROWDED_RETRY_MS), Manner::CLOSE, out);
@@ -154,7 +164,11 @@ impl Intake {
                         push_lines(&mut self.requests, &lines);
                     }
                     let tag = u32::from(numbers.0) << SALE_SHIFT | u32::from(manner.bits());
-                    self.take_off(connection, Flight { address, tag, form: Form::Http, promised });
+                    let (form, waits_in) = (Form::Http, 0);
+                    self.take_off(connection, Flight { address, tag, form, waits_in, promised });
+                    if manner.is_stream() {
+                        return Err(Stop::Listen);
+                    }
                 }
             }
             _ if connection.in_flight > 0 => return Err(Stop::Answers),
@@ -214,6 +228,8 @@ impl Intake {
                 let subject = subject(page, (flight.tag >> SALE_SHIFT) as u16, answer.reply());
                 teller.refusal(answer.reply(), subject, manner, out);
             }
+            // The head of a stream and nothing of the order.
+            _ if manner.has(Manner::STREAM) => teller.stream(manner, out),
             tails => {
                 teller.order(&shown(page, answer.reply(), receipt, tails), manner, out);
             }

@@ -59,6 +59,8 @@ pub(super) enum Stop {
     Out,
     /// The connection ends here.
     Close,
+    /// It listens from here on: what else it says is heard by nobody.
+    Listen,
 }
 
 /// How an answer is written.
@@ -71,6 +73,8 @@ pub(super) enum Form {
     Order,
     Stock,
     Http,
+    /// Not at all, or as news: it is asked for by a watch of this house's.
+    Watch,
 }
 
 impl Form {
@@ -87,8 +91,11 @@ impl Form {
 /// A request on its way.
 pub(super) struct Flight {
     pub(super) address: Address,
+    /// The peer's, or what its form wants to know; of a watch its place.
     pub(super) tag: u32,
     pub(super) form: Form,
+    /// The sale whose waiting list it may be put on; 0 if none.
+    pub(super) waits_in: u16,
     /// Cells that its answer may take.
     pub(super) promised: u16,
 }
@@ -170,6 +177,9 @@ impl Intake {
         }
         let out_high = Read::out_high(read.is_tight);
         let in_flight_max = self.in_flight_max(read.is_tight);
+        if connection.listens {
+            return (read.input.len(), Stop::Listen);
+        }
         buffers.lend(&mut connection.out);
         let mut used = 0;
         let stop = loop {
@@ -291,7 +301,9 @@ impl Intake {
                     kind::STOCK => Form::Stock,
                     _ => Form::Change,
                 };
-                self.take_off(connection, Flight { address, tag, form, promised });
+                let is_purchase = matches!(ask.head.kind, kind::BUY | kind::BASKET);
+                let waits_in = if is_purchase { numbers.0 } else { 0 };
+                self.take_off(connection, Flight { address, tag, form, waits_in, promised });
             }
             _ if connection.in_flight > 0 => return Err(Stop::Answers),
             Command::Ask(_) => connection.out.extend_from_slice(answers::LOADING),
@@ -312,6 +324,12 @@ impl Intake {
     pub(super) fn take_off(&mut self, connection: &mut Connection, flight: Flight) {
         connection.in_flight += 1;
         self.pushed += 1;
+        self.see_off(flight);
+    }
+
+    /// As [`take_off`](Self::take_off), with a request that no connection has made.
+    #[inline]
+    pub(super) fn see_off(&mut self, flight: Flight) {
         self.promised += usize::from(flight.promised);
         self.flights.push_back(flight);
     }

@@ -27,6 +27,8 @@ mod table;
 mod telling;
 mod tls;
 mod tuning;
+mod watches;
+mod watching;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -49,6 +51,7 @@ use refusing::Refusing;
 use stream::Desk;
 use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
+use watches::Watches;
 
 use crate::bell::Bell;
 use crate::chains::Chains;
@@ -59,6 +62,7 @@ use crate::limits::{
 use crate::live::Follower;
 use crate::message::Cell;
 use crate::metrics::{Metrics, ShardCounters};
+use crate::news::News;
 use crate::ring::Reader;
 use crate::wire::resp::Args;
 
@@ -82,6 +86,8 @@ pub struct Shard {
     input: Box<[u8]>,
     desk: Desk,
     intake: Intake,
+    watches: Watches,
+    news: News,
     replies: Reader<Cell>,
     gate: Gate,
     chains: Chains,
@@ -148,6 +154,8 @@ impl Shard {
             input: vec![0; INPUT_BYTES].into_boxed_slice(),
             desk: Desk::new(parts.certificates, options.tls_required),
             intake,
+            watches: Watches::default(),
+            news: parts.news,
             replies: parts.replies,
             gate: parts.gate,
             chains: parts.chains,
@@ -207,7 +215,7 @@ impl Shard {
         if told.count > 0 {
             self.show(&told);
         }
-        done += told.count + self.read();
+        done += told.count + self.watch() + self.read();
         self.flush(now);
         self.sweep(now);
         done
@@ -225,12 +233,14 @@ impl Shard {
     pub fn busy(&mut self) -> bool {
         let answers =
             self.replies.available(1) > 0 && self.gate.pass(self.replies.get(0)).is_some();
+        let has_news = self.has_news();
         let acceptor = self.acceptor.as_ref();
         answers
             || !self.door.inbox.is_empty()
             || !self.agenda.dirty.is_empty()
             || !self.agenda.handshakes.is_empty()
             || (!self.agenda.ready.is_empty() && self.intake.has_room())
+            || has_news
             || acceptor.is_some_and(|acceptor| acceptor.is_ready((self.clock)()))
     }
 
@@ -251,6 +261,7 @@ impl Shard {
             let _ = self.poll.registry().deregister(&mut acceptor.listener);
         }
         while self.door.inbox.pop().is_some() {}
+        self.end_watches();
         // Those who wait for nothing are let go at once, not when the last of the others is told.
         for slot in 0..self.table.slots() {
             if let Some((_, connection)) = self.table.in_slot(slot) {
@@ -341,6 +352,7 @@ impl Shard {
     fn close(&mut self, slot: u32) {
         let Some(mut connection) = self.table.remove(slot) else { return };
         self.held -= connection.held;
+        self.forget_watches(slot, connection.watches);
         if !connection.gone && connection.untold() == 0 {
             connection.out.clear();
             self.buffers.take_back(&mut connection.out);

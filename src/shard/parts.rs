@@ -16,6 +16,7 @@ use crate::journal::Gate;
 use crate::limits::CONNECTION_IN_FLIGHT_MAX;
 use crate::message::Cell;
 use crate::metrics::Metrics;
+use crate::news::News;
 use crate::ring::{Reader, Writer};
 
 /// How a shard treats its peers.
@@ -34,6 +35,8 @@ pub struct ShardOptions {
     pub request_ms: u64,
     /// A peer that takes nothing of its answers for so long is closed, ms; 0 for never.
     pub write_stall_ms: u64,
+    /// A stream of events that has told nothing for so long is given a sign of life, ms.
+    pub heartbeat_ms: u64,
     /// Whether peers without TLS are turned away.
     pub tls_required: bool,
 }
@@ -47,6 +50,7 @@ impl Default for ShardOptions {
             idle_ms: 300_000,
             request_ms: 10_000,
             write_stall_ms: 30_000,
+            heartbeat_ms: 15_000,
             tls_required: false,
         }
     }
@@ -69,6 +73,8 @@ pub struct ShardParts {
     pub heads: Shelf,
     /// What is sold out.
     pub board: Board,
+    /// Which orders have changed.
+    pub news: News,
     /// Rung when there are requests.
     pub matcher_bell: Arc<Bell>,
     /// The names of sales and items.

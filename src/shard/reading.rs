@@ -94,8 +94,8 @@ impl Shard {
             let read = Read { input: &rest[connection.rest_at..], stamp, is_tight: tight };
             let (used, stop) = self.intake.take(address, connection, &mut self.buffers, &read);
             connection.rest_at += used;
-            connection.backlog = !matches!(stop, Stop::Incomplete | Stop::Close);
-            if stop == Stop::Close {
+            connection.backlog = !matches!(stop, Stop::Incomplete | Stop::Close | Stop::Listen);
+            if matches!(stop, Stop::Close | Stop::Listen) {
                 rest.clear();
                 connection.rest_at = 0;
             }
@@ -145,7 +145,9 @@ impl Shard {
             return self.after(address, Stop::Incomplete);
         };
         self.unshown.read(stamp);
-        connection.active_at = stamp;
+        if !connection.listens {
+            connection.active_at = stamp;
+        }
         if self.desk.refuses(connection, self.input[kept]) {
             self.intake.broken += 1;
             self.after(address, Stop::Close);
@@ -154,9 +156,10 @@ impl Shard {
         let input = &self.input[..kept + bytes];
         let read = Read { input, stamp, is_tight: tight };
         let (used, stop) = self.intake.take(address, connection, &mut self.buffers, &read);
-        let used = if stop == Stop::Close { input.len() } else { used };
+        let is_last = matches!(stop, Stop::Close | Stop::Listen);
+        let used = if is_last { input.len() } else { used };
         keep(connection, &input[used..], &mut self.buffers);
-        connection.backlog = !matches!(stop, Stop::Incomplete | Stop::Close);
+        connection.backlog = !is_last && stop != Stop::Incomplete;
         if used == input.len() || connection.backlog {
             connection.partial_since = 0;
         } else if used > 0 || connection.partial_since == 0 {
@@ -170,7 +173,8 @@ impl Shard {
     fn after(&mut self, address: Address, stop: Stop) -> usize {
         let Some(connection) = self.table.at(address) else { return 0 };
         match stop {
-            Stop::Incomplete => {
+            Stop::Incomplete | Stop::Listen => {
+                connection.listens |= stop == Stop::Listen;
                 if connection.readable && !connection.ended {
                     self.agenda.wake(address.slot, connection);
                 }

@@ -1,4 +1,5 @@
-//! The deadlines: silence, requests that never become whole, peers that take no answers.
+//! The deadlines: silence, requests that never become whole, peers that take no answers; and signs
+//! of life for those who listen.
 //!
 //! A few slots are looked at now and then, so that all are within [`PERIOD`], however many there
 //! are; no order ever waits for it. Deadlines are therefore kept to about a tenth of a second.
@@ -10,6 +11,7 @@ use std::time::Duration;
 use super::Shard;
 use super::ShardOptions;
 use super::connection::Connection;
+use super::watching;
 
 /// How long one look at every connection takes.
 pub(super) const PERIOD: Duration = Duration::from_millis(100);
@@ -41,11 +43,12 @@ impl Shard {
         for _ in 0..share.min(u64::from(slots)) {
             self.sweep.at = if self.sweep.at + 1 < slots { self.sweep.at + 1 } else { 0 };
             let slot = self.sweep.at;
-            if let Some((_, connection)) = self.table.in_slot(slot)
-                && is_late(connection, &self.options, now)
-            {
+            let Some((_, connection)) = self.table.in_slot(slot) else { continue };
+            if is_late(connection, &self.options, now) {
                 connection.gone |= connection.untold() > 0;
                 self.close(slot);
+            } else if watching::beat(connection, now, self.options.heartbeat_ms) {
+                self.agenda.soil(slot, connection);
             }
         }
     }
@@ -62,7 +65,9 @@ fn is_late(connection: &Connection, options: &ShardOptions, now: u64) -> bool {
         || connection.readable
         || connection.backlog
         || connection.untold() > 0;
+    // Who watches an order waits for this house.
+    let is_watching = connection.listens || connection.watches > 0;
     !ours
         && (late(connection.partial_since, options.request_ms)
-            || late(connection.active_at, options.idle_ms))
+            || !is_watching && late(connection.active_at, options.idle_ms))
 }

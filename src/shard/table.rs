@@ -12,10 +12,18 @@ use super::connection::{Connection, Wait};
 use super::stream::Handshake;
 
 /// Where an answer goes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Address {
     pub(super) slot: u32,
     generation: u32,
+}
+
+#[cfg(test)]
+impl Address {
+    /// The first connection of a slot.
+    pub(super) fn test(slot: u32) -> Address {
+        Address { slot, generation: 0 }
+    }
 }
 
 struct Slot {

@@ -10,6 +10,7 @@ use super::connection::{Connection, Wait};
 use super::intake::{Flight, Form, Intake, WITH_RECEIPT};
 use super::siding::subject;
 use super::table::Address;
+use super::watching::{begin, is_stream, rested, way_of};
 use crate::chains::Chains;
 use crate::directory::Page;
 use crate::limits::{OUT_BYTES_HIGH, REPLY_CELLS_MAX};
@@ -46,9 +47,16 @@ impl Shard {
             }
             let mut flight = self.intake.land();
             assert!(tails < usize::from(flight.promised), "an answer of {tails} tails");
+            if flight.form == Form::Watch {
+                self.tell_watcher(&flight, &answer, at);
+                (at, told) = (at + 1 + tails, told + 1);
+                continue;
+            }
             let counters = &self.metrics.shards[self.index];
             counters.answers.count(flight.form.protocol(), answer.reply().outcome);
-            if let Some(connection) = self.table.at(flight.address) {
+            if is_stream(&flight) {
+                self.open_stream(&flight, &answer, at);
+            } else if let Some(connection) = self.table.at(flight.address) {
                 self.buffers.lend(&mut connection.out);
                 let receipt = receipt(&mut self.chains, &flight, answer.reply());
                 if flight.form == Form::Binary {
@@ -72,6 +80,13 @@ impl Shard {
                     }
                     let told = (&answer, receipt);
                     write_resp(&self.intake, &flight, told, &cells[..tails], connection);
+                }
+                if answer.reply().outcome == outcome::WAITING
+                    && !self.draining
+                    && let Some(way) = way_of(&flight, connection)
+                {
+                    let what = (flight.waits_in, answer.reply());
+                    begin(&mut self.watches, connection, (flight.address, way), what);
                 }
                 connection.in_flight -= 1;
                 let max = self.options.connection_in_flight_max;
@@ -130,6 +145,7 @@ impl Shard {
                 // In tight times the turn itself finds out that this is not little enough.
                 self.agenda.wake(slot, connection);
             }
+            rested(&mut self.watches, slot, connection);
             self.buffers.fit(&mut connection.out, &mut connection.out_at);
             let held = connection.bytes_held();
             self.held = self.held - connection.held + held;
@@ -146,9 +162,9 @@ impl Shard {
 
 /// The receipt that goes with an answer; `None` if none does, or its chain value is not at hand.
 #[inline]
-fn receipt(chains: &mut Chains, flight: &Flight, reply: &Reply) -> Option<Receipt> {
+pub(super) fn receipt(chains: &mut Chains, flight: &Flight, reply: &Reply) -> Option<Receipt> {
     let is_wanted = match flight.form {
-        Form::Binary | Form::Http | Form::Order => true,
+        Form::Binary | Form::Http | Form::Order | Form::Watch => true,
         Form::Stock => false,
         Form::Buy | Form::Basket | Form::Change => flight.tag & WITH_RECEIPT != 0,
     };

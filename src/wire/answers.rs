@@ -42,6 +42,19 @@ pub fn buy(reply: &Reply, out: &mut Vec<u8>) {
     line.text(b"\r\n").append_to(out);
 }
 
+/// Pushes, in RESP3, what has become of an order that was waited for:
+/// `[order, sale, id, state, seq, units, price, expires_in_ms]`. The seq is the newest that this
+/// was decided from; the change lies there or before.
+pub fn news(reply: &Reply, sale: &str, out: &mut Vec<u8>) {
+    let is_held = reply.outcome == outcome::HELD;
+    let left_ms = if is_held { reply.expires_in_ms.to_native() } else { 0 };
+    let mut line: Scribe = Scribe::new();
+    line.text(b">8\r\n").bulk(b"order").bulk(sale.as_bytes());
+    line.integer(reply.order.to_native()).bulk(outcome::word(reply.outcome).as_bytes());
+    line.integer(reply.after.to_native()).integer(u64::from(reply.units.to_native()));
+    line.integer(reply.price.to_native()).integer(u64::from(left_ms)).append_to(out);
+}
+
 /// What a refusal is about, if it is not about the whole purchase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {

@@ -64,6 +64,17 @@
 //! token does not count any more 66 unauthorized, and then the connection is closed. Field by field
 //! the cells are described in [`message`](crate::message).
 //!
+//! **News** come unasked, between two whole answers, on a connection that had a purchase answered 6
+//! waiting; an answer's cells always lie together. One cell for each change of that order, until it
+//! is held no more: `[0] = 195`, `[1]` its state (1 held, 2 confirmed, 3 released, 4 expired, 5
+//! cancelled, 7 left), `[2..8]` zero, `[8..16]` the order's id, `[16..24]` and
+//! `[24..32]` the newest seq that this was decided from (the change lies there or before),
+//! `[32..40]` the price of a unit (of a basket in
+//! all), `[40..48]` when the hold ends, Unix ns, or 0, `[48..52]` units, `[52..56]` what is left of
+//! the hold, ms, the rest zero. So they read like a [`Reply`] without a tag. Of two changes that
+//! follow each other closely only the later may be told. An order whose hold is extended is told
+//! again.
+//!
 //! Invariant: what [`parse`] calls a request is within the bounds of the house and spelt
 //! canonically.
 
@@ -319,6 +330,14 @@ pub fn answer(mut reply: Cell, tag: u32, receipt: Option<&Receipt>, out: &mut Ve
     reply.0[TAG..TAG + 4].copy_from_slice(&tag.to_le_bytes());
     reply.0[ARRIVED..ARRIVED + 8].fill(0);
     out.extend_from_slice(&reply.0);
+}
+
+/// Appends what has become of an order that was waited for: the answer to the question for it,
+/// made into news.
+pub fn news(answer: Cell, out: &mut Vec<u8>) {
+    let reply = *answer.reply();
+    let news = Reply { kind: kind::NEWS, tails: 0, replayed: 0, seq: reply.after, ..reply };
+    self::answer(news.into(), 0, None, out);
 }
 
 #[cfg(test)]

@@ -174,6 +174,10 @@ impl Peer {
             assert_eq!(answer.header("content-length"), None);
             return Ok(Some(answer));
         }
+        if answer.header("content-type") == Some("text/event-stream") {
+            answer.body = if with_body { self.event()? } else { String::new() };
+            return Ok(Some(answer));
+        }
         let length: usize =
             answer.header("content-length").and_then(|text| text.parse().ok()).expect("a length");
         if with_body {
@@ -186,6 +190,22 @@ impl Peer {
             answer.body = String::from_utf8(body).expect("JSON is UTF-8");
         }
         Ok(Some(answer))
+    }
+
+    /// The next event of a stream, or the next comment, without the blank line behind it.
+    ///
+    /// # Errors
+    /// When the stream ends, or says nothing for too long.
+    pub(crate) fn event(&mut self) -> io::Result<String> {
+        loop {
+            if let Some(end) = self.unread.windows(2).position(|two| two == b"\n\n") {
+                let event = self.unread.drain(..end + 2).take(end).collect();
+                return Ok(String::from_utf8(event).expect("JSON is UTF-8"));
+            }
+            if self.read()? == 0 {
+                return Err(cut(&self.unread));
+            }
+        }
     }
 
     #[track_caller]

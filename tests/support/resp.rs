@@ -74,7 +74,7 @@ pub(crate) fn parse(input: &[u8]) -> Option<(Value, usize)> {
             input.get(at + bytes..at + bytes + 2)?;
             (Value::Text(String::from_utf8_lossy(text).into_owned()), at + bytes + 2)
         }
-        kind @ (b'*' | b'%') => {
+        kind @ (b'*' | b'%' | b'>') => {
             let values = count() * if kind == b'%' { 2 } else { 1 };
             let (mut list, mut at) = (Vec::new(), at);
             for _ in 0..values {

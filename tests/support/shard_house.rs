@@ -22,6 +22,7 @@ use doorbuster::journal::{Gate, Watermark};
 use doorbuster::limits::{REPLY_RING_CELLS, REQUEST_RING_CELLS};
 use doorbuster::message::{Cell, Head, NO_MAX_PRICE, Reply, StockReply, kind, outcome};
 use doorbuster::metrics::Metrics;
+use doorbuster::news::NewsWriter;
 use doorbuster::ring::{Reader, Writer, ring};
 use doorbuster::sale::{Ident, Name, Seed};
 use doorbuster::shard::{Shard, ShardOptions, ShardParts};
@@ -127,6 +128,7 @@ pub(crate) const QUICK: ShardOptions = ShardOptions {
     idle_ms: 0,
     request_ms: 0,
     write_stall_ms: 0,
+    heartbeat_ms: 15_000,
     tls_required: false,
 };
 
@@ -137,7 +139,17 @@ pub(crate) fn make(
     metrics: &Metrics,
     loading: &Arc<AtomicBool>,
 ) -> (Shard, Reader<Cell>, Writer<Cell>) {
-    make_with(index, options, metrics, loading, None)
+    make_with(index, options, metrics, loading, (None, &NewsWriter::default()))
+}
+
+/// The first shard, which hears these news.
+pub(crate) fn make_with_news(
+    options: ShardOptions,
+    metrics: &Metrics,
+    loading: &Arc<AtomicBool>,
+    news: &NewsWriter,
+) -> (Shard, Reader<Cell>, Writer<Cell>) {
+    make_with(0, options, metrics, loading, (None, news))
 }
 
 fn make_with(
@@ -145,7 +157,7 @@ fn make_with(
     options: ShardOptions,
     metrics: &Metrics,
     loading: &Arc<AtomicBool>,
-    certificates: Option<Arc<Certificates>>,
+    (certificates, news): (Option<Arc<Certificates>>, &NewsWriter),
 ) -> (Shard, Reader<Cell>, Writer<Cell>) {
     let (request_writer, request_reader) = ring(REQUEST_RING_CELLS, Cell::ZERO);
     let (reply_writer, reply_reader) = ring(REPLY_RING_CELLS, Cell::ZERO);
@@ -168,6 +180,7 @@ fn make_with(
         certificates,
         access: Access::open(),
         board: BoardWriter::new(1, Seed::new([1, 2, 3, 4])).reader(),
+        news: news.reader(index),
         options,
     });
     (shard.expect("epoll"), request_reader, reply_writer)
@@ -194,7 +207,7 @@ impl House {
         let metrics = Metrics::new(1);
         let loading = Arc::new(AtomicBool::new(false));
         let (mut shard, requests, replies) =
-            make_with(0, options, &metrics, &loading, certificates);
+            make_with(0, options, &metrics, &loading, (certificates, &NewsWriter::default()));
         let any = "127.0.0.1:0".parse().expect("an address");
         let listener = mio::net::TcpListener::bind(any).expect("a free port");
         let address = listener.local_addr().expect("bound");

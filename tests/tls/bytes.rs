@@ -57,6 +57,26 @@ fn both_protocols_work_inside_both_versions_beside_plain_peers() {
 }
 
 #[test]
+fn a_stream_of_events_goes_on_and_ends_inside_tls() {
+    let authority = Authority::new();
+    let options = ShardOptions { heartbeat_ms: 30, ..QUICK };
+    let mut house = House::open_tls(options, &Files::new(&authority).load());
+    let mut peer = over(house.connect(), &authority.trusted(VERSIONS[0]));
+    let ask = b"GET /v1/sales/drop/orders/7/events HTTP/1.1\r\nHost: x\r\n\r\n";
+    peer.write_all(ask).expect("sent");
+    let mut words = Vec::new();
+    while !words.ends_with(b"\n\n:\n\n:\n\n") {
+        let mut byte = [0];
+        peer.read_exact(&mut byte).expect("a stream");
+        words.push(byte[0]);
+    }
+    let words = String::from_utf8(words).expect("ASCII");
+    assert!(words.contains("\r\n\r\nid: ") && words.contains("\"state\":\"held\""), "{words}");
+    assert!(house.shut(), "a stream is not waited for");
+    assert!(last_words(&mut peer).replace(":\n\n", "").is_empty());
+}
+
+#[test]
 fn one_byte_at_a_time_is_enough_in_handshake_and_records() {
     let authority = Authority::new();
     let house = House::open_tls(QUICK, &Files::new(&authority).load());

@@ -133,6 +133,11 @@ impl Protocol for Binary {
     fn parse(&mut self, bytes: &[u8], answers: &mut Vec<Parsed>) -> Result<usize, String> {
         let mut at = 0;
         while let Some(first) = bytes[at..].first_chunk::<CELL_BYTES>() {
+            if first[0] == kind::NEWS {
+                // Of a purchase that waits: what was asked for it is answered already.
+                at += CELL_BYTES;
+                continue;
+            }
             if first[0] != kind::REPLY {
                 return Err(format!("a cell of kind {} where an answer was due", first[0]));
             }
@@ -185,6 +190,20 @@ mod tests {
         assert_eq!(cells[2], encode_side(&Side { channel: 2, groups: [member_digest(b"7"), 0] }));
         let frame = doorbuster::wire::binary::parse(&out).expect("whole");
         assert_eq!(frame.what, doorbuster::wire::binary::What::Ask);
+    }
+
+    #[test]
+    fn news_of_one_who_waited_are_no_answers() {
+        let mut bytes = Vec::new();
+        for (kind, tag) in [(kind::NEWS, 0), (kind::REPLY, 5), (kind::NEWS, 0)] {
+            let mut cell = Cell::ZERO;
+            (cell.0[0], cell.0[4]) = (kind, tag);
+            bytes.extend_from_slice(&cell.0);
+        }
+        let mut binary = Binary::new(&shop(0), 5_000);
+        let mut answers = Vec::new();
+        assert_eq!(binary.parse(&bytes, &mut answers), Ok(3 * CELL_BYTES));
+        assert_eq!(answers.iter().map(|answer| answer.tag).collect::<Vec<_>>(), [5]);
     }
 
     #[test]

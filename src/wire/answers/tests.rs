@@ -38,6 +38,12 @@ fn answers_are_the_arrays_of_the_contract() {
         let start = format!("*6 ${} {word} :42 ", word.len());
         assert!(shown(|out| buy(&reply(state), out)).starts_with(&start));
     }
+    let held = Reply { after: 77.into(), ..reply(outcome::HELD) };
+    assert_eq!(
+        shown(|out| news(&held, "drop", out)),
+        ">8 $5 order $4 drop :42 $4 held :77 :1 :2500 :120000 "
+    );
+    assert!(shown(|out| news(&reply(4), &"x".repeat(64), out)).ends_with(" :0 :1 :2500 :0 "));
     assert_eq!(shown(|out| change(&reply(2), out)), "*3 $9 confirmed :42 :43 ");
     assert_eq!(shown(|out| buy(&reply(outcome::SOLD_OUT), out)), "*1 $8 sold_out ");
     assert_eq!(

@@ -286,3 +286,16 @@ fn a_side_stands_between_the_texts_and_what_follows_and_says_something() {
     let confirm = Head { tails: 1.into(), ..Head::new(kind::CONFIRM) };
     assert_eq!(what(confirm, &twice[..1]), What::Lost);
 }
+
+#[test]
+fn news_are_an_answer_without_what_is_of_the_question() {
+    let reply = Reply { kind: kind::REPLY, outcome: 1, tails: 3, replayed: 1, ..Reply::zeroed() };
+    let (seq, after) = (42.into(), 77.into());
+    let reply = Reply { order: 42.into(), seq, after, tag: 9.into(), arrived: 5.into(), ..reply };
+    let mut out = Vec::new();
+    news(reply.into(), &mut out);
+    let cell = Cell(*out.first_chunk().expect("a cell"));
+    let news = Reply { kind: kind::NEWS, outcome: 1, order: 42.into(), ..Reply::zeroed() };
+    assert_eq!((*cell.reply(), out.len()), (Reply { seq: after, after, ..news }, CELL_BYTES));
+    assert_eq!(cell.0[..8], [195, 1, 0, 0, 0, 0, 0, 0]);
+}

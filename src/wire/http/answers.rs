@@ -68,13 +68,12 @@ impl Teller {
 
     /// Answers with an order, or with the refusal that the reply is.
     pub fn order(&mut self, shown: &Shown<'_>, manner: Manner, out: &mut Vec<u8>) {
-        let Shown { reply, tails, sale, .. } = shown;
-        let Some((head, texts)) = tails.split_first() else {
+        let reply = shown.reply;
+        if shown.tails.is_empty() {
             return self.refusal(reply, Subject::All, manner, out);
-        };
+        }
         const ANSWER_BYTES_USUAL: usize = 640;
         out.reserve(ANSWER_BYTES_USUAL);
-        let head = head.head();
         let is_replayed = reply.replayed != 0;
         let is_new = manner.has(Manner::CREATE) && !is_replayed;
         let replayed: &[u8] = if is_replayed { b"Idempotent-Replayed: true\r\n" } else { b"" };
@@ -84,6 +83,16 @@ impl Teller {
             _ => 201,
         };
         let begun = self.begin(status, manner, &[JSON, replayed], out);
+        Teller::push_order(shown, out);
+        end(&begun, manner, out);
+    }
+
+    /// An order in JSON, on one line.
+    #[inline]
+    pub(super) fn push_order(shown: &Shown<'_>, out: &mut Vec<u8>) {
+        let Shown { reply, tails, sale, .. } = shown;
+        let Some((head, texts)) = tails.split_first() else { return };
+        let (head, is_replayed) = (head.head(), reply.replayed != 0);
         let mut texts = texts.iter();
         push(out, b"{\"order\":\"");
         push_decimal(reply.order.to_native(), out);
@@ -128,7 +137,6 @@ impl Teller {
             }
             None => push(out, b"null}"),
         }
-        end(&begun, manner, out);
     }
 
     /// Answers a request that makes no sense.
@@ -157,7 +165,7 @@ impl Teller {
     }
 
     #[inline]
-    fn begin_head(&mut self, status: u16, manner: Manner, out: &mut Vec<u8>) {
+    pub(super) fn begin_head(&mut self, status: u16, manner: Manner, out: &mut Vec<u8>) {
         push(out, status_line(status));
         push(out, b"Date: ");
         push(out, &self.date);

@@ -104,6 +104,14 @@ impl Fault {
         fault
     }
 
+    /// As many orders are watched as may be.
+    pub fn watched_too_much(retry_after_ms: u64) -> Fault {
+        let detail = "too many orders are watched already; ask for this one now and then instead";
+        let mut fault = Fault::new(503, "overloaded", detail);
+        fault.0.retry_after_ms = retry_after_ms;
+        fault
+    }
+
     /// The answer is large, and so many that others have not taken yet are held that it may not be.
     pub fn overfull(retry_after_ms: u64) -> Fault {
         let detail = "too many answers wait to be taken by their peers for one so large";

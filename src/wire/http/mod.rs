@@ -11,6 +11,7 @@
 
 pub mod answers;
 mod chunks;
+pub mod events;
 mod fault;
 mod head;
 mod json;
@@ -46,6 +47,8 @@ impl Manner {
     pub const KEEP: Manner = Manner(4);
     /// To a request that makes an order.
     pub const CREATE: Manner = Manner(8);
+    /// As the events of a stream.
+    pub const STREAM: Manner = Manner(16);
 
     /// The bits, to be carried along with the request.
     pub fn bits(self) -> u8 {
@@ -61,6 +64,12 @@ impl Manner {
     #[inline]
     pub fn has(self, bit: Manner) -> bool {
         self.0 & bit.0 != 0
+    }
+
+    /// Whether it is answered with more than one event.
+    #[inline]
+    pub fn is_stream(self) -> bool {
+        self.has(Manner::STREAM) && !self.has(Manner::HEAD)
     }
 
     #[inline]

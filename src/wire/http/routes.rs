@@ -49,6 +49,14 @@ pub(super) fn read<'a>(
     }
     match (target.count, names) {
         (4, [b"v1", b"sales", _, b"orders", ..]) => orders(head, &target, body, text, lines),
+        (6, [b"v1", b"sales", _, b"orders", _, b"events"]) => {
+            let meaning = look(head, &target, text, kind::ORDER)?;
+            let is_asked = matches!(meaning, Meaning::Ask(_));
+            head.manner.set(Manner::STREAM, is_asked);
+            // The stream ends with its connection, and this with the stream.
+            head.manner.set(Manner::CLOSE, is_asked);
+            Ok(meaning)
+        }
         (6, [b"v1", b"sales", _, b"orders", _, verb]) => {
             let kind = match verb {
                 b"confirm" => kind::CONFIRM,
@@ -153,7 +161,7 @@ fn order_of_key<'a>(
     Ok(Meaning::Ask(ask))
 }
 
-/// `/v1/sales/{sale}` and `/v1/sales/{sale}/orders/{order}`.
+/// `/v1/sales/{sale}`, `/v1/sales/{sale}/orders/{order}` and that one's events.
 fn look<'a>(
     head: &Head<'a>,
     target: &Target,

@@ -17,6 +17,7 @@ fn each_path_and_method_asks_for_its_own() {
             "GET /v1/sales/drop/orders?key=a-key-that-is-longer-than-%73ixteen",
             "ORDER_BY_KEY drop key a-key-that-is-longer-than-sixteen",
         ),
+        ("GET /v1/sales/drop/orders/7/events", "ORDER drop order 7"),
         ("POST /v1/sales/drop/orders/7/confirm", "CONFIRM drop order 7"),
         ("POST /v1/sales/d%72op/orders/%37/release", "RELEASE drop order 7"),
         ("GET /v1/sales/a%2Fb", "SALE a/b"),
@@ -24,6 +25,7 @@ fn each_path_and_method_asks_for_its_own() {
         ("OPTIONS /v1/sales/drop", "options GET, HEAD, OPTIONS"),
         ("OPTIONS /v1/sales/drop/orders", "options GET, HEAD, POST, OPTIONS"),
         ("OPTIONS /v1/sales/drop/orders/7", "options GET, HEAD, OPTIONS"),
+        ("OPTIONS /v1/sales/drop/orders/7/events", "options GET, HEAD, OPTIONS"),
         ("OPTIONS /v1/sales/drop/orders/7/cancel", "options POST, OPTIONS"),
         ("OPTIONS *", "options GET, HEAD, POST, OPTIONS"),
     ] {
