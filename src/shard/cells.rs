@@ -9,7 +9,7 @@ use super::guarding;
 use super::intake::{Flight, Form, Intake, LOADING_RETRY_MS, Stop};
 use super::siding;
 use super::table::Address;
-use crate::message::{Cell, Head, Reply, outcome};
+use crate::message::{Cell, Head, Reply, kind, outcome};
 use crate::metrics;
 use crate::wire::binary::{self, What};
 
