@@ -6,6 +6,9 @@
 //! extended is moved from there to the end of a lane of extended holds: holds that come from one
 //! lane and were extended by the same time come there in the order of their ends, so such lanes are
 //! sorted too if each goes to the lane whose last end is the latest before its own.
+//!
+//! Before the orders of a removed sale are cleared away, the lanes are swept: those orders are taken
+//! out from wherever they stand, so no lane leads to a slot that another order has since.
 
 use super::Stamp;
 use super::orders::{NO_SLOT, Orders, State};
@@ -24,11 +27,44 @@ struct Lane {
     tail: u32,
     /// When the hold ends that was put in last; what was extended since ends later.
     last_end: Stamp,
+    /// The last order up to which it was swept; if that has left, all that were swept have.
+    swept: u32,
 }
 
 impl Lane {
     fn new(hold_ms: u32) -> Lane {
-        Lane { hold_ms, head: NO_SLOT, tail: NO_SLOT, last_end: 0 }
+        Lane { hold_ms, head: NO_SLOT, tail: NO_SLOT, last_end: 0, swept: NO_SLOT }
+    }
+
+    /// Takes out orders that are cleared away, behind where it was swept; looks at `max` at most.
+    /// Returns at how many it looked: fewer than `max` if it is swept.
+    fn sweep(
+        &mut self,
+        orders: &mut Orders,
+        max: usize,
+        is_cleared: impl Fn(u16) -> bool,
+    ) -> usize {
+        for looked in 0..max {
+            let before = self.swept;
+            let slot = if before == NO_SLOT { self.head } else { orders.at(before).next };
+            if slot == NO_SLOT {
+                return looked;
+            }
+            if !is_cleared(orders.at(slot).sale) {
+                self.swept = slot;
+                continue;
+            }
+            assert!(orders.at(slot).state() != State::Held, "a removed sale has no holds");
+            if before == NO_SLOT {
+                self.pop(orders);
+                continue;
+            }
+            orders.at_mut(before).next = orders.at(slot).next;
+            if self.tail == slot {
+                self.tail = before;
+            }
+        }
+        max
     }
 
     #[inline(always)]
@@ -43,6 +79,9 @@ impl Lane {
     }
 
     fn pop(&mut self, orders: &Orders) {
+        if self.swept == self.head {
+            self.swept = NO_SLOT;
+        }
         self.head = orders.at(self.head).next;
         if self.head == NO_SLOT {
             (self.tail, self.last_end) = (NO_SLOT, 0);
@@ -60,6 +99,8 @@ pub(super) struct Holds {
     extensions: Vec<(u8, u32)>,
     /// No hold ends before this. May lie before the first end, never after it.
     due: Stamp,
+    /// The lane that is swept next, those of extended holds counted behind the others.
+    sweeping: usize,
 }
 
 impl Holds {
@@ -69,7 +110,36 @@ impl Holds {
             extended: Vec::with_capacity(EXTENDED_MAX),
             extensions: Vec::with_capacity(LANES_MAX),
             due: Stamp::MAX,
+            sweeping: 0,
         }
+    }
+
+    /// Begins to sweep all lanes.
+    pub(super) fn begin_sweep(&mut self) {
+        self.sweeping = 0;
+        self.lanes.iter_mut().chain(&mut self.extended).for_each(|lane| lane.swept = NO_SLOT);
+    }
+
+    /// Takes the orders of sales that are cleared away out of their lanes; looks at about `max`.
+    /// Returns at how many it looked: 0 if all lanes are swept.
+    pub(super) fn sweep(
+        &mut self,
+        orders: &mut Orders,
+        max: usize,
+        is_cleared: impl Fn(u16) -> bool,
+    ) -> usize {
+        let mut looked = 0;
+        let mut lanes = self.lanes.iter_mut().chain(&mut self.extended).skip(self.sweeping);
+        while looked < max {
+            let Some(lane) = lanes.next() else { break };
+            let count = lane.sweep(orders, max - looked, &is_cleared);
+            if count == max - looked {
+                return max;
+            }
+            looked += count + 1;
+            self.sweeping += 1;
+        }
+        looked
     }
 
     /// The lane for a duration whose holds may be extended by `extend_ms`, 0 for not at all;

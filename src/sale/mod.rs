@@ -11,6 +11,7 @@
 //! | `basket` | the decision about a basket |
 //! | `change` | what becomes of an order |
 //! | `waiting`, `waiters` | the waiting list |
+//! | `clearing` | what becomes of a removed sale |
 //! | `rule` | what an operator says of a sale |
 //! | `show` | what can be read |
 //! | `stock` | a sale's items and their units |
@@ -23,6 +24,7 @@
 mod basket;
 mod buyers;
 mod change;
+mod clearing;
 mod command;
 mod hash;
 mod holds;

@@ -44,7 +44,7 @@ impl Shop {
         let mut buyers: HashMap<u32, (u16, u64)> = HashMap::new();
         let mut keys = HashSet::new();
         let mut last_id = 0;
-        for order in self.orders.iter() {
+        for order in self.kept_orders() {
             let id = order.id;
             if id <= last_id || id > self.seq {
                 return Err(format!("order {id} follows order {last_id}: ids must increase"));

@@ -97,6 +97,9 @@ impl Shop {
         if changes && ruling.rule == Rule::Close && self.sales[index].waiting > 0 {
             self.closing = now;
         }
+        if changes && ruling.rule == Rule::Remove {
+            self.removed(ruling.sale);
+        }
         if changes && matches!(ruling.rule, Rule::Add(_)) {
             self.returned(ruling.sale, ruling.item);
         }

@@ -9,6 +9,7 @@
 //! never go backwards; no hold that has ended is still held when a command is decided.
 
 use super::buyers::Buyers;
+use super::clearing::Clearing;
 use super::command::{About, Buy, Command, Fill, Given, Outcome, Party, Refusal, Seq, Stamp};
 use super::hash::Seed;
 use super::holds::Holds;
@@ -33,7 +34,8 @@ pub struct Bounds {
     pub buyers_max: usize,
     /// Buyers and keys of more than 16 characters that are neither numbers nor UUIDs.
     pub long_texts_max: usize,
-    /// Lines of baskets remembered, 16 bytes each; these are taken when they are first used.
+    /// Lines of baskets remembered, 16 bytes each, and once a sale was removed twice that; these
+    /// are taken when they are first used.
     pub lines_max: usize,
     /// Orders that wait at once, of all sales together; about 17 bytes each, taken likewise.
     pub waiters_max: usize,
@@ -59,6 +61,7 @@ pub struct Shop {
     pub(super) closing: Stamp,
     pub(super) holds: Holds,
     pub(super) texts: Texts,
+    pub(super) clearing: Clearing,
     /// Orders in state `held`.
     pub(super) held: u64,
     /// Orders in state `waiting`.
@@ -84,6 +87,7 @@ impl Shop {
             closing: Stamp::MAX,
             holds: Holds::new(),
             texts: Texts::new(bounds.long_texts_max),
+            clearing: Clearing::default(),
             held: 0,
             waiting: 0,
             admits: true,
@@ -136,7 +140,10 @@ impl Shop {
         self.tick(now);
         assert!(now < self.holds.due(), "a hold that has ended is still held");
         match command {
-            Command::Buy(buy) => self.buy(now, buy),
+            Command::Buy(buy) => match self.buy(now, buy) {
+                Err(Refusal::Overloaded) => self.buy_in_cleared_room(now, buy),
+                outcome => outcome,
+            },
             Command::Confirm(about) => self.confirm(about),
             Command::Release(about) => self.release(about),
             Command::Extend(about) => self.extend(about),
@@ -145,7 +152,7 @@ impl Shop {
     }
 
     #[inline(always)]
-    fn buy(&mut self, now: Stamp, buy: &Buy) -> Outcome {
+    pub(super) fn buy(&mut self, now: Stamp, buy: &Buy) -> Outcome {
         assert!(buy.units > 0);
         let sale_index = self.index(buy.sale)?;
         let sale = &self.sales[sale_index];
@@ -195,7 +202,7 @@ impl Shop {
         let (lane, price, has_limit) = (sale.lane, item.price, item.limit != 0);
         assert!(units > 0 && units <= buy.units);
         let Buy { sale, item, .. } = *buy;
-        self.remember(buy.buyer);
+        self.remember_buyer(buy.buyer, place);
         self.remember(buy.key);
         let mut order = Order::new(self.change(), key, state);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);

@@ -13,11 +13,11 @@ use super::terms::{Name, Terms};
 pub struct Kept<'a> {
     /// Its number.
     pub number: u16,
-    /// As it was created.
+    /// As it was created, but for its items once it was removed.
     pub terms: &'a Terms,
     /// Whether nothing is known to be in it any more, and its name is free.
     pub is_removed: bool,
-    /// Units of its items, in the order of their numbers.
+    /// Units of its items, in the order of their numbers; none once it was removed.
     pub stocks: Vec<Stock>,
 }
 
@@ -56,7 +56,7 @@ impl Shop {
         self.waiting
     }
 
-    /// Orders remembered.
+    /// Orders in the table, those of removed sales that are not cleared away yet among them.
     pub fn orders_len(&self) -> usize {
         self.orders.len()
     }
@@ -174,10 +174,23 @@ impl Shop {
         Some(SoldOut { until: self.holds.due().min(sale.closes_at), price: item.price, limit })
     }
 
-    /// Sale, buyer and key of the order that came so many orders after the first.
-    pub fn whose(&self, index: usize) -> (u16, Ident, Ident) {
-        let order = self.orders.at(u32::try_from(index).expect("as many as slots"));
-        (order.sale, self.buyers.ident(order.buyer), order.key())
+    /// Slots in which orders lie or lay: those below this.
+    #[inline]
+    pub fn slots_used(&self) -> usize {
+        self.orders.used()
+    }
+
+    /// The slot of the newest order. It is above those of all others unless it is used again.
+    #[inline]
+    pub fn newest_slot(&self) -> usize {
+        self.orders.newest()
+    }
+
+    /// Sale, buyer and key of the order in a slot; `None` if there is none, or its sale was removed.
+    pub fn whose(&self, slot: usize) -> Option<(u16, Ident, Ident)> {
+        let order = self.orders.at(u32::try_from(slot).expect("as many as slots"));
+        self.sale(order.sale).ok()?;
+        Some((order.sale, self.buyers.ident(order.buyer), order.key()))
     }
 
     fn party(&self, ident: Ident) -> Party<'_> {

@@ -34,7 +34,7 @@ impl Shop {
         }
         // From here it succeeds.
         let (price, has_limit) = (item.price, item.limit != 0);
-        self.remember(buy.buyer);
+        self.remember_buyer(buy.buyer, place);
         self.remember(buy.key);
         let mut order = Order::new(self.change(), buy.key.ident, State::Waiting);
         (order.sale, order.item, order.units, order.price) = (buy.sale, buy.item, units, price);
