@@ -26,10 +26,12 @@ const BOUNDS: Bounds = Bounds {
     long_texts_max: 16,
     lines_max: 64,
     waiters_max: 64,
-    sales_max: 4,
+    sales_max: 16,
 };
 #[path = "matcher/crowd.rs"]
 mod crowd;
+#[path = "matcher/removal.rs"]
+mod removal;
 
 const NOW: u64 = 1_795_809_720_000_000_000;
 

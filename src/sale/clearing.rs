@@ -178,3 +178,6 @@ impl Shop {
         if self.is_clearing() { self.kept_orders().count() } else { self.orders.len() }
     }
 }
+
+#[cfg(test)]
+mod tests;

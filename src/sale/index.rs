@@ -124,3 +124,38 @@ impl Index {
         size_of_val(&*self.places)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_removed_is_gone_and_all_else_is_found() {
+        // Few homes for many, so that runs are long and pass the end of the places.
+        let mut index = Index::new(40);
+        let probe_of = |index: &Index, slot: u32| Probe {
+            home: index.places.len() - 1 - (slot as usize * 7) % 5,
+            fingerprint: slot / 3,
+        };
+        let (mut there, mut state) = ([false; 60], 1_u32);
+        for round in 0..20_000 {
+            // Numerical Recipes' generator: its high bits are good enough here.
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let slot = (state >> 8) % 60;
+            let probe = probe_of(&index, slot);
+            if there[slot as usize] {
+                index.remove(probe, slot, probe_of);
+            } else if index.len < 40 {
+                index.insert(probe, slot);
+            } else {
+                continue;
+            }
+            there[slot as usize] ^= true;
+            for (slot, is_there) in (0..).zip(there) {
+                let found = index.find(probe_of(&index, slot), |other| other == slot);
+                assert_eq!(found.is_some(), is_there, "round {round}, slot {slot}");
+            }
+        }
+        assert_eq!(index.places.iter().filter(|place| **place != 0).count(), index.len);
+    }
+}

@@ -44,6 +44,11 @@ impl Texts {
         Texts { entries, used: 0, len: 0, free: NONE, index }
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
     /// Whether two more fit: what one order may need.
     pub(super) fn has_room(&self) -> bool {
         self.len + 2 <= self.entries.len()

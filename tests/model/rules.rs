@@ -35,6 +35,9 @@ impl Naive {
             Rule::Remove if held > 0 => return Err(Refusal::HoldsLive(held)),
             Rule::Remove => {
                 sale.is_removed = true;
+                self.orders.retain(|_, order| order.sale != number);
+                self.keys.retain(|(sale, ..), _| *sale != number);
+                self.free.retain(|(sale, _), _| *sale != number);
                 true
             }
             Rule::Add(units) => {
