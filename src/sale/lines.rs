@@ -9,7 +9,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::memory::untouched_table;
+use super::memory::table_with_spare;
 use super::orders::Order;
 
 /// Lines that a basket may have.
@@ -90,7 +90,7 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new(len_max: usize) -> Lines {
-        let table = untouched_table(2 * len_max);
+        let table = table_with_spare(len_max, len_max);
         Lines { table, half: 0, at: 0, len: 0, len_max }
     }
 

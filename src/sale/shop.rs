@@ -34,10 +34,11 @@ pub struct Bounds {
     pub buyers_max: usize,
     /// Buyers and keys of more than 16 characters that are neither numbers nor UUIDs.
     pub long_texts_max: usize,
-    /// Lines of baskets remembered, 16 bytes each, and once a sale was removed twice that; these
-    /// are taken when they are first used.
+    /// Lines of baskets remembered, 16 bytes each; as much again is taken once a sale with baskets
+    /// stays when another is removed.
     pub lines_max: usize,
-    /// Orders that wait at once, of all sales together; about 17 bytes each, taken likewise.
+    /// Orders that wait at once, of all sales together; about 17 bytes each, taken when they are first
+    /// used.
     pub waiters_max: usize,
     /// Sales that may ever be created.
     pub sales_max: usize,

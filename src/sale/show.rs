@@ -66,9 +66,11 @@ impl Shop {
         self.buyers.len()
     }
 
-    /// Bytes that the tables of orders and buyers of a shop with these bounds take.
+    /// Bytes that the tables of orders, buyers and lines of a shop with these bounds take.
     pub fn bytes_needed(bounds: &Bounds) -> u128 {
-        bounds.orders_max as u128 * 90 + bounds.buyers_max as u128 * 45
+        bounds.orders_max as u128 * 90
+            + bounds.buyers_max as u128 * 45
+            + bounds.lines_max as u128 * 16
     }
 
     /// Bytes of the tables of orders and of buyers.

@@ -6,10 +6,10 @@ use super::super::{
 };
 
 const BOUNDS: Bounds = Bounds {
-    orders_max: 300,
-    buyers_max: 500,
+    orders_max: 200,
+    buyers_max: 900,
     long_texts_max: 90,
-    lines_max: 210,
+    lines_max: 600,
     waiters_max: 0,
     sales_max: 64,
 };
