@@ -71,8 +71,10 @@ pub struct BoardWriter {
     shared: Arc<Shared>,
     /// Notices that are up; while there are none, taking down costs nothing.
     up: usize,
-    /// Orders noted, of those that were given since the journal began.
+    /// Slots of orders all of which are noted: those below.
     noted: usize,
+    /// Words of the memory of what was given that are to be wiped: those below.
+    to_wipe: usize,
 }
 
 /// A shard's side.
@@ -90,7 +92,7 @@ impl BoardWriter {
             given: (0..words).map(|_| AtomicU64::new(0)).collect(),
             seed,
         };
-        BoardWriter { shared: Arc::new(shared), up: 0, noted: 0 }
+        BoardWriter { shared: Arc::new(shared), up: 0, noted: 0, to_wipe: 0 }
     }
 
     /// A reader of this board.
@@ -98,9 +100,41 @@ impl BoardWriter {
         Board { shared: Arc::clone(&self.shared) }
     }
 
-    /// Orders noted so far.
+    /// The orders in slots below this are noted.
+    #[inline]
     pub fn noted(&self) -> usize {
         self.noted
+    }
+
+    /// Whether there is something to wipe, or an order in a slot below `used` to note.
+    pub fn lags(&self, used: usize) -> bool {
+        self.to_wipe > 0 || self.noted < used
+    }
+
+    /// Remembers that the orders in slots below this were noted; what is given there from now on
+    /// is noted when it is given.
+    pub fn note_until(&mut self, noted: usize) {
+        self.noted = noted;
+    }
+
+    /// Forgets all that was given, most of which is of sales that are gone: everything is wiped
+    /// and noted anew when it is needed.
+    pub fn begin_again(&mut self) {
+        self.clear();
+        (self.noted, self.to_wipe) = (0, self.shared.given.len());
+    }
+
+    /// Wipes some of what was forgotten. Returns how many words that was, 0 if nothing is left.
+    ///
+    /// Partner: the second load of the version in [`Board::sold_out`], which tells a reader that
+    /// the notice it goes by was taken down before anything was wiped.
+    pub fn wipe(&mut self, words_max: usize) -> usize {
+        assert!(self.to_wipe == 0 || self.up == 0, "no notice rests on what is wiped");
+        let from = self.to_wipe.saturating_sub(words_max);
+        let words = &self.shared.given[from..self.to_wipe];
+        words.iter().for_each(|word| word.store(0, Relaxed));
+        self.to_wipe = from;
+        words.len()
     }
 
     /// Whether there is any notice, so that what is given now has to be noted at once.
@@ -109,10 +143,10 @@ impl BoardWriter {
         self.up > 0
     }
 
-    /// Notes the next order: this buyer was given something under this key. Long ones are noted in
-    /// vain: nobody asks for them.
+    /// Notes an order: this buyer was given something under this key. Long ones are noted in vain:
+    /// nobody asks for them.
     pub fn note(&mut self, sale: u16, buyer: Ident, key: Ident) {
-        self.noted += 1;
+        assert!(self.to_wipe == 0, "what is noted is not wiped");
         for (ident, role) in [(key, KEY), (buyer, BUYER)] {
             let (word, bits) = self.shared.entry(sale, ident, role);
             let word = &self.shared.given[word];
@@ -124,7 +158,8 @@ impl BoardWriter {
     /// Puts a notice up. Partner: the two loads of the version in [`Board::sold_out`].
     pub fn put_up(&mut self, notice: &Notice) {
         let place = self.shared.place(notice.sale, notice.item);
-        if self.shared.read(notice.sale, notice.item).is_some_and(|up| up.says_as_much(notice)) {
+        let up = self.shared.read(notice.sale, notice.item);
+        if up.is_some_and(|(up, _)| up.says_as_much(notice)) {
             return;
         }
         let version = place.version.load(Relaxed);
@@ -175,7 +210,7 @@ impl Board {
     /// own, at this moment (monotonic ns); `None` if there is none.
     #[inline]
     pub fn sold_out(&self, (sale, item): (u16, u16), buy: &Head, now: u64) -> Option<Notice> {
-        let notice = self.shared.read(sale, item)?;
+        let (notice, version) = self.shared.read(sale, item)?;
         let passes_what_comes_before = now < notice.until
             && buy.price.to_native() >= notice.price
             && buy.units.to_native() <= notice.limit;
@@ -186,7 +221,11 @@ impl Board {
             let short = ident.filter(|ident| ![Form::None, Form::Long].contains(&ident.form));
             short.is_some_and(|ident| !self.shared.has(sale, ident, role))
         };
-        (is_new(buy.key(), KEY) && is_new(buy.buyer(), BUYER)).then_some(notice)
+        let is_new = is_new(buy.key(), KEY) && is_new(buy.buyer(), BUYER);
+        // What was noted may have been wiped, but not while this notice was up.
+        fence(Acquire);
+        let is_up = self.shared.place(sale, item).version.load(Relaxed) == version;
+        (is_new && is_up).then_some(notice)
     }
 }
 
@@ -206,9 +245,10 @@ impl Shared {
         &self.places[(hash >> 32) as usize % PLACES]
     }
 
-    /// A consistent notice of this item, or none. A reader that meets the writer has none.
+    /// A consistent notice of this item and its version, or none. A reader that meets the writer
+    /// has none.
     #[inline]
-    fn read(&self, sale: u16, item: u16) -> Option<Notice> {
+    fn read(&self, sale: u16, item: u16) -> Option<(Notice, u64)> {
         let place = self.place(sale, item);
         let who = place.words[0].load(Relaxed);
         if who as u32 as u64 != name(sale, item) {
@@ -221,7 +261,8 @@ impl Shared {
         let is_whole = version.is_multiple_of(2) && place.version.load(Relaxed) == version;
         let is_this = who as u32 as u64 == name(sale, item);
         let limit = (who >> 32) as u32;
-        (is_whole && is_this).then_some(Notice { sale, item, after, until, price, limit })
+        let notice = Notice { sale, item, after, until, price, limit };
+        (is_whole && is_this).then_some((notice, version))
     }
 
     /// The word of an entry and its bits in it.
@@ -320,7 +361,7 @@ mod tests {
         let reader = std::thread::spawn(move || {
             let mut seen = 0;
             for _ in 0..200_000 {
-                if let Some(notice) = board.shared.read(1, 2) {
+                if let Some((notice, _)) = board.shared.read(1, 2) {
                     assert!(notice.until == notice.after * 2 && notice.price == notice.after * 3);
                     seen += 1;
                 }

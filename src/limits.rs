@@ -22,6 +22,9 @@ pub const OFFER_MS_MAX: u32 = HOLD_MS_MAX;
 pub const WAITLIST_MAX: u32 = 10_000_000;
 /// Offers made in one round of the matcher: a fraction of a millisecond.
 pub const OFFERS_AT_ONCE: usize = 1024;
+/// Looks at orders and buyers in one round of the matcher that clears away what removed sales have
+/// left: a fraction of a millisecond.
+pub const LOOKS_AT_ONCE: usize = 8192;
 /// Different hold times in use at once.
 pub const LANES_MAX: usize = crate::sale::LANES_MAX;
 

@@ -22,7 +22,7 @@ const BOUNDS: Bounds = Bounds {
     long_texts_max: 16,
     lines_max: 64,
     waiters_max: 64,
-    sales_max: 4,
+    sales_max: 16,
 };
 const ITEMS: u16 = 3;
 const BEGINNING: u64 = 1_795_809_720_000_000_000;
@@ -119,20 +119,32 @@ fn the_board_never_answers_otherwise_than_the_matcher_would() {
     println!("seed {seed:#x}");
     let mut draw = |below: u64| mix(&mut seed) % below;
     house.ask(&encode_terms(0, &terms(), 1));
-    let rule_of = |item: u16, what: Rule| {
-        rule(&Ruling { sale: 1, item, rule: what }, 1).next().expect("it has a head")
+    let rule_of = |sale: u16, item: u16, what: Rule| {
+        rule(&Ruling { sale, item, rule: what }, 1).next().expect("it has a head")
     };
-    house.ask(&[rule_of(0, Rule::Open)]);
+    house.ask(&[rule_of(1, 0, Rule::Open)]);
+    let mut sale = 1;
     let (mut orders, mut told, mut sold_out, mut given) = (Vec::new(), 0, 0, 0);
     for round in 0..30_000_u64 {
         CLOCK.fetch_add(draw(4 * MS), Relaxed);
+        if round % 5_000 == 4_999 {
+            // The next sale has the places that this one's orders had, and the same buyers.
+            house.ask(&[rule_of(sale, 0, Rule::Close)]);
+            CLOCK.fetch_add(1_000 * MS, Relaxed);
+            let removed = house.ask(&[rule_of(sale, 0, Rule::Remove)]);
+            assert_eq!(removed.outcome, outcome::OK, "round {round}: no hold lasts so long");
+            house.ask(&encode_terms(0, &terms(), 1));
+            sale += 1;
+            house.ask(&[rule_of(sale, 0, Rule::Open)]);
+            orders.clear();
+        }
         let item = 1 + draw(u64::from(ITEMS)) as u16;
         let one_of =
             |orders: &[u64], at: u64| orders.get(at as usize % orders.len().max(1)).copied();
         match draw(200) {
             0..=14 => {
                 let mut head = Head::new(if draw(2) == 0 { kind::CONFIRM } else { kind::RELEASE });
-                (head.sale, head.time) = (1.into(), 1.into());
+                (head.sale, head.time) = (sale.into(), 1.into());
                 head.set_order(one_of(&orders, draw(1 << 20)).unwrap_or(7));
                 house.ask(&[head.into()]);
             }
@@ -144,7 +156,7 @@ fn the_board_never_answers_otherwise_than_the_matcher_would() {
                     5 => Rule::Withdraw(1),
                     _ => Rule::Price(50 + draw(100)),
                 };
-                house.ask(&[rule_of(item, what)]);
+                house.ask(&[rule_of(sale, item, what)]);
             }
             _ => {
                 let decimal = |number: u64| Ident { form: Form::Decimal, bits: number.into() };
@@ -156,12 +168,12 @@ fn the_board_never_answers_otherwise_than_the_matcher_would() {
                 };
                 let (buyer, key) = (pick(), pick());
                 let mut head = Head::new(kind::BUY);
-                (head.sale, head.item, head.time) = (1.into(), item.into(), 1.into());
+                (head.sale, head.item, head.time) = (sale.into(), item.into(), 1.into());
                 head.units = (1 + draw(4) as u32).into();
                 head.price = if draw(3) == 0 { 60 + draw(90) } else { NO_MAX_PRICE }.into();
                 head.set_buyer(decimal(buyer));
                 head.set_key(decimal(key));
-                let notice = house.board.sold_out((1, item), &head, CLOCK.load(Relaxed));
+                let notice = house.board.sold_out((sale, item), &head, CLOCK.load(Relaxed));
                 let reply = house.ask(&[head.into()]);
                 if let Some(notice) = notice {
                     told += 1;

@@ -27,12 +27,14 @@ const BOUNDS: Bounds = Bounds {
     long_texts_max: 16,
     lines_max: 64,
     waiters_max: 64,
-    sales_max: 4,
+    sales_max: 16,
 };
 #[path = "matcher/crowd.rs"]
 mod crowd;
 #[path = "matcher/drops.rs"]
 mod drops;
+#[path = "matcher/removal.rs"]
+mod removal;
 #[path = "matcher/watched.rs"]
 mod watched;
 

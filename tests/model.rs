@@ -6,10 +6,10 @@
 mod naive;
 #[path = "model/rules.rs"]
 mod rules;
+#[path = "model/seen.rs"]
+mod seen;
 #[path = "model/turns.rs"]
 mod turns;
-
-use std::collections::BTreeMap;
 
 use doorbuster::sale::{
     About, Aside, Basket, Bounds, Buy, Command, DrawTerms, Fill, Form, GroupTerms, Ident,
@@ -17,6 +17,7 @@ use doorbuster::sale::{
     State, Terms, condition,
 };
 use naive::{MS, Naive, Order};
+use seen::{MET, Seen, meet};
 
 /// SplitMix64 (<https://prng.di.unimi.it/splitmix64.c>): small, seeded, the same everywhere.
 struct Random(u64);
@@ -79,21 +80,15 @@ fn side(random: &mut Random) -> Side {
     Side { channel: [0, 0, 0, 1, 2][random.below(5) as usize], groups }
 }
 
-/// Mostly one that there is, or was.
-fn some_sale(random: &mut Random, sales: usize) -> u16 {
-    let is_any = random.below(10) == 0;
-    if is_any { random.below(5) as u16 } else { 1 + random.below(sales as u64) as u16 }
-}
-
 /// Ends are rare, so that there is something to rule.
-fn ruling(random: &mut Random, sales: usize, now: u64, seq: u64) -> Ruling {
+fn ruling(random: &mut Random, now: u64, seq: u64) -> Ruling {
     let units = [0, 1, 2, 10, STOCK_MAX][random.below(5) as usize];
     let time = now + [0, MS, 3 * MS, 50 * MS, 600 * MS][random.below(5) as usize];
-    let rule = match random.below(62) {
+    let rule = match random.below(66) {
         40..=44 => Rule::Plan { units, at: time },
         45 | 46 => Rule::CallOff(seq.saturating_sub(random.below(30))),
-        47..=51 => Rule::Draw([SEED, SEED, SEED, [8; 32]][random.below(4) as usize]),
-        52.. => Rule::Aside(Aside {
+        47..=55 => Rule::Draw([SEED, SEED, SEED, [8; 32]][random.below(4) as usize]),
+        56.. => Rule::Aside(Aside {
             channel: name(["creator", "region"][random.below(2) as usize]),
             units: [0, 1, 2, 5][random.below(4) as usize],
             until: [0, time][random.below(2) as usize],
@@ -107,53 +102,77 @@ fn ruling(random: &mut Random, sales: usize, now: u64, seq: u64) -> Ruling {
         29..=33 => Rule::Withdraw(units),
         _ => Rule::Price([999, 1000, 1001, PRICE_MAX + 1][random.below(4) as usize]),
     };
-    Ruling { sale: some_sale(random, sales), item: random.below(4) as u16, rule }
+    Ruling { sale: 0, item: random.below(4) as u16, rule }
 }
 
-/// What has been met, and how often.
-type Seen = BTreeMap<String, u64>;
-
-/// What must be met in a run of the usual length.
-const MET: [&str; 21] = [
-    "Held",
-    "Confirmed",
-    "Waiting",
-    "basket Held",
-    "basket Waiting",
-    "basket SoldOut",
-    "entry",
-    "drawn Held",
-    "drawn Waiting",
-    "drawn Left",
-    "turn Held",
-    "turn Left",
-    "basket's turn",
-    "GroupLimit",
-    "UnknownChannel",
-    "from a channel",
-    "Surge",
-    "Sweep",
-    "Draw",
-    "CallOff",
-    "Aside",
-];
-
-fn meet(seen: &mut Seen, what: String) {
-    // Without what stands behind the word.
-    let word = what.split(['(', '{']).next().unwrap_or_default().trim();
-    *seen.entry(word.to_owned()).or_default() += 1;
+/// Mostly the number of a sale that is there.
+fn a_sale(random: &mut Random, naive: &Naive) -> u16 {
+    let any = random.below(naive.sales.len() as u64 + 2) as u16;
+    let there: Vec<u16> = naive.there().collect();
+    if random.below(8) == 0 || there.is_empty() {
+        return any;
+    }
+    there[random.below(there.len() as u64) as usize]
 }
 
-/// One life of a shop: returns how many sales were removed in it.
-fn live(seed: u64, commands: u64, seen: &mut Seen) -> usize {
+/// Does all that the clock does, and gives all who wait their turns.
+fn settle(shop: &mut Shop, naive: &mut Naive, now: u64) {
+    loop {
+        let real = shop.expire(now).map(|(_, given)| given);
+        assert_eq!(real, naive.expire(now));
+        if real.is_none() {
+            break;
+        }
+    }
+    loop {
+        let real = shop.happen(now);
+        assert_eq!(real, naive.happen(now));
+        if real.is_none() {
+            break;
+        }
+    }
+    loop {
+        let real = shop.promote(now);
+        assert_eq!(real, naive.promote(now));
+        if real.is_none() {
+            break;
+        }
+    }
+}
+
+/// Ends a sale and removes it, and has another in its place.
+fn turn_over(sale: u16, random: &mut Random, shop: &mut Shop, naive: &mut Naive, now: &mut u64) {
+    let close = Ruling { sale, item: 0, rule: Rule::Close };
+    settle(shop, naive, *now);
+    assert_eq!(shop.rule(*now, &close), naive.rule(*now, &close));
+    // Past the end of every hold.
+    *now += 60 * MS;
+    settle(shop, naive, *now);
+    let remove = Ruling { rule: Rule::Remove, ..close };
+    assert_eq!(shop.rule(*now, &remove), naive.rule(*now, &remove));
+    let terms = terms(random, naive.sales.len() as u64, *now);
+    let (number, _) = shop.create(*now, &terms).expect("it fits");
+    naive.create(&terms);
+    let open = Ruling { sale: number, item: 0, rule: Rule::Open };
+    assert_eq!(shop.rule(*now, &open), naive.rule(*now, &open));
+}
+
+/// Orders that fit into the tables of a shop whose sales turn over.
+const ORDERS_AT_ONCE: usize = 50;
+
+/// One life of a shop, in which sales `turn over` or are seldom removed. Returns how many sales
+/// were removed in it, and how many orders given.
+fn live(seed: u64, commands: u64, turns_over: bool, seen: &mut Seen) -> (usize, u64) {
+    let (most, sales) = if turns_over { (ORDERS_AT_ONCE, 2000) } else { (4096, 4) };
     let bounds = Bounds {
-        orders_max: 4096,
-        buyers_max: 4096,
+        orders_max: most,
+        buyers_max: 4 * most,
         long_texts_max: 64,
-        lines_max: 4096,
+        lines_max: 2 * most,
         waiters_max: 4096,
-        sales_max: 4,
+        sales_max: sales,
     };
+    let mut given_ever = 0;
     let mut random = Random(seed);
     let mut shop = Shop::new(bounds, Seed::new([seed, 2, 3, 4]));
     let mut naive = Naive::default();
@@ -186,6 +205,13 @@ fn live(seed: u64, commands: u64, seen: &mut Seen) -> usize {
                 break;
             }
         }
+        if turns_over {
+            while naive.orders.len() >= ORDERS_AT_ONCE || random.below(40) == 0 {
+                let Some(oldest) = naive.there().next() else { break };
+                turn_over(oldest, &mut random, &mut shop, &mut naive, &mut now);
+            }
+            shop.clear_some(random.below(100) as usize);
+        }
         // Offers go on while commands are decided, but not past an operator's.
         let is_ruled = step == 3 || random.below(12) == 0;
         let mut offers = if is_ruled { u64::MAX } else { random.below(4) };
@@ -205,7 +231,8 @@ fn live(seed: u64, commands: u64, seen: &mut Seen) -> usize {
             let ruling = if step == 3 {
                 Ruling { sale: opened, item: 0, rule: Rule::Open }
             } else {
-                ruling(&mut random, naive.sales.len(), now, naive.seq)
+                let sale = a_sale(&mut random, &naive);
+                Ruling { sale, ..ruling(&mut random, now, naive.seq) }
             };
             let (real, model) = (shop.rule(now, &ruling), naive.rule(now, &ruling));
             assert_eq!(real, model, "{context}: {ruling:?}");
@@ -222,7 +249,7 @@ fn live(seed: u64, commands: u64, seen: &mut Seen) -> usize {
                 }
             }
         }
-        let sale = some_sale(&mut random, naive.sales.len());
+        let sale = a_sale(&mut random, &naive);
         let about = About {
             sale,
             order: random.below(naive.seq + 2),
@@ -256,6 +283,7 @@ fn live(seed: u64, commands: u64, seen: &mut Seen) -> usize {
                 real.map_or_else(|no| format!("{:?}", no.why), |ok| format!("{:?}", ok.state));
             meet(seen, format!("basket {met}"));
             if let Ok(given) = real {
+                given_ever += u64::from(!given.replayed);
                 let kept = shop.lines(given.order).iter();
                 let kept = kept.map(|line| (line.item, line.units.into(), line.price));
                 assert!(kept.eq(naive.orders[&given.order].lines.iter().copied()), "{context}");
@@ -285,6 +313,8 @@ fn live(seed: u64, commands: u64, seen: &mut Seen) -> usize {
             Command::Buy(buy) => naive.buy(now, buy),
             command => naive.change(command),
         };
+        let is_given = matches!((&command, real), (Command::Buy(_), Ok(g)) if !g.replayed);
+        given_ever += u64::from(is_given);
         assert_eq!(real, model, "{context}: {command:?}");
         assert_eq!(shop.seq(), naive.seq, "{context}: seq");
         meet(
@@ -301,7 +331,7 @@ fn live(seed: u64, commands: u64, seen: &mut Seen) -> usize {
         }
     }
     compare(seed, &shop, &naive, bounds);
-    naive.sales.iter().filter(|sale| sale.is_removed).count()
+    (naive.sales.iter().filter(|sale| sale.is_removed).count(), given_ever)
 }
 
 fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
@@ -311,12 +341,9 @@ fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
         let kept = shop.kept().nth(usize::from(*sale) - 1).expect("a sale that was created");
         let stock = kept.stocks[usize::from(*item) - 1];
         assert_eq!(stock.free, *free, "seed {seed}");
-        let is_removed = naive.sales[usize::from(*sale) - 1].is_removed;
-        assert_eq!(shop.stock(*sale, *item).is_err(), is_removed, "seed {seed}");
         let waiting = |order: &Order| order.sale == *sale && order.given.state == State::Waiting;
         let waiting = naive.sum(Some(*item), waiting);
         assert_eq!(stock.waiting, waiting, "seed {seed}");
-        assert_eq!(kept.is_removed, is_removed, "seed {seed}");
         assert_eq!(stock.stock, stock.free + stock.held + stock.confirmed, "seed {seed}");
     }
     for (place, pool) in &naive.pools {
@@ -324,6 +351,10 @@ fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
         let Some(view) = shop.pools(place.0).find(is_this) else { continue };
         let naive = (naive.free[place], pool.set_aside, pool.until, pool.is_swept);
         assert_eq!((view.free, view.set_aside, view.until, view.is_swept), naive, "seed {seed}");
+    }
+    for (kept, sale) in shop.kept().zip(&naive.sales) {
+        assert_eq!(kept.is_removed, sale.is_removed, "seed {seed}");
+        assert_eq!(shop.stock(kept.number, 1).is_err(), sale.is_removed, "seed {seed}");
     }
     let totals = shop.prove().unwrap_or_else(|why| panic!("seed {seed}: {why}"));
     assert_eq!(totals.orders, naive.orders.len() as u64, "seed {seed}");
@@ -340,12 +371,21 @@ fn the_sale_decides_as_a_naive_one_does() {
     let wanted: u64 = wanted.map_or(400_000, |text| text.parse().expect("a number"));
     let (mut done, mut seed, mut removed, mut seen) = (0, 1, 0, Seen::new());
     while done < wanted {
-        removed += live(seed, 500, &mut seen);
+        removed += live(seed, 500, false, &mut seen).0;
         done += 500;
         seed += 1;
     }
     assert!(removed > 0, "the commands are random enough to end a sale");
     for what in MET {
         assert!(seen.contains_key(what), "{what} was never met: {seen:#?}");
+    }
+}
+
+#[test]
+fn small_tables_suffice_for_many_sales_if_each_is_removed() {
+    for seed in 1..=12 {
+        let (removed, given) = live(seed, 20_000, true, &mut Seen::new());
+        let many = 10 * ORDERS_AT_ONCE as u64;
+        assert!(given > many, "seed {seed}: {removed} removed, {given} orders");
     }
 }

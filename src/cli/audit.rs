@@ -204,6 +204,9 @@ fn as_text(proof: &Proof) -> String {
     );
     for kept in shop.kept() {
         text += &format!("\nsale {} ({})\n", kept.terms.name, state(&kept, shop));
+        if kept.is_removed {
+            continue;
+        }
         text += &format!(
             "  {:<20} {:>12} {:>12} {:>12} {:>12}\n",
             "item", "stock", "= free", "+ held", "+ confirmed"

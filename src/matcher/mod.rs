@@ -20,7 +20,7 @@ use crossbeam::utils::CachePadded;
 use crate::bell::Bell;
 use crate::board::BoardWriter;
 use crate::journal::Room;
-use crate::limits::{MATCHER_BATCH_MAX, OFFERS_AT_ONCE, TAILS_MAX};
+use crate::limits::{LOOKS_AT_ONCE, MATCHER_BATCH_MAX, OFFERS_AT_ONCE, TAILS_MAX};
 use crate::live::Follower;
 use crate::message::{CELL_BYTES, Cell, kind};
 use crate::metrics::{JournalCounters, MatcherCounters};
@@ -155,10 +155,24 @@ impl Matcher {
             done += count;
         }
         self.pass_on();
-        if done + promoted > 0 {
+        let cleared = self.clear();
+        if done + promoted + cleared > 0 {
             self.show(oldest, done - expired);
         }
-        done + promoted + self.note()
+        done + promoted + cleared + self.note()
+    }
+
+    /// Clears away a slice of what removed sales have left, after the answers are on their way.
+    fn clear(&mut self) -> usize {
+        if !self.shop.is_clearing() {
+            return 0;
+        }
+        let looks = self.shop.clear_some(LOOKS_AT_ONCE);
+        if !self.shop.is_clearing() {
+            // What was given in them is not to be remembered for ever.
+            self.board.begin_again();
+        }
+        looks
     }
 
     /// Shows how much waits, and since when. Returns the oldest arrival stamp, 0 if none waits.
@@ -190,8 +204,11 @@ impl Matcher {
         self.counters.buyers.set(self.shop.buyers_len() as u64);
     }
 
-    /// Whether there is something to decide, and room for what is decided.
+    /// Whether there is something to decide and room for what is decided, or to be cleared away.
     pub fn busy(&mut self) -> bool {
+        if self.shop.is_clearing() {
+            return true;
+        }
         self.records.free(TAILS_MAX + 1) > TAILS_MAX
             && (self.board_lags
                 || self.doors.iter_mut().any(|door| door.requests.available(1) > 0)

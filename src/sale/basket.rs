@@ -21,6 +21,17 @@ impl Shop {
     /// # Errors
     /// The first [`Refusal`] that applies, and to which line.
     pub fn basket(&mut self, now: Stamp, basket: &Basket) -> Result<Given, BasketRefusal> {
+        loop {
+            let given = self.decide_basket(now, basket);
+            let lacks_room = given == Err(Refusal::Overloaded.into());
+            if !lacks_room || !self.clears_room() {
+                return given;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn decide_basket(&mut self, now: Stamp, basket: &Basket) -> Result<Given, BasketRefusal> {
         self.tick(now);
         self.assert_settled(now);
         let sale_index = self.index(basket.sale)?;
@@ -105,7 +116,7 @@ impl Shop {
         // From here it succeeds.
         let (hold_ms, lane) = (sale.terms.hold_ms, sale.lane);
         let state = if hold_ms == 0 { State::Confirmed } else { State::Held };
-        self.remember(basket.buyer);
+        self.remember_buyer(basket.buyer, place);
         self.remember(basket.key);
         let mut order = Order::new(self.change(), key, state);
         (order.sale, order.units, order.condition) = (basket.sale, units, basket.condition);

@@ -1,11 +1,12 @@
 //! What each buyer has: units held and confirmed, per sale and per item; 32 bytes an entry and 13
 //! to find it. Entries lie in the order in which buyers came, so a new buyer costs one cache miss,
-//! that of the index.
+//! that of the index; those of a removed sale are used again.
 //!
 //! A buyer's first entry in a sale counts the sale's units and those of the first item bought;
-//! further items get entries of their own, and only where the item has a limit. Behind the entry of
-//! a buyer who comes with a basket lie the counts of four further items, so that it costs no more
-//! cache misses than a purchase. Entries never move, so an order names its buyer by slot.
+//! further items get entries of their own, and only where the item has a limit. A buyer who comes
+//! with a basket takes a second place, most often the next, for the counts of four further items,
+//! so that it costs no more cache misses than a purchase. Entries never move, so an order names its
+//! buyer by slot.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -21,36 +22,68 @@ struct Entry {
     bits: [u64; 2],
     sale_units: u32,
     item_units: u32,
-    /// 0 in an empty entry.
+    /// 0 where no entry is: a place that is free, or a [`Beside`].
     sale: u16,
     item: u16,
-    form: u8,
-    further: u8,
-    /// 1 if the next entry is this one's [`Beside`].
-    has_beside: u8,
-    zero: u8,
+    /// From the lowest bit: the form in 3, whether this is a further item in 1, one more than the
+    /// place of this entry's [`Beside`] in 28, 0 for none.
+    kind: u32,
 }
 
-/// Further items of the buyer whose entry lies before.
+const FORM_BITS: u32 = 0b111;
+const FURTHER: u32 = 1 << 3;
+const BESIDE_SHIFT: u32 = 4;
+/// Where places have higher numbers than can be noted, no buyer has a [`Beside`].
+const BESIDE_PLACES_MAX: usize = (1 << 28) - 1;
+
+impl Entry {
+    fn bits(&self) -> u128 {
+        u128::from(self.bits[0]) | u128::from(self.bits[1]) << 64
+    }
+
+    #[inline(always)]
+    fn beside(&self) -> Option<usize> {
+        (self.kind >> BESIDE_SHIFT).checked_sub(1).map(|place| place as usize)
+    }
+}
+
+/// Further items of a buyer.
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Beside {
     units: [u32; BESIDE],
     /// 0 where there is none.
     items: [u16; BESIDE],
+    /// Where an entry has its sale.
     zero: [u8; 8],
 }
+
+/// A place that is free again.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Free {
+    next: u32,
+    zero: [u32; 7],
+}
+
+/// No place: the end of the free ones.
+const NONE: u32 = u32::MAX;
 
 /// Items beside a buyer.
 const BESIDE: usize = 4;
 
 const _: () = assert!(size_of::<Entry>() == 32 && size_of::<Beside>() == 32);
+const _: () = assert!(size_of::<Free>() == 32);
 
 /// The table.
 pub(super) struct Buyers {
     seed: Seed,
     entries: Box<[Entry]>,
-    len: usize,
+    /// Places that were ever used.
+    used: usize,
+    /// Of these how many are free again, and the first of them.
+    freed: usize,
+    free: u32,
     index: Index,
 }
 
@@ -65,11 +98,18 @@ impl Buyers {
     /// A table of up to `len_max` entries.
     pub(super) fn new(len_max: usize, seed: Seed) -> Buyers {
         assert!(u32::try_from(len_max).is_ok(), "slots are 32 bits");
-        Buyers { seed, entries: table(len_max), len: 0, index: Index::new(len_max) }
+        let (entries, index) = (table(len_max), Index::new(len_max));
+        Buyers { seed, entries, used: 0, freed: 0, free: NONE, index }
     }
 
+    /// Places taken, those of removed sales that are not cleared away yet among them.
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.used - self.freed
+    }
+
+    /// Places that were ever used.
+    pub(super) fn used(&self) -> usize {
+        self.used
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -79,7 +119,7 @@ impl Buyers {
     /// Whether so many more entries fit: one order may need one and another for each item.
     #[inline]
     pub(super) fn has_room(&self, count: usize) -> bool {
-        self.len + count <= self.entries.len()
+        self.len() + count <= self.entries.len()
     }
 
     /// Where to look for a buyer's entry in a sale (`further == 0`), or of a further item of it.
@@ -87,6 +127,14 @@ impl Buyers {
     fn probe(&self, sale: u16, further: u16, buyer: Ident) -> Probe {
         let context = u64::from(sale) | u64::from(further) << 16 | (buyer.form as u64) << 32;
         self.index.scattered(self.seed.hash(buyer.bits, context))
+    }
+
+    /// The probe under which an entry is in the index.
+    fn probe_of(index: &Index, seed: &Seed, entry: &Entry) -> Probe {
+        let further = if entry.kind & FURTHER != 0 { entry.item } else { 0 };
+        let form = u64::from(entry.kind & FORM_BITS);
+        let context = u64::from(entry.sale) | u64::from(further) << 16 | form << 32;
+        index.scattered(seed.hash(entry.bits(), context))
     }
 
     #[inline(always)]
@@ -97,13 +145,13 @@ impl Buyers {
     #[inline(always)]
     fn find(&self, sale: u16, further: u16, buyer: Ident) -> Place {
         let bits = [buyer.bits as u64, (buyer.bits >> 64) as u64];
+        let form = buyer.form as u32 | if further == 0 { 0 } else { FURTHER };
         let probe = self.probe(sale, further, buyer);
         let found = self.index.find(probe, |slot| {
             let entry = &self.entries[slot as usize];
             entry.bits == bits
-                && entry.form == buyer.form as u8
+                && entry.kind & (FORM_BITS | FURTHER) == form
                 && entry.sale == sale
-                && (entry.further != 0) == (further != 0)
                 && (further == 0 || entry.item == further)
         });
         found.map_or(Place::New(probe), Place::Known)
@@ -132,8 +180,8 @@ impl Buyers {
         if entry.item == item {
             return entry.item_units;
         }
-        if entry.has_beside != 0 {
-            let beside: &Beside = bytemuck::must_cast_ref(&self.entries[slot as usize + 1]);
+        if let Some(place) = entry.beside() {
+            let beside: &Beside = bytemuck::must_cast_ref(&self.entries[place]);
             if let Some(at) = beside.items.iter().position(|known| *known == item) {
                 return beside.units[at];
             }
@@ -170,7 +218,7 @@ impl Buyers {
             }
             let further = match self.find(sale, item, buyer) {
                 Place::Known(further) => further,
-                Place::New(probe) => self.add(probe, sale, item, buyer, 1),
+                Place::New(probe) => self.add(probe, sale, item, buyer, FURTHER),
             };
             self.entries[further as usize].item_units += units;
         }
@@ -208,8 +256,7 @@ impl Buyers {
 
     /// Which member of which limit group, counted from 0, a slot counts for.
     pub(super) fn digest(&self, slot: u32) -> u128 {
-        let entry = &self.entries[slot as usize];
-        u128::from(entry.bits[0]) | u128::from(entry.bits[1]) << 64
+        self.entries[slot as usize].bits()
     }
 
     /// Adds a buyer who comes with a basket, nothing counted yet, with room for further items
@@ -223,47 +270,104 @@ impl Buyers {
         buyer: Ident,
     ) -> Place {
         let slot = self.add(probe, sale, item, buyer, 0);
-        self.entries[slot as usize].has_beside = 1;
-        self.entries[self.len] = Entry::zeroed();
-        self.len += 1;
+        if self.entries.len() < BESIDE_PLACES_MAX {
+            let place = self.take_place();
+            self.entries[place as usize] = Entry::zeroed();
+            self.entries[slot as usize].kind |= (place + 1) << BESIDE_SHIFT;
+        }
         Place::Known(slot)
     }
 
     /// The count of a further item that lies beside a buyer; if it `may_begin`, also a new one.
     #[inline(always)]
     fn beside(&mut self, slot: u32, item: u16, may_begin: bool) -> Option<&mut u32> {
-        if self.entries[slot as usize].has_beside == 0 {
-            return None;
-        }
-        let beside: &mut Beside = bytemuck::must_cast_mut(&mut self.entries[slot as usize + 1]);
+        let place = self.entries[slot as usize].beside()?;
+        let beside: &mut Beside = bytemuck::must_cast_mut(&mut self.entries[place]);
         let is_it = |known: &u16| *known == item || may_begin && *known == 0;
         let at = beside.items.iter().position(is_it)?;
         beside.items[at] = item;
         Some(&mut beside.units[at])
     }
 
+    /// Adds an entry; `further` is [`FURTHER`] or 0.
     #[inline(always)]
-    fn add(&mut self, probe: Probe, sale: u16, item: u16, buyer: Ident, further: u8) -> u32 {
+    fn add(&mut self, probe: Probe, sale: u16, item: u16, buyer: Ident, further: u32) -> u32 {
         assert!(sale != 0);
-        let slot = self.len as u32;
-        self.entries[self.len] = Entry {
+        let slot = self.take_place();
+        self.entries[slot as usize] = Entry {
             bits: [buyer.bits as u64, (buyer.bits >> 64) as u64],
             sale,
             item,
-            form: buyer.form as u8,
-            further,
+            kind: buyer.form as u32 | further,
             ..Entry::zeroed()
         };
-        self.len += 1;
         self.index.insert(probe, slot);
         slot
+    }
+
+    #[inline(always)]
+    fn take_place(&mut self) -> u32 {
+        if self.free == NONE {
+            self.used += 1;
+            return self.used as u32 - 1;
+        }
+        self.freed -= 1;
+        let place = self.free;
+        let free: &Free = bytemuck::must_cast_ref(&self.entries[place as usize]);
+        self.free = free.next;
+        place
+    }
+
+    fn free_place(&mut self, place: u32) {
+        let free = Free { next: self.free, ..Free::zeroed() };
+        self.entries[place as usize] = bytemuck::must_cast(free);
+        (self.free, self.freed) = (place, self.freed + 1);
+    }
+
+    /// The sale of the entry in a place; 0 if none is there.
+    #[inline]
+    pub(super) fn sale(&self, place: u32) -> u16 {
+        self.entries[place as usize].sale
+    }
+
+    /// Forgets the entry in a place, and what lies beside it; no order may name it any more.
+    /// Returns whose it was if it was the buyer's first.
+    pub(super) fn remove(&mut self, place: u32) -> Option<Ident> {
+        let entry = self.entries[place as usize];
+        assert!(entry.sale != 0, "an entry is removed once");
+        let (entries, seed) = (&self.entries, &self.seed);
+        let probe = Buyers::probe_of(&self.index, seed, &entry);
+        self.index.remove(probe, place, |index, other| {
+            Buyers::probe_of(index, seed, &entries[other as usize])
+        });
+        // What stands for the member of a limit group is no buyer.
+        let form = Form::from_number((entry.kind & FORM_BITS) as u8);
+        let first = form.filter(|_| entry.kind & FURTHER == 0);
+        let first = first.map(|form| Ident { form, bits: entry.bits() });
+        // So that the next to come finds the lower of the two first, as they were.
+        if let Some(beside) = entry.beside() {
+            self.free_place(beside as u32);
+        }
+        self.free_place(place);
+        if self.freed == self.used {
+            // The table is as it was at first.
+            (self.used, self.freed, self.free) = (0, 0, NONE);
+        }
+        first
+    }
+
+    /// Asks the cache for what removing the entry in a place will touch.
+    #[inline]
+    pub(super) fn prefetch_removal(&self, place: u32) {
+        let entry = &self.entries[place as usize];
+        self.index.prefetch(Buyers::probe_of(&self.index, &self.seed, entry));
     }
 
     /// Who a slot belongs to.
     #[inline]
     pub(super) fn ident(&self, slot: u32) -> Ident {
         let entry = &self.entries[slot as usize];
-        let form = Form::from_number(entry.form).expect("written by `add` from a form");
-        Ident { form, bits: u128::from(entry.bits[0]) | u128::from(entry.bits[1]) << 64 }
+        let form = Form::from_number((entry.kind & FORM_BITS) as u8);
+        Ident { form: form.expect("written by `add` from a form"), bits: entry.bits() }
     }
 }

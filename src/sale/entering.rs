@@ -109,7 +109,7 @@ impl Shop {
             return Err(Refusal::Overloaded);
         }
         // From here it succeeds.
-        self.remember(buyer);
+        self.remember_buyer(buyer, place);
         self.remember(key);
         order.id = self.change();
         if lines.is_empty() {

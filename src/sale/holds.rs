@@ -7,6 +7,9 @@
 //! extended is moved from there to the end of a lane of extended holds: holds that come from one
 //! lane and were extended by the same time come there in the order of their ends, so such lanes are
 //! sorted too if each goes to the lane whose last end is the latest before its own.
+//!
+//! Before the orders of a removed sale are cleared away, the lanes are swept: those orders are
+//! taken out from wherever they stand, so no lane leads to a slot that another order has since.
 
 use super::Stamp;
 use super::orders::{NO_SLOT, Orders, State};
@@ -27,11 +30,54 @@ struct Lane {
     last_end: Stamp,
     /// The hold before those that end then; [`NO_SLOT`] if it has left the lane.
     before_last: u32,
+    /// The last order up to which it was swept; if that has left, all that were swept have.
+    swept: u32,
 }
 
 impl Lane {
     fn new(hold_ms: u32) -> Lane {
-        Lane { hold_ms, head: NO_SLOT, tail: NO_SLOT, last_end: 0, before_last: NO_SLOT }
+        Lane {
+            hold_ms,
+            head: NO_SLOT,
+            tail: NO_SLOT,
+            last_end: 0,
+            before_last: NO_SLOT,
+            swept: NO_SLOT,
+        }
+    }
+
+    /// Takes out orders that are cleared away, behind where it was swept; looks at `max` at most.
+    /// Returns at how many it looked: fewer than `max` if it is swept.
+    fn sweep(
+        &mut self,
+        orders: &mut Orders,
+        max: usize,
+        is_cleared: impl Fn(u16) -> bool,
+    ) -> usize {
+        for looked in 0..max {
+            let before = self.swept;
+            let slot = if before == NO_SLOT { self.head } else { orders.at(before).next };
+            if slot == NO_SLOT {
+                return looked;
+            }
+            if !is_cleared(orders.at(slot).sale) {
+                self.swept = slot;
+                continue;
+            }
+            assert!(orders.at(slot).state() != State::Held, "a removed sale has no holds");
+            if before == NO_SLOT {
+                self.pop(orders);
+                continue;
+            }
+            orders.at_mut(before).next = orders.at(slot).next;
+            if self.tail == slot {
+                self.tail = before;
+            }
+            if self.before_last == slot {
+                self.before_last = before;
+            }
+        }
+        max
     }
 
     #[inline(always)]
@@ -59,8 +105,11 @@ impl Lane {
         let mut before = self.before_last;
         loop {
             let next = if before == NO_SLOT { self.head } else { orders.at(before).next };
-            // The last one is later, so this ends.
-            if orders.at(next).id > id {
+            // The last one is later; if it was swept out, this one is the last.
+            if next == NO_SLOT || orders.at(next).id > id {
+                if next == NO_SLOT {
+                    self.tail = slot;
+                }
                 orders.at_mut(slot).next = next;
                 match before {
                     NO_SLOT => self.head = slot,
@@ -75,6 +124,9 @@ impl Lane {
     fn pop(&mut self, orders: &Orders) {
         if self.head == self.before_last {
             self.before_last = NO_SLOT;
+        }
+        if self.swept == self.head {
+            self.swept = NO_SLOT;
         }
         self.head = orders.at(self.head).next;
         if self.head == NO_SLOT {
@@ -93,6 +145,8 @@ pub(super) struct Holds {
     extensions: Vec<(u8, u32)>,
     /// No hold ends before this. May lie before the first end, never after it.
     due: Stamp,
+    /// The lane that is swept next, those of extended holds counted behind the others.
+    sweeping: usize,
 }
 
 impl Holds {
@@ -102,7 +156,36 @@ impl Holds {
             extended: Vec::with_capacity(EXTENDED_MAX),
             extensions: Vec::with_capacity(LANES_MAX),
             due: Stamp::MAX,
+            sweeping: 0,
         }
+    }
+
+    /// Begins to sweep all lanes.
+    pub(super) fn begin_sweep(&mut self) {
+        self.sweeping = 0;
+        self.lanes.iter_mut().chain(&mut self.extended).for_each(|lane| lane.swept = NO_SLOT);
+    }
+
+    /// Takes the orders of sales that are cleared away out of their lanes; looks at about `max`.
+    /// Returns at how many it looked: 0 if all lanes are swept.
+    pub(super) fn sweep(
+        &mut self,
+        orders: &mut Orders,
+        max: usize,
+        is_cleared: impl Fn(u16) -> bool,
+    ) -> usize {
+        let mut looked = 0;
+        let mut lanes = self.lanes.iter_mut().chain(&mut self.extended).skip(self.sweeping);
+        while looked < max {
+            let Some(lane) = lanes.next() else { break };
+            let count = lane.sweep(orders, max - looked, &is_cleared);
+            if count == max - looked {
+                return max;
+            }
+            looked += count + 1;
+            self.sweeping += 1;
+        }
+        looked
     }
 
     /// The lane for a duration whose holds may be extended by `extend_ms`, 0 for not at all;

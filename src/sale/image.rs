@@ -25,6 +25,8 @@
 //!   basket, which has no item and no price of its own, four to a line: price u64,
 //!   units u32, item u16, zero u16.
 //!
+//! A removed sale has no items and no orders any more.
+//!
 //! What was added later lies where there were zeros, and zeros mean that it is not used: the hash
 //! of a state that old commands made stays what it was.
 
@@ -103,12 +105,12 @@ impl Shop {
     fn image_at(&self, seq: Seq, mut out: impl FnMut(&Line)) {
         let head = Writer::default().put(&MAGIC).put(&VERSION.to_le_bytes());
         let head = head.put(&(self.sales.len() as u32).to_le_bytes());
-        let head = head.put(&(self.orders.len() as u64).to_le_bytes());
+        let head = head.put(&(self.kept_orders_len() as u64).to_le_bytes());
         out(&head.put(&seq.to_le_bytes()).put(&self.changed_at.to_le_bytes()).line());
         for (number, sale) in (1..).zip(&self.sales) {
             self.image_sale(number, sale, &mut out);
         }
-        for (slot, order) in (0..).zip(self.orders.iter()) {
+        for (slot, order) in self.kept_orders() {
             self.image_order(slot, order, &mut out);
         }
     }
@@ -210,17 +212,14 @@ impl Shop {
         let (units, condition, sale, item) = (line.u32(), line.u32(), line.u16(), line.u16());
         let bad = |what: &str| BadImage(format!("order {id}: {what}"));
         let state = State::from_number(line.take::<1>()[0]).ok_or(bad("no such state"))?;
-        let mut idents = [Ident::NONE; 2];
-        for ident in &mut idents {
+        let (mut idents, mut texts) = ([Ident::NONE; 2], [None; 2]);
+        for (ident, kept) in idents.iter_mut().zip(&mut texts) {
             let form = Form::from_number(line.take::<1>()[0]).ok_or(bad("no such form"))?;
             *ident = Ident { form, bits: bits.u128() };
             if form == Form::Long {
                 let text: Text = next(lines)?;
                 *ident = self.long(&text);
-                if !self.texts.has_room() {
-                    return Err(bad("more long texts than fit"));
-                }
-                self.texts.remember(ident.bits, &text);
+                *kept = Some(text);
             }
         }
         let [buyer, key] = idents;
@@ -246,10 +245,17 @@ impl Shop {
         let lacks = !self.orders.has_room()
             || !self.buyers.has_room(1 + basket.len().max(1) + side.members())
             || !self.lines.has_room(basket.len())
-            || !self.waiters.has_room(basket.len().max(1));
+            || !self.waiters.has_room(basket.len().max(1))
+            || !self.texts.has_room() && texts != [None; 2];
         if lacks {
-            return Err(bad("more orders, buyers or lines than fit"));
+            return Err(bad("more orders, buyers, lines or long texts than fit"));
         }
+        let [buyer_text, key_text] = texts.each_ref().map(Option::as_ref);
+        self.remember_buyer(
+            Party { ident: buyer, text: buyer_text },
+            self.buyers.place(sale, buyer),
+        );
+        self.remember(Party { ident: key, text: key_text });
         let mut order = Order::new(id, key, state);
         (order.flags, order.lines, order.channel) = (flags, count, channel);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);

@@ -1,11 +1,15 @@
 //! The lines of baskets: what an order of several items is made of, one after another, 16 bytes
 //! each. An order of one item has its line in itself and nothing here.
 //!
+//! There are two halves, and one is written. When orders are cleared away, the lines of those that
+//! stay are carried over into the other: no gaps are left, whatever came and went, so lines fit if
+//! there are as many free. The second half takes no memory before that.
+//!
 //! Invariant: the lines of one order are of different items.
 
 use bytemuck::{Pod, Zeroable};
 
-use super::memory::untouched_table;
+use super::memory::table_with_spare;
 use super::orders::Order;
 
 /// Lines that a basket may have.
@@ -76,26 +80,57 @@ impl Joined {
 /// The table.
 pub(super) struct Lines {
     table: Box<[OrderLine]>,
+    /// Where the half begins that is written, and where in it the next lines go.
+    half: usize,
+    at: usize,
+    /// Lines in both halves of orders that are not cleared away.
     len: usize,
+    len_max: usize,
 }
 
 impl Lines {
     pub(super) fn new(len_max: usize) -> Lines {
-        Lines { table: untouched_table(len_max), len: 0 }
+        let table = table_with_spare(len_max, len_max);
+        Lines { table, half: 0, at: 0, len: 0, len_max }
     }
 
     pub(super) fn has_room(&self, count: usize) -> bool {
-        self.table.len() - self.len >= count
+        self.len + count <= self.len_max
     }
 
     /// Adds the lines of an order; returns where they begin.
     #[inline(always)]
     pub(super) fn add(&mut self, lines: &[OrderLine]) -> u64 {
         assert!(self.has_room(lines.len()));
-        let at = self.len;
+        let at = self.at;
         self.table[at..at + lines.len()].copy_from_slice(lines);
+        self.at += lines.len();
         self.len += lines.len();
         at as u64
+    }
+
+    /// Writes the other half from now on. All that stay were carried over from it before.
+    pub(super) fn turn(&mut self) {
+        self.half = self.len_max - self.half;
+        self.at = self.half;
+    }
+
+    /// Carries the lines of an order that stays over into the half that is written.
+    #[inline]
+    pub(super) fn carry(&mut self, order: &mut Order) {
+        let (from, count) = (order.price as usize, usize::from(order.lines));
+        if count == 0 || (self.half..self.half + self.len_max).contains(&from) {
+            return;
+        }
+        self.table.copy_within(from..from + count, self.at);
+        order.price = self.at as u64;
+        self.at += count;
+        assert!(self.at <= self.half + self.len_max, "what stays fits");
+    }
+
+    /// Forgets the lines of an order that is cleared away.
+    pub(super) fn remove(&mut self, order: &Order) {
+        self.len -= usize::from(order.lines);
     }
 
     /// The lines of a basket; none of an order of one item.

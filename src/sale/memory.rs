@@ -10,11 +10,17 @@ use bytemuck::Zeroable;
 
 /// A table of `len` zeroed entries, every page of it touched.
 pub(super) fn table<T: Zeroable + Copy>(len: usize) -> Box<[T]> {
+    table_with_spare(len, 0)
+}
+
+/// The same, and behind it so many more entries that take no memory before they are used.
+pub(super) fn table_with_spare<T: Zeroable + Copy>(len: usize, spare: usize) -> Box<[T]> {
     const PAGE_BYTES: usize = 4096;
     // Fresh pages come zeroed from the system; writing a zero to each makes it come now.
-    let mut table: Box<[T]> = bytemuck::zeroed_slice_box(len);
-    advise_huge_pages(table.as_mut_ptr().cast(), size_of_val(&*table));
-    for entry in table.iter_mut().step_by((PAGE_BYTES / size_of::<T>()).max(1)) {
+    let mut table: Box<[T]> = bytemuck::zeroed_slice_box(len + spare);
+    let touched = &mut table[..len];
+    advise_huge_pages(touched.as_mut_ptr().cast(), size_of_val(touched));
+    for entry in touched.iter_mut().step_by((PAGE_BYTES / size_of::<T>()).max(1)) {
         *std::hint::black_box(entry) = T::zeroed();
     }
     table

@@ -13,6 +13,7 @@
 //! | `waiting`, `waiters` | the waiting list |
 //! | `entering`, `draw` | the draw |
 //! | `pools`, `agenda` | what is set aside for channels, what the host has planned |
+//! | `clearing` | what becomes of a removed sale |
 //! | `rule` | what an operator says of a sale |
 //! | `show` | what can be read |
 //! | `stock` | a sale's items and their units |
@@ -26,6 +27,7 @@ mod agenda;
 mod basket;
 mod buyers;
 mod change;
+mod clearing;
 mod command;
 mod draw;
 mod entering;

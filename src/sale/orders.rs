@@ -1,5 +1,6 @@
-//! Every order that was ever given in a sale still remembered: one cache line each, in the order in
-//! which they were given, found by id or by key. Nothing is forgotten before its sale is.
+//! Every order that was ever given in a sale still remembered: one cache line each, found by id or
+//! by key. Nothing is forgotten before its sale is; what was is cleared away, and its slot is used
+//! again. Until the first is, orders lie in the order in which they were given.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -146,8 +147,20 @@ impl Order {
     pub(super) fn key(&self) -> Ident {
         let form =
             Form::from_number(self.form_and_state & FORM_BITS).expect("only forms are stored");
-        Ident { form, bits: u128::from(self.key[0]) | u128::from(self.key[1]) << 64 }
+        Ident { form, bits: self.key_bits() }
     }
+
+    #[inline]
+    fn key_bits(&self) -> u128 {
+        u128::from(self.key[0]) | u128::from(self.key[1]) << 64
+    }
+}
+
+/// In which context a key is hashed.
+#[inline(always)]
+fn key_context(sale: u16, form: u8) -> u64 {
+    // The top bit keeps a key apart from a buyer of the same text.
+    u64::from(sale) | u64::from(form) << 32 | 1 << 63
 }
 
 /// All orders.
@@ -157,7 +170,16 @@ pub(super) struct Orders {
     /// Of each order that is [`GROUPED`] the slots of its members among the buyers, plus one; 0 for
     /// none.
     members: Box<[[u32; GROUPS_MAX]]>,
-    len: usize,
+    /// Slots that were ever used.
+    used: usize,
+    /// Of these how many are free again, and the first of them: each names the next. The sale of a
+    /// free slot is 0.
+    freed: usize,
+    free: u32,
+    /// A slot was used a second time, so slots are not in the order of ids any more.
+    is_mixed: bool,
+    /// Where the newest order lies.
+    newest: u32,
     by_key: Index,
     by_id: Index,
 }
@@ -170,7 +192,11 @@ impl Orders {
             seed,
             slots: table(len_max),
             members: untouched_table(len_max),
-            len: 0,
+            used: 0,
+            freed: 0,
+            free: NO_SLOT,
+            is_mixed: false,
+            newest: NO_SLOT,
             by_key: Index::new(len_max),
             by_id: Index::new(len_max),
         }
@@ -180,21 +206,31 @@ impl Orders {
         size_of_val(&*self.slots) + self.by_key.bytes() + self.by_id.bytes()
     }
 
+    /// Orders in it, those of removed sales that are not cleared away yet among them.
     pub(super) fn len(&self) -> usize {
-        self.len
+        self.used - self.freed
+    }
+
+    /// Slots that were ever used.
+    pub(super) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Where the newest order lies.
+    #[inline]
+    pub(super) fn newest(&self) -> usize {
+        self.newest as usize
     }
 
     #[inline]
     pub(super) fn has_room(&self) -> bool {
-        self.len < self.slots.len()
+        self.used < self.slots.len() || self.free != NO_SLOT
     }
 
     /// The probe for a key within its sale.
     #[inline(always)]
     pub(super) fn key_probe(&self, sale: u16, key: Ident) -> Probe {
-        // The top bit keeps a key apart from a buyer of the same text.
-        let context = u64::from(sale) | (key.form as u64) << 32 | 1 << 63;
-        self.by_key.scattered(self.seed.hash(key.bits, context))
+        self.by_key.scattered(self.seed.hash(key.bits, key_context(sale, key.form as u8)))
     }
 
     #[inline(always)]
@@ -227,10 +263,14 @@ impl Orders {
     /// Adds an order; `probe` is its key's.
     #[inline(always)]
     pub(super) fn add(&mut self, probe: Probe, order: Order) -> u32 {
-        assert!(self.has_room());
-        let slot = self.len as u32;
-        self.slots[self.len] = order;
-        self.len += 1;
+        let slot = if self.free == NO_SLOT {
+            self.used += 1;
+            self.used as u32 - 1
+        } else {
+            self.used_again()
+        };
+        self.slots[slot as usize] = order;
+        self.newest = slot;
         self.by_key.insert(probe, slot);
         self.by_id.insert(self.by_id.clustered(order.id), slot);
         if order.id.is_multiple_of(IDS_PER_LINE) {
@@ -253,6 +293,48 @@ impl Orders {
         self.members[slot as usize] = members.map(|member| member.map_or(0, |slot| slot + 1));
     }
 
+    /// The first free slot.
+    fn used_again(&mut self) -> u32 {
+        let slot = self.free;
+        self.free = self.slots[slot as usize].next;
+        self.freed -= 1;
+        self.is_mixed = true;
+        slot
+    }
+
+    /// Forgets the order in a slot, which nothing may name any more.
+    pub(super) fn remove(&mut self, slot: u32) {
+        let order = self.slots[slot as usize];
+        assert!(order.sale != 0, "an order is removed once");
+        let (slots, seed) = (&self.slots, &self.seed);
+        let probe_of =
+            |index: &Index, order: &Order| {
+                index.scattered(seed.hash(
+                    order.key_bits(),
+                    key_context(order.sale, order.form_and_state & FORM_BITS),
+                ))
+            };
+        let probe = probe_of(&self.by_key, &order);
+        self.by_key.remove(probe, slot, |index, other| probe_of(index, &slots[other as usize]));
+        let probe = self.by_id.clustered(order.id);
+        self.by_id.remove(probe, slot, |index, other| index.clustered(slots[other as usize].id));
+        self.slots[slot as usize] = Order { next: self.free, ..Order::zeroed() };
+        (self.free, self.freed) = (slot, self.freed + 1);
+        if self.freed == self.used {
+            // The table is as it was at first.
+            (self.used, self.freed, self.free, self.is_mixed) = (0, 0, NO_SLOT, false);
+        }
+    }
+
+    /// Asks the cache for what removing the order in a slot will touch.
+    #[inline]
+    pub(super) fn prefetch_removal(&self, slot: u32) {
+        let order = &self.slots[slot as usize];
+        let context = key_context(order.sale, order.form_and_state & FORM_BITS);
+        self.prefetch_key(self.by_key.scattered(self.seed.hash(order.key_bits(), context)));
+        self.prefetch_id(order.id);
+    }
+
     #[inline(always)]
     pub(super) fn at(&self, slot: u32) -> &Order {
         &self.slots[slot as usize]
@@ -263,8 +345,22 @@ impl Orders {
         &mut self.slots[slot as usize]
     }
 
-    /// In the order in which they were given, which is the order of ids.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Order> {
-        self.slots[..self.len].iter()
+    /// With their slots, in the order of ids, which is that in which they were given.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Order)> {
+        let sorted = self.is_mixed.then(|| self.sorted());
+        let count = sorted.as_ref().map_or(self.used, Vec::len);
+        let slots =
+            (0..count).map(move |at| sorted.as_ref().map_or(at, |slots| slots[at] as usize));
+        let orders = slots.map(|slot| (slot as u32, &self.slots[slot]));
+        orders.filter(|(_, order)| order.sale != 0)
+    }
+
+    /// The slots that are not free, in the order of ids. It is made of few runs in that order, for
+    /// which this sort is quick.
+    fn sorted(&self) -> Vec<u32> {
+        let is_there = |slot: &u32| self.slots[*slot as usize].sale != 0;
+        let mut slots: Vec<u32> = (0..self.used as u32).filter(is_there).collect();
+        slots.sort_by_key(|slot| self.slots[*slot as usize].id);
+        slots
     }
 }

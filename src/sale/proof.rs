@@ -45,7 +45,7 @@ impl Shop {
         let mut members: HashMap<(u32, usize), (u16, u64)> = HashMap::new();
         let mut keys = HashSet::new();
         let mut last_id = 0;
-        for (slot, order) in (0..).zip(self.orders.iter()) {
+        for (slot, order) in self.kept_orders() {
             let id = order.id;
             if id <= last_id || id > self.seq {
                 return Err(format!("order {id} follows order {last_id}: ids must increase"));

@@ -139,7 +139,10 @@ impl Shop {
                     self.closing = now;
                 }
             }
-            Rule::Remove => self.agenda.drop_if(|entry| entry.sale == ruling.sale),
+            Rule::Remove => {
+                self.agenda.drop_if(|entry| entry.sale == ruling.sale);
+                self.removed(ruling.sale);
+            }
             Rule::Draw(_) => self.look_at_draw(ruling.sale),
             Rule::Add(_) => self.returned(ruling.sale, ruling.item),
             _ => {}

@@ -10,6 +10,7 @@
 
 use super::agenda::Agenda;
 use super::buyers::Buyers;
+use super::clearing::Clearing;
 use super::command::{About, Buy, Command, Fill, Given, Outcome, Party, Refusal, Seq, Side, Stamp};
 use super::hash::Seed;
 use super::holds::Holds;
@@ -35,9 +36,11 @@ pub struct Bounds {
     pub buyers_max: usize,
     /// Buyers and keys of more than 16 characters that are neither numbers nor UUIDs.
     pub long_texts_max: usize,
-    /// Lines of baskets remembered, 16 bytes each; these are taken when they are first used.
+    /// Lines of baskets remembered, 16 bytes each; as much again is taken once a sale with baskets
+    /// stays when another is removed.
     pub lines_max: usize,
-    /// Orders that wait at once, of all sales together; about 17 bytes each, taken likewise.
+    /// Orders that wait at once, of all sales together; about 17 bytes each, taken when they are
+    /// first used.
     pub waiters_max: usize,
     /// Sales that may ever be created.
     pub sales_max: usize,
@@ -64,6 +67,7 @@ pub struct Shop {
     pub(super) agenda: Agenda,
     pub(super) holds: Holds,
     pub(super) texts: Texts,
+    pub(super) clearing: Clearing,
     /// Orders in state `held`.
     pub(super) held: u64,
     /// Orders in state `waiting`.
@@ -91,6 +95,7 @@ impl Shop {
             agenda: Agenda::default(),
             holds: Holds::new(),
             texts: Texts::new(bounds.long_texts_max),
+            clearing: Clearing::default(),
             held: 0,
             waiting: 0,
             admits: true,
@@ -145,7 +150,10 @@ impl Shop {
         self.tick(now);
         self.assert_settled(now);
         match command {
-            Command::Buy(buy) => self.buy(now, buy),
+            Command::Buy(buy) => match self.buy(now, buy) {
+                Err(Refusal::Overloaded) => self.buy_in_cleared_room(now, buy),
+                outcome => outcome,
+            },
             Command::Confirm(about) => self.confirm(about),
             Command::Release(about) => self.release(about),
             Command::Extend(about) => self.extend(about),
@@ -161,7 +169,7 @@ impl Shop {
     }
 
     #[inline(always)]
-    fn buy(&mut self, now: Stamp, buy: &Buy) -> Outcome {
+    pub(super) fn buy(&mut self, now: Stamp, buy: &Buy) -> Outcome {
         assert!(buy.units > 0);
         let sale_index = self.index(buy.sale)?;
         let sale = &self.sales[sale_index];
@@ -222,7 +230,7 @@ impl Shop {
         let (lane, price, has_limit) = (sale.lane, item.price, item.limit != 0);
         assert!(units > 0 && units <= buy.units);
         let Buy { sale, item, side, .. } = *buy;
-        self.remember(buy.buyer);
+        self.remember_buyer(buy.buyer, place);
         self.remember(buy.key);
         let mut order = Order::new(self.change(), key, state);
         (order.sale, order.item, order.units, order.price) = (sale, item, units, price);

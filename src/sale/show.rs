@@ -15,11 +15,11 @@ use super::terms::{Name, Terms};
 pub struct Kept<'a> {
     /// Its number.
     pub number: u16,
-    /// As it was created.
+    /// As it was created, but for its items once it was removed.
     pub terms: &'a Terms,
     /// Whether nothing is known to be in it any more, and its name is free.
     pub is_removed: bool,
-    /// Units of its items, in the order of their numbers.
+    /// Units of its items, in the order of their numbers; none once it was removed.
     pub stocks: Vec<Stock>,
 }
 
@@ -69,7 +69,7 @@ impl Shop {
         self.waiting
     }
 
-    /// Orders remembered.
+    /// Orders in the table, those of removed sales that are not cleared away yet among them.
     pub fn orders_len(&self) -> usize {
         self.orders.len()
     }
@@ -79,9 +79,11 @@ impl Shop {
         self.buyers.len()
     }
 
-    /// Bytes that the tables of orders and buyers of a shop with these bounds take.
+    /// Bytes that the tables of orders, buyers and lines of a shop with these bounds take.
     pub fn bytes_needed(bounds: &Bounds) -> u128 {
-        bounds.orders_max as u128 * 90 + bounds.buyers_max as u128 * 45
+        bounds.orders_max as u128 * 90
+            + bounds.buyers_max as u128 * 45
+            + bounds.lines_max as u128 * 16
     }
 
     /// Bytes of the tables of orders and of buyers.
@@ -216,10 +218,24 @@ impl Shop {
         Some(SoldOut { until, price: item.price, limit })
     }
 
-    /// Sale, buyer and key of the order that came so many orders after the first.
-    pub fn whose(&self, index: usize) -> (u16, Ident, Ident) {
-        let order = self.orders.at(u32::try_from(index).expect("as many as slots"));
-        (order.sale, self.buyers.ident(order.buyer), order.key())
+    /// Slots in which orders lie or lay: those below this.
+    #[inline]
+    pub fn slots_used(&self) -> usize {
+        self.orders.used()
+    }
+
+    /// The slot of the newest order. It is above those of all others unless it is used again.
+    #[inline]
+    pub fn newest_slot(&self) -> usize {
+        self.orders.newest()
+    }
+
+    /// Sale, buyer and key of the order in a slot; `None` if there is none, or its sale was
+    /// removed.
+    pub fn whose(&self, slot: usize) -> Option<(u16, Ident, Ident)> {
+        let order = self.orders.at(u32::try_from(slot).expect("as many as slots"));
+        self.sale(order.sale).ok()?;
+        Some((order.sale, self.buyers.ident(order.buyer), order.key()))
     }
 
     fn party(&self, ident: Ident) -> Party<'_> {

@@ -122,6 +122,11 @@ impl Naive {
         found.map(|_| index).ok_or(Refusal::UnknownSale)
     }
 
+    /// The numbers of the sales that are there.
+    pub(super) fn there(&self) -> impl Iterator<Item = u16> {
+        (1..).zip(&self.sales).filter(|(_, sale)| !sale.is_removed).map(|(number, _)| number)
+    }
+
     /// Units of one item, or of all, in the orders that count.
     pub(super) fn sum(&self, item: Option<u16>, counts: impl Fn(&Order) -> bool) -> u64 {
         let orders = self.orders.values().filter(|order| counts(order));

@@ -56,7 +56,12 @@ impl Naive {
             Rule::Remove if expectant => return Err(Refusal::HoldsLive(0)),
             Rule::Remove => {
                 sale.is_removed = true;
+                sale.entries.clear();
                 self.plans.retain(|plan| plan.2.0 != number);
+                self.orders.retain(|_, order| order.sale != number);
+                self.keys.retain(|(sale, ..), _| *sale != number);
+                self.free.retain(|(sale, ..), _| *sale != number);
+                self.pools.retain(|(sale, ..), _| *sale != number);
                 true
             }
             Rule::Add(units) => {
