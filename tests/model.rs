@@ -383,9 +383,9 @@ fn the_sale_decides_as_a_naive_one_does() {
 
 #[test]
 fn small_tables_suffice_for_many_sales_if_each_is_removed() {
-    for seed in 1..=12 {
-        let (removed, given) = live(seed, 20_000, true, &mut Seen::new());
-        let many = 10 * ORDERS_AT_ONCE as u64;
+    for seed in 1..=4 {
+        let (removed, given) = live(seed, 12_000, true, &mut Seen::new());
+        let many = 6 * ORDERS_AT_ONCE as u64;
         assert!(given > many, "seed {seed}: {removed} removed, {given} orders");
     }
 }

@@ -189,6 +189,14 @@ fn as_text(proof: &Proof) -> String {
         "replay    every record decided again with the same answer; {} seals prove the state\n",
         count(counts.of(kind::SEAL))
     );
+    let [offers, drawn] = [kind::OFFER, kind::DRAWN].map(|kind| counts.of(kind));
+    if offers + drawn > 0 {
+        text += &format!(
+            "turns     {} offers from waiting lists and {} turns in draws, each in its order\n",
+            count(offers),
+            count(drawn)
+        );
+    }
     text += &format!(
         "orders    {} of {} buyers: {} confirmed, {} cancelled, {} released, {} expired, \
          {} held, {} waiting, {} left\n",
@@ -207,6 +215,7 @@ fn as_text(proof: &Proof) -> String {
         if kept.is_removed {
             continue;
         }
+        text += &draw_line(&kept, shop);
         text += &format!(
             "  {:<20} {:>12} {:>12} {:>12} {:>12}\n",
             "item", "stock", "= free", "+ held", "+ confirmed"
@@ -230,6 +239,20 @@ fn as_text(proof: &Proof) -> String {
         text += &format!("\n{}", receipt.as_text(report.seq));
     }
     text
+}
+
+/// What became of a sale's draw; empty if it has none.
+fn draw_line(kept: &Kept<'_>, shop: &Shop) -> String {
+    let Some(draw) = shop.draw(kept.number, shop.now()) else { return String::new() };
+    let entries = count(u64::from(draw.entries));
+    match draw.seed {
+        Some(seed) => format!(
+            "  draw: {entries} entries, drawn again in the same order; the seed {} is the one \
+             that was committed to\n",
+            hex(&seed)
+        ),
+        None => format!("  draw: {entries} entries; its seed has not been revealed\n"),
+    }
 }
 
 fn heads_line(found: &Found) -> String {

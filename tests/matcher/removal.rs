@@ -12,7 +12,7 @@ const ORDERS: usize = 40;
 
 fn buy_in(sale: u16, number: usize) -> Vec<Cell> {
     // Every eighth under a long key.
-    let key = if number % 8 == 0 { "a-key-of-more-than-sixteen" } else { "k" };
+    let key = if number.is_multiple_of(8) { "a-key-of-more-than-sixteen" } else { "k" };
     let mut cells = buy(&format!("u{number}"), &format!("{key}-{number}"), 0);
     let head = *cells[0].head();
     cells[0] = Head { sale: sale.into(), ..head }.into();
