@@ -87,10 +87,10 @@ fn over_tls(mut peer: tls::Peer, token: &str, stage: &Stage) -> usize {
     })
 }
 
-/// One answer, which ends with the end of its object.
+/// One answer with an order, which ends with its receipt or with none.
 fn heard(peer: &mut impl Read) -> String {
     let (mut text, mut bytes) = (String::new(), [0; 4096]);
-    while !text.ends_with("null}") {
+    while !(text.ends_with("\"}") || text.ends_with("null}")) {
         let read = peer.read(&mut bytes).expect("an answer");
         assert!(read > 0, "closed after {text}");
         text += std::str::from_utf8(&bytes[..read]).expect("ASCII");
