@@ -12,7 +12,7 @@ use super::lines::Joined;
 use super::orders::{Order, State};
 use super::pools::COMMON;
 use super::shop::{NS_PER_MS, Shop, given, within};
-use super::stock::{DrawState, Item};
+use super::stock::DrawState;
 use super::{Fill, OrderLine};
 
 impl Shop {
@@ -91,8 +91,10 @@ impl Shop {
             }
             return Ok(self.enter_basket(&wanted)?);
         }
-        let open = |item: &Item| item.open_to(item.source(channel).unwrap_or(COMMON));
-        let is_short = |line: &OrderLine| open(item_of(line)) < u64::from(line.units);
+        let is_short = |line: &OrderLine| {
+            let source = item_of(line).source(channel).unwrap_or(COMMON);
+            self.open_to(basket.sale, line.item, source) < u64::from(line.units)
+        };
         if let Some(index) = lines.iter().position(is_short) {
             let is_common = |line: &OrderLine| item_of(line).source(channel) == Ok(COMMON);
             let may_wait = basket.waits

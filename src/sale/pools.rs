@@ -41,16 +41,6 @@ impl Item {
         Ok(if pool.is_swept { COMMON } else { channel })
     }
 
-    /// Units that a purchase from there can be given: what is free in common while somebody waits
-    /// is theirs.
-    #[inline(always)]
-    pub(super) fn open_to(&self, source: u8) -> u64 {
-        match source {
-            COMMON if self.queue.live > 0 => 0,
-            source => self.free_in(source),
-        }
-    }
-
     /// Units that are free there.
     #[inline(always)]
     pub(super) fn free_in(&self, source: u8) -> u64 {

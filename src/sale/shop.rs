@@ -209,7 +209,7 @@ impl Shop {
         if undrawn.is_some() {
             return self.enter(buy, units, source, (place, probe));
         }
-        let open = item.open_to(source);
+        let open = self.open_to(buy.sale, buy.item, source);
         if open < u64::from(units) {
             if buy.fill == Fill::All || open == 0 {
                 return self.wait(buy, units, source, (place, probe));

@@ -55,13 +55,15 @@ pub(super) struct Queue {
     cursor: u32,
     /// How many wait.
     pub(super) live: u32,
+    /// Of these, baskets.
+    pub(super) baskets: u32,
     /// Units they wait for.
     pub(super) units: u64,
 }
 
 impl Queue {
     pub(super) const EMPTY: Queue =
-        Queue { head: NONE, tail: NONE, cursor: NONE, live: 0, units: 0 };
+        Queue { head: NONE, tail: NONE, cursor: NONE, live: 0, baskets: 0, units: 0 };
 
     /// More is free than before.
     pub(super) fn look_again(&mut self) {
@@ -212,6 +214,21 @@ impl Waiters {
             queue.cursor = chunk.next;
         }
         None
+    }
+
+    /// Whether there is one that [`first_fit`](Self::first_fit) would find.
+    pub(super) fn has_fit(&self, queue: &Queue, free: u64, fits: impl Fn(u32) -> bool) -> bool {
+        let mut at = queue.cursor;
+        while let Some(chunk) = self.chunks.get(at as usize) {
+            let entries = &chunk.entries[..usize::from(chunk.len)];
+            let mut those = entries.iter().filter(|entry| entry.slot != NONE);
+            let is_fit = |entry: &Entry| u64::from(entry.need) <= free && fits(entry.slot);
+            if u64::from(chunk.least) <= free && those.any(is_fit) {
+                return true;
+            }
+            at = chunk.next;
+        }
+        false
     }
 
     /// The place of an order in its queue, from 1.

@@ -8,10 +8,11 @@
 //! Invariant: an item whose queue somebody can be taken from is among those to be looked at.
 
 use super::command::{Given, Seq, Stamp};
-use super::lines::BASKET_LINES_MAX;
-use super::orders::{DRAWN, NO_SLOT, OFFERED, Order, State, UP_TO, WAITS};
+use super::lines::{BASKET_LINES_MAX, Lines};
+use super::orders::{DRAWN, NO_SLOT, OFFERED, Order, Orders, State, UP_TO, WAITS};
 use super::pools::COMMON;
 use super::shop::{NS_PER_MS, Shop};
+use super::stock::{Item, Sale};
 
 /// What became of an order that waited, without its buyer's doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ impl Shop {
             let need = if order.flags & UP_TO != 0 { 1 } else { line.units };
             let item = &mut self.sales[usize::from(order.sale) - 1].items;
             let queue = &mut item[usize::from(line.item) - 1].queue;
+            queue.baskets += u32::from(order.lines > 0);
             *chunk = self.waiters.push(queue, slot, line.units, need);
             self.look_at(order.sale, line.item);
         }
@@ -77,6 +79,7 @@ impl Shop {
             let line = self.lines.line(&order, index);
             let items = &mut self.sales[usize::from(order.sale) - 1].items;
             let queue = &mut items[usize::from(line.item) - 1].queue;
+            queue.baskets -= u32::from(order.lines > 0);
             self.waiters.remove(queue, chunk, slot, line.units);
             self.look_at(order.sale, line.item);
         }
@@ -162,17 +165,37 @@ impl Shop {
         let place = &self.sales[usize::from(sale) - 1].items[usize::from(item) - 1];
         let (mut queue, free) = (place.queue, place.free);
         let (orders, lines, sales) = (&self.orders, &self.lines, &self.sales);
-        let fits = |slot: u32| {
-            let order = orders.at(slot);
-            order.lines == 0
-                || lines.of(order).iter().all(|line| {
-                    let items = &sales[usize::from(order.sale) - 1].items;
-                    u64::from(line.units) <= items[usize::from(line.item) - 1].free
-                })
-        };
+        let fits = |slot: u32| fits(orders, lines, sales, slot);
         let found = self.waiters.first_fit(&mut queue, free, fits);
         self.item_mut(sale, item).queue = queue;
         found
+    }
+
+    /// Units that a newcomer can be given from there. What is free in common while somebody waits
+    /// is theirs; but a basket that waits for another of its items does not keep this one from all.
+    #[inline(always)]
+    pub(super) fn open_to(&self, number: u16, item: u16, source: u8) -> u64 {
+        let sale = &self.sales[usize::from(number) - 1];
+        let place = &sale.items[usize::from(item) - 1];
+        if source == COMMON && place.queue.live > 0 && self.is_kept(sale, place) {
+            return 0;
+        }
+        place.free_in(source)
+    }
+
+    /// Whether what is free of an item that somebody waits for is theirs.
+    #[cold]
+    fn is_kept(&self, sale: &Sale, place: &Item) -> bool {
+        if place.queue.live > place.queue.baskets {
+            return true;
+        }
+        if sale.terms.is_strict {
+            return self.waiters.first(&place.queue).is_some_and(|(first, _)| {
+                fits(&self.orders, &self.lines, &self.sales, first) && self.can_go(first, true)
+            });
+        }
+        let fits = |slot: u32| fits(&self.orders, &self.lines, &self.sales, slot);
+        self.waiters.has_fit(&place.queue, place.free, fits)
     }
 
     /// Whether an order can be given all that it needs of what is free to all: as the first in the
@@ -186,7 +209,8 @@ impl Shop {
             let source = item.source(order.channel).expect("its channel was there");
             let is_first = !is_queued
                 || self.waiters.first(&item.queue).is_some_and(|(first, _)| first == slot);
-            let open = if is_queued { item.free } else { item.open_to(source) };
+            let open =
+                if is_queued { item.free } else { self.open_to(order.sale, line.item, source) };
             is_first && u64::from(need) <= open
         })
     }
@@ -297,4 +321,15 @@ impl Shop {
         self.enqueue(slot);
         self.given(self.orders.at(slot), seq, false)
     }
+}
+
+/// Whether all items of a basket that waits have enough that is free; of other orders the queue
+/// itself says that.
+fn fits(orders: &Orders, lines: &Lines, sales: &[Sale], slot: u32) -> bool {
+    let order = orders.at(slot);
+    order.lines == 0
+        || lines.of(order).iter().all(|line| {
+            let items = &sales[usize::from(order.sale) - 1].items;
+            u64::from(line.units) <= items[usize::from(line.item) - 1].free
+        })
 }

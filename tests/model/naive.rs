@@ -79,10 +79,9 @@ pub(super) struct Pool {
     pub(super) is_swept: bool,
 }
 
-/// What was planned: time, id, where, and how many units; 0 for a channel's end.
+/// What was planned: time, id, where, how many units.
 pub(super) type Plan = (u64, u64, Place, u64);
 
-/// The law, written down once more without any cleverness.
 #[derive(Default)]
 pub(super) struct Naive {
     pub(super) seq: u64,
@@ -166,8 +165,10 @@ impl Naive {
 
     /// What a newcomer can have of it.
     pub(super) fn open(&self, place: Place) -> u64 {
-        let is_waited_for = place.2 == 0 && self.queue(place.0, place.1).next().is_some();
-        if is_waited_for { 0 } else { self.free[&place] }
+        let mut queue = self.queue(place.0, place.1);
+        let is_kept = queue.any(|order| !order.wanted.is_basket)
+            || self.first_to_go(place.0, place.1).is_some();
+        if place.2 == 0 && is_kept { 0 } else { self.free[&place] }
     }
 
     pub(super) fn buy(&mut self, now: u64, buy: &Buy) -> Outcome {

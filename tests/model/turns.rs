@@ -92,26 +92,29 @@ impl Naive {
         None
     }
 
+    /// Who is given what is free of an item next.
+    pub(super) fn first_to_go(&self, sale: u16, item: u16) -> Option<&Order> {
+        let fits = |order: &&Order| {
+            order.lines.iter().all(|l| order.need(l) <= self.free[&(sale, l.0, 0)])
+        };
+        let is_first = |order: &&Order| {
+            let id = order.given.order;
+            let first = |item: u16| self.queue(sale, item).next().map(|o| o.given.order);
+            order.lines.iter().all(|line| first(line.0) == Some(id))
+        };
+        let mut queue = self.queue(sale, item);
+        if self.sales[usize::from(sale) - 1].terms.is_strict {
+            return queue.next().filter(fits).filter(is_first);
+        }
+        queue.find(fits)
+    }
+
     fn offer_next(&mut self, now: u64) -> Option<Turn> {
         for (sale, found) in (1..).zip(self.sales.clone()) {
-            let fits = |order: &Order| {
-                order.lines.iter().all(|l| order.need(l) <= self.free[&(sale, l.0, 0)])
-            };
-            let is_first = |order: &Order| {
-                let id = order.given.order;
-                let first = |item: u16| self.queue(sale, item).next().map(|o| o.given.order);
-                order.lines.iter().all(|line| first(line.0) == Some(id))
-            };
             let items = 1..=found.terms.items.len() as u16;
             let firsts = items.filter_map(|item| {
-                let mut queue = self.queue(sale, item);
-                if found.is_over(now) {
-                    queue.next()
-                } else if found.terms.is_strict {
-                    queue.next().filter(|order| fits(order) && is_first(order))
-                } else {
-                    queue.find(|order| fits(order))
-                }
+                let is_over = found.is_over(now);
+                if is_over { self.queue(sale, item).next() } else { self.first_to_go(sale, item) }
             });
             let mut firsts: Vec<&Order> = firsts.collect();
             let has_baskets = self.orders.values().any(|order| {
