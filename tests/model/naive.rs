@@ -8,7 +8,6 @@ use doorbuster::sale::{
 };
 
 pub(super) const MS: u64 = 1_000_000;
-
 /// What a key stands for.
 #[derive(Clone, PartialEq)]
 pub(super) struct Wanted {
