@@ -15,12 +15,12 @@ impl Shop {
     ///
     /// # Errors
     /// The first [`Refusal`] that applies, and to which line.
+    #[inline]
     pub fn basket(&mut self, now: Stamp, basket: &Basket) -> Result<Given, BasketRefusal> {
         loop {
-            let given = self.decide_basket(now, basket);
-            let lacks_room = given == Err(Refusal::Overloaded.into());
-            if !lacks_room || !self.clears_room() {
-                return given;
+            match self.decide_basket(now, basket) {
+                Err(refused) if refused.why == Refusal::Overloaded && self.makes_room() => {}
+                outcome => return outcome,
             }
         }
     }

@@ -7,8 +7,8 @@
 //! lane and were extended by the same time come there in the order of their ends, so such lanes are
 //! sorted too if each goes to the lane whose last end is the latest before its own.
 //!
-//! Before the orders of a removed sale are cleared away, the lanes are swept: those orders are taken
-//! out from wherever they stand, so no lane leads to a slot that another order has since.
+//! Before the orders of a removed sale are cleared away, the lanes are swept: those orders are
+//! taken out from wherever they stand, so no lane leads to a slot that another order has since.
 
 use super::Stamp;
 use super::orders::{NO_SLOT, Orders, State};

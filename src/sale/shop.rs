@@ -37,8 +37,8 @@ pub struct Bounds {
     /// Lines of baskets remembered, 16 bytes each; as much again is taken once a sale with baskets
     /// stays when another is removed.
     pub lines_max: usize,
-    /// Orders that wait at once, of all sales together; about 17 bytes each, taken when they are first
-    /// used.
+    /// Orders that wait at once, of all sales together; about 17 bytes each, taken when they are
+    /// first used.
     pub waiters_max: usize,
     /// Sales that may ever be created.
     pub sales_max: usize,
@@ -141,9 +141,11 @@ impl Shop {
         self.tick(now);
         assert!(now < self.holds.due(), "a hold that has ended is still held");
         match command {
-            Command::Buy(buy) => match self.buy(now, buy) {
-                Err(Refusal::Overloaded) => self.buy_in_cleared_room(now, buy),
-                outcome => outcome,
+            Command::Buy(buy) => loop {
+                match self.buy(now, buy) {
+                    Err(Refusal::Overloaded) if self.makes_room() => {}
+                    outcome => break outcome,
+                }
             },
             Command::Confirm(about) => self.confirm(about),
             Command::Release(about) => self.release(about),
@@ -153,7 +155,7 @@ impl Shop {
     }
 
     #[inline(always)]
-    pub(super) fn buy(&mut self, now: Stamp, buy: &Buy) -> Outcome {
+    fn buy(&mut self, now: Stamp, buy: &Buy) -> Outcome {
         assert!(buy.units > 0);
         let sale_index = self.index(buy.sale)?;
         let sale = &self.sales[sale_index];
@@ -286,6 +288,7 @@ impl Shop {
         !is_long || self.texts.has_room()
     }
 
+    #[inline(always)]
     pub(super) fn remember(&mut self, party: Party) {
         if let Some(text) = party.text {
             self.texts.remember(party.ident.bits, text);
