@@ -245,7 +245,8 @@ impl Shared {
         &self.places[(hash >> 32) as usize % PLACES]
     }
 
-    /// A consistent notice of this item and its version, or none. A reader that meets the writer has none.
+    /// A consistent notice of this item and its version, or none. A reader that meets the writer
+    /// has none.
     #[inline]
     fn read(&self, sale: u16, item: u16) -> Option<(Notice, u64)> {
         let place = self.place(sale, item);

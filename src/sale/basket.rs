@@ -92,7 +92,7 @@ impl Shop {
         self.remember(basket.key);
         let mut order = Order::new(self.change(), key, state);
         (order.sale, order.units, order.condition) = (basket.sale, units, basket.condition);
-        order.buyer = self.give_lines(basket, lines, sale_index, state);
+        order.buyer = self.give_lines(basket, lines, place, state);
         (order.price, order.lines) = (self.lines.add(lines), lines.len() as u8);
         if state == State::Held {
             order.expires_at = now + u64::from(hold_ms) * NS_PER_MS;
@@ -111,27 +111,19 @@ impl Shop {
         &mut self,
         basket: &Basket,
         lines: &[OrderLine],
-        sale_index: usize,
+        place: Place,
         state: State,
     ) -> u32 {
-        let buyer = basket.buyer.ident;
-        let mut place = self.buyers.place(basket.sale, buyer);
-        if let (Place::New(probe), [first, _, ..]) = (place, lines) {
-            place = self.buyers.add_with_room(probe, basket.sale, first.item, buyer);
-        }
+        let items = &mut self.sales[usize::from(basket.sale) - 1].items;
         for line in lines {
-            let item = &mut self.sales[sale_index].items[usize::from(line.item) - 1];
+            let item = &mut items[usize::from(line.item) - 1];
             let units = u64::from(line.units);
             item.free -= units;
             *(if state == State::Held { &mut item.held } else { &mut item.confirmed }) += units;
             item.assert_balance();
-            let is_limited = item.limit != 0;
-            let slot =
-                self.buyers.give(place, basket.sale, line.item, buyer, line.units, is_limited);
-            place = Place::Known(slot);
         }
-        let Place::Known(slot) = place else { unreachable!("it has lines") };
-        slot
+        let has_limit = |item: u16| items[usize::from(item) - 1].limit != 0;
+        self.buyers.give_lines(place, basket.sale, basket.buyer.ident, lines, has_limit)
     }
 
     /// The answer to a key that was used before.
