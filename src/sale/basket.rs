@@ -20,12 +20,12 @@ impl Shop {
     ///
     /// # Errors
     /// The first [`Refusal`] that applies, and to which line.
+    #[inline]
     pub fn basket(&mut self, now: Stamp, basket: &Basket) -> Result<Given, BasketRefusal> {
         loop {
-            let given = self.decide_basket(now, basket);
-            let lacks_room = given == Err(Refusal::Overloaded.into());
-            if !lacks_room || !self.clears_room() {
-                return given;
+            match self.decide_basket(now, basket) {
+                Err(refused) if refused.why == Refusal::Overloaded && self.makes_room() => {}
+                outcome => return outcome,
             }
         }
     }
@@ -150,19 +150,16 @@ impl Shop {
         &mut self,
         sale: u16,
         buyer: Ident,
-        mut place: Place,
+        place: Place,
         lines: &[OrderLine],
     ) -> u32 {
-        if let (Place::New(probe), [first, _, ..]) = (place, lines) {
-            place = self.buyers.add_with_room(probe, sale, first.item, buyer);
-        }
-        for line in lines {
+        if let [line] = lines {
             let is_limited = self.item_mut(sale, line.item).limit != 0;
-            let slot = self.buyers.give(place, sale, line.item, buyer, line.units, is_limited);
-            place = Place::Known(slot);
+            return self.buyers.give(place, sale, line.item, buyer, line.units, is_limited);
         }
-        let Place::Known(slot) = place else { unreachable!("it has lines") };
-        slot
+        let items = &self.sales[usize::from(sale) - 1].items;
+        let has_limit = |item: u16| items[usize::from(item) - 1].limit != 0;
+        self.buyers.give_lines(place, sale, buyer, lines, has_limit)
     }
 
     /// The answer to a key that was used before.

@@ -13,6 +13,7 @@ use bytemuck::{Pod, Zeroable};
 use super::hash::Seed;
 use super::ident::{Form, Ident};
 use super::index::{Index, Probe};
+use super::lines::OrderLine;
 use super::memory::table;
 
 /// One buyer in one sale; or, if `further` is 1, one further item of that buyer.
@@ -259,23 +260,46 @@ impl Buyers {
         self.entries[slot as usize].bits()
     }
 
-    /// Adds a buyer who comes with a basket, nothing counted yet, with room for further items
-    /// beside.
+    /// Counts the lines of a basket as [`give`](Self::give) would one after another; a new buyer has
+    /// room for further items beside.
     #[inline(always)]
-    pub(super) fn add_with_room(
+    pub(super) fn give_lines(
         &mut self,
-        probe: Probe,
+        mut place: Place,
         sale: u16,
-        item: u16,
         buyer: Ident,
-    ) -> Place {
-        let slot = self.add(probe, sale, item, buyer, 0);
-        if self.entries.len() < BESIDE_PLACES_MAX {
-            let place = self.take_place();
-            self.entries[place as usize] = Entry::zeroed();
-            self.entries[slot as usize].kind |= (place + 1) << BESIDE_SHIFT;
+        lines: &[OrderLine],
+        has_limit: impl Fn(u16) -> bool,
+    ) -> u32 {
+        let [first, further @ ..] = lines else { unreachable!("a basket has lines") };
+        let mut left = lines;
+        if let Place::New(probe) = place
+            && !further.is_empty()
+            && self.entries.len() < BESIDE_PLACES_MAX
+        {
+            let (further, rest) = further.split_at(further.len().min(BESIDE));
+            let slot = self.add(probe, sale, first.item, buyer, 0);
+            let (mut beside, mut count, mut units) = (Beside::zeroed(), 0, first.units);
+            for line in further {
+                units += line.units;
+                if has_limit(line.item) {
+                    (beside.items[count], beside.units[count]) = (line.item, line.units);
+                    count += 1;
+                }
+            }
+            let at = self.take_place();
+            self.entries[at as usize] = bytemuck::must_cast(beside);
+            let entry = &mut self.entries[slot as usize];
+            (entry.sale_units, entry.item_units) = (units, first.units);
+            entry.kind |= (at + 1) << BESIDE_SHIFT;
+            (place, left) = (Place::Known(slot), rest);
         }
-        Place::Known(slot)
+        for line in left {
+            let limited = has_limit(line.item);
+            place = Place::Known(self.give(place, sale, line.item, buyer, line.units, limited));
+        }
+        let Place::Known(slot) = place else { unreachable!("it has lines") };
+        slot
     }
 
     /// The count of a further item that lies beside a buyer; if it `may_begin`, also a new one.

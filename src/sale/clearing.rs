@@ -11,7 +11,7 @@
 //! lowest are used again first.
 
 use super::buyers::Place;
-use super::command::{Buy, Outcome, Party, Refusal, Stamp};
+use super::command::Party;
 use super::ident::Form;
 use super::lines::BASKET_LINES_MAX;
 use super::orders::Order;
@@ -142,24 +142,23 @@ impl Shop {
         LOOKS
     }
 
-    /// Decides a purchase once more that a table is too full for, as far as clearing away helps.
+    /// Clears away until there is room for any order, or nothing is left to be cleared away.
+    /// Returns whether it did something: if not, asking again is of no use.
     #[cold]
-    pub(super) fn buy_in_cleared_room(&mut self, now: Stamp, buy: &Buy) -> Outcome {
-        let mut outcome = Err(Refusal::Overloaded);
-        while outcome == Err(Refusal::Overloaded) && self.clears_room() {
-            outcome = self.buy(now, buy);
+    pub(super) fn makes_room(&mut self) -> bool {
+        let mut has_cleared = false;
+        while self.admits && self.is_full() && self.clear_some(LOOKS_AT_ONCE) > 0 {
+            has_cleared = true;
         }
-        outcome
+        has_cleared
     }
 
-    /// Clears some away if that may help where a table is too full. Returns whether it did.
-    #[cold]
-    pub(super) fn clears_room(&mut self) -> bool {
-        let is_full = !self.orders.has_room()
+    /// Whether a table may be too full for an order.
+    fn is_full(&self) -> bool {
+        !self.orders.has_room()
             || !self.buyers.has_room(2 + BASKET_LINES_MAX + GROUPS_MAX)
             || !self.lines.has_room(BASKET_LINES_MAX)
-            || !self.texts.has_room();
-        self.admits && is_full && self.clear_some(LOOKS_AT_ONCE) > 0
+            || !self.texts.has_room()
     }
 
     /// Keeps the long text of a buyer who comes to a sale: one use for all its orders there.

@@ -12,6 +12,7 @@
 //! | `change` | what becomes of an order |
 //! | `waiting`, `waiters` | the waiting list |
 //! | `entering`, `draw` | the draw |
+//! | `groups` | limits of cards, households, devices |
 //! | `pools`, `agenda` | what is set aside for channels, what the host has planned |
 //! | `clearing` | what becomes of a removed sale |
 //! | `rule` | what an operator says of a sale |
@@ -31,6 +32,7 @@ mod clearing;
 mod command;
 mod draw;
 mod entering;
+mod groups;
 mod hash;
 mod holds;
 mod ident;

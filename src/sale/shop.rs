@@ -15,10 +15,9 @@ use super::command::{About, Buy, Command, Fill, Given, Outcome, Party, Refusal, 
 use super::hash::Seed;
 use super::holds::Holds;
 use super::ident::{Form, Ident, Text};
-use super::lines::{Lines, OrderLine};
+use super::lines::Lines;
 use super::orders::{Order, Orders, State, UP_TO};
 use super::stock::{DrawState, Item, Sale};
-use super::terms::GROUPS_MAX;
 use super::texts::Texts;
 use super::waiters::Waiters;
 
@@ -150,9 +149,11 @@ impl Shop {
         self.tick(now);
         self.assert_settled(now);
         match command {
-            Command::Buy(buy) => match self.buy(now, buy) {
-                Err(Refusal::Overloaded) => self.buy_in_cleared_room(now, buy),
-                outcome => outcome,
+            Command::Buy(buy) => loop {
+                match self.buy(now, buy) {
+                    Err(Refusal::Overloaded) if self.makes_room() => {}
+                    outcome => break outcome,
+                }
             },
             Command::Confirm(about) => self.confirm(about),
             Command::Release(about) => self.release(about),
@@ -169,7 +170,7 @@ impl Shop {
     }
 
     #[inline(always)]
-    pub(super) fn buy(&mut self, now: Stamp, buy: &Buy) -> Outcome {
+    fn buy(&mut self, now: Stamp, buy: &Buy) -> Outcome {
         assert!(buy.units > 0);
         let sale_index = self.index(buy.sale)?;
         let sale = &self.sales[sale_index];
@@ -279,54 +280,6 @@ impl Shop {
         Ok(slot)
     }
 
-    /// Units that the limits of its groups' members leave to a purchase.
-    pub(super) fn within_groups(
-        &self,
-        sale: &Sale,
-        number: u16,
-        side: &Side,
-        mut units: u32,
-        fill: Fill,
-    ) -> Result<u32, Refusal> {
-        for (index, (group, digest)) in sale.terms.groups.iter().zip(side.groups).enumerate() {
-            if digest == 0 {
-                continue;
-            }
-            let place = self.buyers.place(number, Buyers::member(index, digest));
-            units = within(self.buyers.sale_units(place), units, group.limit, fill)
-                .map_err(|_| Refusal::GroupLimit(index as u8 + 1, group.limit))?;
-        }
-        Ok(units)
-    }
-
-    /// Counts so many units of an order for the members of its groups.
-    #[cold]
-    pub(super) fn count_members(&mut self, slot: u32, side: &Side, units: u32) {
-        let sale = self.orders.at(slot).sale;
-        let groups = self.sales[usize::from(sale) - 1].terms.groups.len();
-        let mut members = [None; GROUPS_MAX];
-        for (index, digest) in side.groups.into_iter().enumerate().take(groups) {
-            if digest != 0 {
-                let member = Buyers::member(index, digest);
-                let place = self.buyers.place(sale, member);
-                members[index] = Some(self.buyers.give(place, sale, 0, member, units, false));
-            }
-        }
-        if members != [None; GROUPS_MAX] {
-            self.orders.set_members(slot, members);
-        }
-    }
-
-    /// Counts units of an order back: for its buyer, and for the members of its groups.
-    pub(super) fn count_back(&mut self, slot: u32, line: OrderLine) {
-        let Order { sale, buyer, .. } = *self.orders.at(slot);
-        let has_limit = self.item_mut(sale, line.item).limit != 0;
-        self.buyers.take(buyer, line.item, line.units, has_limit);
-        for member in self.orders.members(slot).into_iter().flatten() {
-            self.buyers.take(member, 0, line.units, false);
-        }
-    }
-
     pub(super) fn tick(&mut self, now: Stamp) {
         assert!(now >= self.now, "time goes backwards");
         self.now = now;
@@ -359,6 +312,7 @@ impl Shop {
         !is_long || self.texts.has_room()
     }
 
+    #[inline(always)]
     pub(super) fn remember(&mut self, party: Party) {
         if let Some(text) = party.text {
             self.texts.remember(party.ident.bits, text);

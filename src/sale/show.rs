@@ -230,8 +230,7 @@ impl Shop {
         self.orders.newest()
     }
 
-    /// Sale, buyer and key of the order in a slot; `None` if there is none, or its sale was
-    /// removed.
+    /// Sale, buyer and key of the order in a slot; `None` if there is none, or its sale is gone.
     pub fn whose(&self, slot: usize) -> Option<(u16, Ident, Ident)> {
         let order = self.orders.at(u32::try_from(slot).expect("as many as slots"));
         self.sale(order.sale).ok()?;

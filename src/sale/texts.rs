@@ -62,6 +62,7 @@ impl Texts {
     }
 
     /// Keeps a text, for one use more.
+    #[inline(never)]
     pub(super) fn remember(&mut self, digest: u128, text: &Text) {
         let (probe, known) = self.find(digest);
         if let Some(slot) = known {
