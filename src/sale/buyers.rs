@@ -260,8 +260,8 @@ impl Buyers {
         self.entries[slot as usize].bits()
     }
 
-    /// Counts the lines of a basket as [`give`](Self::give) would one after another; a new buyer has
-    /// room for further items beside.
+    /// Counts the lines of a basket as [`give`](Self::give) would one after another; a new buyer
+    /// has room for further items beside.
     #[inline(always)]
     pub(super) fn give_lines(
         &mut self,
