@@ -25,6 +25,8 @@ pub const OFFERS_AT_ONCE: usize = 1024;
 /// Looks at orders and buyers in one round of the matcher that clears away what removed sales have
 /// left: a fraction of a millisecond.
 pub const LOOKS_AT_ONCE: usize = 8192;
+/// Entries of a draw that have left, passed over at once.
+pub const ENTRIES_PASSED_OVER: usize = 4096;
 /// Different hold times in use at once.
 pub const LANES_MAX: usize = crate::sale::LANES_MAX;
 

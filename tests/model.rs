@@ -8,8 +8,12 @@ mod naive;
 mod rules;
 #[path = "model/seen.rs"]
 mod seen;
+#[path = "model/trio.rs"]
+mod trio;
 #[path = "model/turns.rs"]
 mod turns;
+#[path = "model/twin.rs"]
+mod twin;
 
 use doorbuster::sale::{
     About, Aside, Basket, Bounds, Buy, Command, DrawTerms, Fill, Form, GroupTerms, Ident,
@@ -18,6 +22,7 @@ use doorbuster::sale::{
 };
 use naive::{MS, Naive, Order};
 use seen::{MET, Seen, meet};
+use trio::Trio;
 
 /// SplitMix64 (<https://prng.di.unimi.it/splitmix64.c>): small, seeded, the same everywhere.
 struct Random(u64);
@@ -37,9 +42,10 @@ fn name(text: &str) -> Name {
 }
 
 fn terms(random: &mut Random, number: u64, start: u64) -> Terms {
+    let stock_max = [40, 5][random.below(2) as usize];
     let items = (0..1 + random.below(3)).map(|item| ItemTerms {
         sku: name(&format!("item-{item}")),
-        stock: random.below(40),
+        stock: random.below(stock_max),
         price: 1000 + random.below(3),
         limit: random.below(4) as u32,
     });
@@ -57,7 +63,7 @@ fn terms(random: &mut Random, number: u64, start: u64) -> Terms {
             .iter()
             .map(|text| GroupTerms { name: name(text), limit: 1 + random.below(4) as u32 })
             .collect(),
-        draw: (random.below(3) == 0).then(|| DrawTerms {
+        draw: (random.below(2) == 0).then(|| DrawTerms {
             at: start + (4 + random.below(100)) * MS,
             commitment: *blake3::hash(&SEED).as_bytes(),
         }),
@@ -81,14 +87,14 @@ fn side(random: &mut Random) -> Side {
 }
 
 /// Ends are rare, so that there is something to rule.
-fn ruling(random: &mut Random, now: u64, seq: u64) -> Ruling {
+fn ruling(random: &mut Random, now: u64, wave: u64) -> Ruling {
     let units = [0, 1, 2, 10, STOCK_MAX][random.below(5) as usize];
     let time = now + [0, MS, 3 * MS, 50 * MS, 600 * MS][random.below(5) as usize];
-    let rule = match random.below(66) {
+    let rule = match random.below(76) {
         40..=44 => Rule::Plan { units, at: time },
-        45 | 46 => Rule::CallOff(seq.saturating_sub(random.below(30))),
-        47..=55 => Rule::Draw([SEED, SEED, SEED, [8; 32]][random.below(4) as usize]),
-        56.. => Rule::Aside(Aside {
+        45 | 46 => Rule::CallOff(wave + random.below(2)),
+        47..=65 => Rule::Draw([SEED, SEED, SEED, [8; 32]][random.below(4) as usize]),
+        66.. => Rule::Aside(Aside {
             channel: name(["creator", "region"][random.below(2) as usize]),
             units: [0, 1, 2, 5][random.below(4) as usize],
             until: [0, time][random.below(2) as usize],
@@ -115,46 +121,18 @@ fn a_sale(random: &mut Random, naive: &Naive) -> u16 {
     there[random.below(there.len() as u64) as usize]
 }
 
-/// Does all that the clock does, and gives all who wait their turns.
-fn settle(shop: &mut Shop, naive: &mut Naive, now: u64) {
-    loop {
-        let real = shop.expire(now).map(|(_, given)| given);
-        assert_eq!(real, naive.expire(now));
-        if real.is_none() {
-            break;
-        }
-    }
-    loop {
-        let real = shop.happen(now);
-        assert_eq!(real, naive.happen(now));
-        if real.is_none() {
-            break;
-        }
-    }
-    loop {
-        let real = shop.promote(now);
-        assert_eq!(real, naive.promote(now));
-        if real.is_none() {
-            break;
-        }
-    }
-}
-
 /// Ends a sale and removes it, and has another in its place.
-fn turn_over(sale: u16, random: &mut Random, shop: &mut Shop, naive: &mut Naive, now: &mut u64) {
+fn turn_over(sale: u16, random: &mut Random, trio: &mut Trio, now: &mut u64, seen: &mut Seen) {
+    trio.settle(*now, seen);
     let close = Ruling { sale, item: 0, rule: Rule::Close };
-    settle(shop, naive, *now);
-    assert_eq!(shop.rule(*now, &close), naive.rule(*now, &close));
+    trio.rule(*now, &close).expect("it is there");
     // Past the end of every hold.
     *now += 60 * MS;
-    settle(shop, naive, *now);
-    let remove = Ruling { rule: Rule::Remove, ..close };
-    assert_eq!(shop.rule(*now, &remove), naive.rule(*now, &remove));
-    let terms = terms(random, naive.sales.len() as u64, *now);
-    let (number, _) = shop.create(*now, &terms).expect("it fits");
-    naive.create(&terms);
-    let open = Ruling { sale: number, item: 0, rule: Rule::Open };
-    assert_eq!(shop.rule(*now, &open), naive.rule(*now, &open));
+    trio.settle(*now, seen);
+    trio.rule(*now, &Ruling { rule: Rule::Remove, ..close }).expect("nobody is left in it");
+    let terms = terms(random, trio.naive.sales.len() as u64, *now);
+    let sale = trio.create(*now, &terms).expect("it fits");
+    trio.rule(*now, &Ruling { sale, item: 0, rule: Rule::Open }).expect("it is new");
 }
 
 /// Orders that fit into the tables of a shop whose sales turn over.
@@ -174,85 +152,62 @@ fn live(seed: u64, commands: u64, turns_over: bool, seen: &mut Seen) -> (usize, 
     };
     let mut given_ever = 0;
     let mut random = Random(seed);
-    let mut shop = Shop::new(bounds, Seed::new([seed, 2, 3, 4]));
-    let mut naive = Naive::default();
+    let mut trio = Trio::new(bounds, seed);
     let mut now = 1_000_000_000_000 * MS;
     for number in 0..1 + random.below(3) {
         let terms = terms(&mut random, number, now);
-        shop.create(now, &terms).expect("it fits");
-        naive.create(&terms);
+        trio.create(now, &terms).expect("it fits");
     }
     let opened = 1 + random.below(3) as u16;
     let ident = |bits: u64| Ident { form: Form::Decimal, bits: u128::from(bits) };
     for step in 0..commands {
-        let context = format!("seed {seed}, step {step}");
+        trio.context = format!("seed {seed}, step {step}");
         // Often the same instant, sometimes the very end of a hold.
         now += [0, 0, 1, MS / 2, MS, 5 * MS][random.below(6) as usize];
-        loop {
-            let (real, model) = (shop.expire(now).map(|(_, given)| given), naive.expire(now));
-            assert_eq!(real, model, "{context}: expiry");
-            if real.is_none() {
-                break;
-            }
-        }
-        loop {
-            let (real, model) = (shop.happen(now), naive.happen(now));
-            assert_eq!(real, model, "{context}: what was planned");
-            if let Some((_, happened)) = real {
-                meet(seen, format!("{:?}", happened.event));
-            }
-            if real.is_none() {
-                break;
-            }
-        }
+        trio.tick(now, seen);
         if turns_over {
-            while naive.orders.len() >= ORDERS_AT_ONCE || random.below(40) == 0 {
-                let Some(oldest) = naive.there().next() else { break };
-                turn_over(oldest, &mut random, &mut shop, &mut naive, &mut now);
+            while trio.naive.orders.len() >= ORDERS_AT_ONCE || random.below(40) == 0 {
+                let Some(oldest) = trio.naive.there().next() else { break };
+                turn_over(oldest, &mut random, &mut trio, &mut now, seen);
             }
-            shop.clear_some(random.below(100) as usize);
+            trio.shop.clear_some(random.below(100) as usize);
+        }
+        if random.below(100) == 0 {
+            trio.twin.restore(&trio.shop);
         }
         // Offers go on while commands are decided, but not past an operator's.
         let is_ruled = step == 3 || random.below(12) == 0;
         let mut offers = if is_ruled { u64::MAX } else { random.below(4) };
         while offers > 0 {
-            let (real, model) = (shop.promote(now), naive.promote(now));
-            assert_eq!(real, model, "{context}: a turn");
-            if let Some(turn) = real {
-                let how = if turn.is_drawn { "drawn" } else { "turn" };
-                meet(seen, format!("{how} {:?}", turn.given.state));
-                if turn.given.item == 0 && turn.given.state == State::Held {
-                    meet(seen, "basket's turn".to_owned());
-                }
-            }
-            offers = if real.is_none() { 0 } else { offers - 1 };
+            let turn = trio.promote(now, seen);
+            offers = if turn.is_none() { 0 } else { offers - 1 };
         }
         if is_ruled {
             let ruling = if step == 3 {
                 Ruling { sale: opened, item: 0, rule: Rule::Open }
             } else {
-                let sale = a_sale(&mut random, &naive);
-                Ruling { sale, ..ruling(&mut random, now, naive.seq) }
+                let wave = trio.naive.plans.last();
+                let sale = wave.filter(|_| random.below(4) == 0).map(|plan| plan.2.0);
+                let sale = sale.unwrap_or_else(|| a_sale(&mut random, &trio.naive));
+                let wave = wave.map_or(0, |plan| plan.1);
+                Ruling { sale, ..ruling(&mut random, now, wave) }
             };
-            let (real, model) = (shop.rule(now, &ruling), naive.rule(now, &ruling));
-            assert_eq!(real, model, "{context}: {ruling:?}");
+            let real = trio.rule(now, &ruling);
             meet(
                 seen,
                 real.map_or_else(|why| format!("{why:?}"), |_| format!("{:?}", ruling.rule)),
             );
-            if real == Ok(naive.seq) && ruling.rule == Rule::Remove {
+            if real == Ok(trio.naive.seq) && ruling.rule == Rule::Remove {
                 // Its name is free.
                 let mut terms = terms(&mut random, u64::from(ruling.sale) - 1, now);
                 terms.name = removed_name(ruling.sale);
-                if shop.create(now, &terms).is_ok() {
-                    naive.create(&terms);
-                }
+                trio.create(now, &terms);
             }
         }
-        let sale = a_sale(&mut random, &naive);
+        let sale = a_sale(&mut random, &trio.naive);
         let about = About {
             sale,
-            order: random.below(naive.seq + 2),
+            order: random.below(trio.naive.seq + 2),
             buyer: [Ident::NONE, ident(random.below(12))][random.below(2) as usize],
         };
         let side = side(&mut random);
@@ -277,16 +232,16 @@ fn live(seed: u64, commands: u64, turns_over: bool, seen: &mut Seen) -> (usize, 
                 buyer: ident(random.below(12)).into(),
                 key: ident(random.below(commands)).into(),
             };
-            let (real, model) = (shop.basket(now, &basket), naive.basket(now, &basket));
-            assert_eq!(real, model, "{context}: {basket:?}");
+            let real = trio.basket(now, &basket);
             let met =
                 real.map_or_else(|no| format!("{:?}", no.why), |ok| format!("{:?}", ok.state));
             meet(seen, format!("basket {met}"));
             if let Ok(given) = real {
                 given_ever += u64::from(!given.replayed);
-                let kept = shop.lines(given.order).iter();
+                let kept = trio.shop.lines(given.order).iter();
                 let kept = kept.map(|line| (line.item, line.units.into(), line.price));
-                assert!(kept.eq(naive.orders[&given.order].lines.iter().copied()), "{context}");
+                let lines = trio.naive.orders[&given.order].lines.iter().copied();
+                assert!(kept.eq(lines), "{}", trio.context);
             }
             continue;
         }
@@ -308,15 +263,9 @@ fn live(seed: u64, commands: u64, turns_over: bool, seen: &mut Seen) -> (usize, 
             10 => Command::Cancel(about),
             _ => Command::Extend(about),
         };
-        let real = shop.apply(now, &command);
-        let model = match &command {
-            Command::Buy(buy) => naive.buy(now, buy),
-            command => naive.change(command),
-        };
+        let real = trio.apply(now, &command);
         let is_given = matches!((&command, real), (Command::Buy(_), Ok(g)) if !g.replayed);
         given_ever += u64::from(is_given);
-        assert_eq!(real, model, "{context}: {command:?}");
-        assert_eq!(shop.seq(), naive.seq, "{context}: seq");
         meet(
             seen,
             real.map_or_else(|why| format!("{why:?}"), |given| format!("{:?}", given.state)),
@@ -325,11 +274,13 @@ fn live(seed: u64, commands: u64, turns_over: bool, seen: &mut Seen) -> (usize, 
             if buy.side.channel != 0 && given.state == State::Held {
                 meet(seen, "from a channel".to_owned());
             }
-            if naive.orders[&given.order].is_undrawn {
+            if trio.naive.orders[&given.order].is_undrawn {
                 meet(seen, "entry".to_owned());
             }
         }
     }
+    trio.twin.compare(&trio.shop);
+    let Trio { shop, naive, .. } = trio;
     compare(seed, &shop, &naive, bounds);
     (naive.sales.iter().filter(|sale| sale.is_removed).count(), given_ever)
 }

@@ -8,6 +8,7 @@
 //! older than one already decided is an inversion: it was on its way between a socket and the ring.
 
 mod basket;
+mod clockwork;
 mod decide;
 mod notices;
 mod rule;
@@ -20,14 +21,14 @@ use crossbeam::utils::CachePadded;
 use crate::bell::Bell;
 use crate::board::BoardWriter;
 use crate::journal::Room;
-use crate::limits::{LOOKS_AT_ONCE, MATCHER_BATCH_MAX, OFFERS_AT_ONCE, TAILS_MAX};
+use crate::limits::{ENTRIES_PASSED_OVER, LOOKS_AT_ONCE, MATCHER_BATCH_MAX, TAILS_MAX};
 use crate::live::Follower;
 use crate::message::{CELL_BYTES, Cell, kind};
 use crate::metrics::{JournalCounters, MatcherCounters};
 use crate::news::NewsWriter;
 use crate::record;
 use crate::ring::{Reader, Writer};
-use crate::sale::{Shop, Stamp, State};
+use crate::sale::{Shop, Stamp};
 
 /// Journal bytes kept for each held order: its last record, alone in a batch.
 const RESERVE_BYTES_PER_HOLD: u64 = 3 * 64;
@@ -52,6 +53,8 @@ pub struct Matcher {
     /// Something is sold out, and the board has not noted everything given.
     board_lags: bool,
     doors: Vec<Door>,
+    /// The operator's, in a round in which its next command has to wait.
+    held_back: Option<usize>,
     records: Writer<Cell>,
     journal_bell: Arc<Bell>,
     room: Room,
@@ -102,14 +105,17 @@ impl Matcher {
     /// A matcher that goes on from the state it is given.
     pub fn new(parts: MatcherParts) -> Matcher {
         parts.counters.seq.set(parts.shop.seq());
+        let mut shop = parts.shop;
+        shop.pass_over(ENTRIES_PASSED_OVER);
         let matcher = Matcher {
-            time: parts.shop.now(),
+            time: shop.now(),
             read_at: (parts.monotonic)(),
-            shop: parts.shop,
+            shop,
             board: parts.board,
             news: parts.news,
             board_lags: false,
             doors: parts.doors,
+            held_back: None,
             records: parts.records,
             journal_bell: parts.journal_bell,
             room: parts.room,
@@ -139,6 +145,7 @@ impl Matcher {
         let now = self.read_time();
         let expired = self.expire(now) + self.happen(now);
         let promoted = self.promote(now);
+        self.held_back = None;
         let mut done = expired;
         self.watch_room();
         let oldest = self.look_ahead();
@@ -149,7 +156,8 @@ impl Matcher {
                 break;
             }
             let count = self.run(door, until, now, MATCHER_BATCH_MAX - done);
-            if count == 0 {
+            // Whoever waits for a sale's turns lets the other doors go on.
+            if count == 0 && self.held_back != Some(door) {
                 break;
             }
             done += count;
@@ -261,59 +269,12 @@ impl Matcher {
         &self.shop
     }
 
-    /// Returns the units of all holds that end by `now`, as far as the journal's ring has room.
-    fn expire(&mut self, now: Stamp) -> usize {
-        let mut count = 0;
-        while self.records.free(1) > TAILS_MAX {
-            let Some((sale, given)) = self.shop.expire(now) else { break };
-            self.records.push(record::change(kind::EXPIRE, sale, &given, now).into());
-            self.came_back(sale, &given);
-            self.news.tell(given.order);
-            count += 1;
-        }
-        self.counters.expired.add(count as u64);
-        count
-    }
-
-    /// Has happen what was planned for now or before, as far as the journal's ring has room.
-    fn happen(&mut self, now: Stamp) -> usize {
-        let mut count = 0;
-        while self.records.free(1) > TAILS_MAX {
-            let Some((_, happened)) = self.shop.happen(now) else { break };
-            self.records.push(record::happened(&happened, now).into());
-            self.board.take_down(happened.sale, happened.item);
-            count += 1;
-        }
-        count
-    }
-
-    /// Offers units to those who wait for them, and has those leave who wait in vain: a slice, so
-    /// that commands are decided between. What is free is theirs meanwhile.
-    fn promote(&mut self, now: Stamp) -> usize {
-        let mut count = 0;
-        while count < OFFERS_AT_ONCE
-            && self.shop.is_promoting(now)
-            && self.records.free(TAILS_MAX + 1) > TAILS_MAX
-            && !self.shop.has_due(now)
-        {
-            let Some(turn) = self.shop.promote(now) else { break };
-            self.records.push(record::turn(&turn, now).into());
-            self.news.tell(turn.given.order);
-            match turn.given.state {
-                State::Held => self.counters.offered.add(1),
-                State::Left => self.counters.left.add(1),
-                _ => {}
-            }
-            count += 1;
-        }
-        count
-    }
-
     /// Keeps journal room for what is already held: new orders are refused before it is gone.
     fn watch_room(&mut self) {
         let under_way = self.passed_on - self.journal_counters.cells.value();
         let reserve = RESERVE_BYTES
-            + RESERVE_BYTES_PER_HOLD * (self.shop.held() + 2 * self.shop.waiting())
+            + RESERVE_BYTES_PER_HOLD
+                * (self.shop.held() + 3 * self.shop.waiting() + self.shop.planned() as u64)
             + CELL_BYTES as u64 * under_way;
         self.shop.admit(self.room.bytes_left() > reserve);
     }
@@ -324,7 +285,7 @@ impl Matcher {
         let (mut first, mut until) = (None, u64::MAX);
         let mut oldest = u64::MAX;
         for (index, door) in self.doors.iter_mut().enumerate() {
-            if door.requests.available(1) == 0 {
+            if door.requests.available(1) == 0 || self.held_back == Some(index) {
                 continue;
             }
             let stamp = door.requests.get(0).head().time.to_native();
@@ -358,7 +319,10 @@ impl Matcher {
                 break;
             }
             // What is free belongs to those who wait before an operator can say anything of it.
-            if matches!(head.kind, kind::CREATE..=kind::DRAW) && self.shop.is_promoting(now) {
+            if matches!(head.kind, kind::OPEN..=kind::DRAW)
+                && self.shop.is_promoting_in(head.sale.to_native(), now)
+            {
+                self.held_back = Some(door);
                 break;
             }
             self.arrived(stamp);

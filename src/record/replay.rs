@@ -106,7 +106,7 @@ impl Replay {
             }
             kind::OPEN..=kind::DRAW => {
                 let ruling = ruling(head, tail).ok_or("no ruling of ours")?;
-                if self.shop.promote(now).is_some() {
+                if self.shop.is_promoting_in(ruling.sale, now) {
                     return Err("who waits should have been given what is free before".to_owned());
                 }
                 if !rule(&ruling, now).eq(cells[..head.cells()].iter().copied()) {

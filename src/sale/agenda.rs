@@ -2,6 +2,8 @@
 //!
 //! Invariant: it is in the order of (time, id), and nothing in it is due when a command is decided.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::command::{Seq, Stamp};
 
 /// Waves of one sale that are to come.
@@ -70,37 +72,64 @@ pub(super) enum What {
 }
 
 /// All that is planned.
-#[derive(Default)]
 pub(super) struct Agenda {
-    entries: Vec<Entry>,
+    /// By sale, time and id.
+    entries: BTreeMap<(u16, Stamp, Seq), Entry>,
+    /// Time, id and sale of each.
+    times: BTreeSet<(Stamp, Seq, u16)>,
+    due: Stamp,
 }
 
 impl Agenda {
+    pub(super) fn new() -> Agenda {
+        Agenda { entries: BTreeMap::new(), times: BTreeSet::new(), due: Stamp::MAX }
+    }
+
+    /// How much is planned.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// A time before which nothing is due.
     #[inline]
     pub(super) fn due(&self) -> Stamp {
-        self.entries.first().map_or(Stamp::MAX, |entry| entry.at)
+        self.due
     }
 
     pub(super) fn add(&mut self, entry: Entry) {
-        let place =
-            self.entries.partition_point(|known| (known.at, known.id) < (entry.at, entry.id));
-        self.entries.insert(place, entry);
+        self.entries.insert((entry.sale, entry.at, entry.id), entry);
+        self.times.insert((entry.at, entry.id, entry.sale));
+        self.look();
     }
 
     /// Takes out what is due next.
     pub(super) fn take_due(&mut self, now: Stamp) -> Option<Entry> {
-        (self.due() <= now).then(|| self.entries.remove(0))
+        let (at, id, sale) = *self.times.first().filter(|(at, ..)| *at <= now)?;
+        self.take(sale, at, id)
     }
 
-    /// Drops what is no more to happen.
-    pub(super) fn drop_if(&mut self, is_off: impl Fn(&Entry) -> bool) {
-        self.entries.retain(|entry| !is_off(entry));
+    fn take(&mut self, sale: u16, at: Stamp, id: Seq) -> Option<Entry> {
+        self.times.remove(&(at, id, sale));
+        self.look();
+        self.entries.remove(&(sale, at, id))
     }
 
-    /// What is planned for a sale.
+    fn look(&mut self) {
+        self.due = self.times.first().map_or(Stamp::MAX, |(at, ..)| *at);
+    }
+
+    /// Drops what is no more to happen in a sale.
+    pub(super) fn drop_if(&mut self, sale: u16, is_off: impl Fn(&Entry) -> bool) {
+        let off: Vec<Entry> = self.of(sale).filter(|entry| is_off(entry)).copied().collect();
+        for Entry { at, id, .. } in off {
+            self.take(sale, at, id);
+        }
+    }
+
+    /// What is planned for a sale, in the order of (time, id).
     pub(super) fn of(&self, sale: u16) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().filter(move |entry| entry.sale == sale)
+        let all = (sale, 0, 0)..=(sale, Stamp::MAX, Seq::MAX);
+        self.entries.range(all).map(|(_, entry)| entry)
     }
 
     /// The waves of a sale.

@@ -98,7 +98,7 @@ impl Shop {
         if let Some(index) = lines.iter().position(is_short) {
             let is_common = |line: &OrderLine| item_of(line).source(channel) == Ok(COMMON);
             let may_wait = basket.waits
-                && sale.waiting < sale.terms.waitlist
+                && sale.has_place(true)
                 && lines.iter().all(|line| is_common(line) && !is_never(line));
             return if may_wait {
                 Ok(self.wait_basket(&wanted)?)
@@ -185,16 +185,22 @@ impl Shop {
     /// What an answer tells of an order.
     #[inline(always)]
     pub(super) fn given(&self, order: &Order, seq: u64, replayed: bool) -> Given {
+        let told = self.told(order, seq, replayed);
+        if order.state() != State::Waiting {
+            return told;
+        }
+        Given { position: self.position(order), ..told }
+    }
+
+    /// The same but for its place among those who wait.
+    #[inline(always)]
+    pub(super) fn told(&self, order: &Order, seq: u64, replayed: bool) -> Given {
+        let told = given(order, seq, replayed);
         if order.lines == 0 {
-            let given = given(order, seq, replayed);
-            if order.state() != State::Waiting {
-                return given;
-            }
-            return Given { position: self.position(order), ..given };
+            return told;
         }
         let sum = self.lines.of(order).iter().fold(0_u64, |sum, l| sum.saturating_add(l.sum()));
-        let position = if order.state() == State::Waiting { self.position(order) } else { 0 };
-        Given { price: sum, position, ..given(order, seq, replayed) }
+        Given { price: sum, ..told }
     }
 }
 

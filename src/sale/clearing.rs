@@ -77,6 +77,9 @@ impl Shop {
         (sale.items, sale.terms.items) = (Vec::new(), Vec::new());
         (sale.channels, sale.terms.groups) = (Vec::new(), Vec::new());
         (sale.draw, sale.terms.draw) = (None, None);
+        // Nobody in it is to be looked at, whether or not that was found out.
+        self.drawing.retain(|sale| *sale != number);
+        self.pending.retain(|(sale, _)| *sale != number);
         self.clearing.next.push(number);
     }
 

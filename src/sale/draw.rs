@@ -56,6 +56,11 @@ impl Draw {
         self.entries.len()
     }
 
+    /// Turns so far.
+    pub(super) fn turns(&self) -> u64 {
+        self.next as u64
+    }
+
     /// Whether this is the seed that was committed to.
     pub(super) fn is_seed(&self, seed: &[u8; 32]) -> bool {
         *blake3::hash(seed).as_bytes() == self.terms.commitment

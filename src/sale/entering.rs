@@ -37,12 +37,12 @@ impl Shop {
     ) -> Outcome {
         let sale = self.sale(buy.sale)?;
         // Only common units are waited for: a channel's are its own until its time is over.
-        if !buy.waits || source != COMMON || sale.waiting >= sale.terms.waitlist {
+        if !buy.waits || source != COMMON || !sale.has_place(false) {
             return Err(Refusal::SoldOut);
         }
         let slot = self.hope(self.hope_of(buy, units, COMMON, found)?)?;
-        self.enqueue(slot);
-        Ok(self.given(self.orders.at(slot), self.seq, false))
+        self.enqueue(slot, None);
+        Ok(self.last_in_line(slot))
     }
 
     /// A purchase of so many units that is an entry of the draw.
@@ -84,8 +84,8 @@ impl Shop {
     #[cold]
     pub(super) fn wait_basket(&mut self, wanted: &Wanted) -> Result<Given, Refusal> {
         let slot = self.hope(wanted.hope())?;
-        self.enqueue(slot);
-        Ok(self.given(self.orders.at(slot), self.seq, false))
+        self.enqueue(slot, None);
+        Ok(self.last_in_line(slot))
     }
 
     /// A basket that is an entry of the draw.
@@ -160,15 +160,20 @@ impl Shop {
 
     /// Has the next entry its turn: it is given units, waits on, or leaves.
     pub(super) fn draw_next(&mut self, now: Stamp) -> Option<Turn> {
-        while let Some(&number) = self.drawing.first() {
+        let mut skips = 0;
+        while let Some(&number) = self.drawing.first()
+            && skips < self.skips_max
+        {
             let sale = &mut self.sales[usize::from(number) - 1];
             let is_over = sale.is_over(now);
             let draw = sale.draw.as_mut().expect("only sales with a draw are drawn");
-            let Some(slot) = draw.next() else {
+            if draw.live == 0 {
                 self.drawing.remove(0);
                 continue;
-            };
+            }
+            let slot = draw.next().expect("who lives among the entries has not had a turn");
             if !self.orders.at(slot).is_undrawn() {
+                skips += 1;
                 continue;
             }
             self.tick(now);

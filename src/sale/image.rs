@@ -197,6 +197,7 @@ impl Shop {
         }
         shop.restore_holds();
         shop.restore_draws(seeds)?;
+        shop.restore_lists();
         (shop.seq, shop.now, shop.changed_at) = (seq, now, now);
         if lines.next().is_some() {
             return Err(BadImage("lines after the last order".to_owned()));
@@ -286,9 +287,6 @@ impl Shop {
                 return Err(bad("an entry of no draw"));
             }
             self.count_entry(slot);
-        }
-        if state == State::Waiting && !self.orders.at(slot).is_undrawn() {
-            self.enqueue(slot);
         }
         Ok(())
     }

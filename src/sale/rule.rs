@@ -88,7 +88,7 @@ impl Shop {
             ));
         };
         let mut offer_lane = lane;
-        if terms.waitlist > 0 || terms.draw.is_some() {
+        if terms.offer_ms > 0 {
             let Some(lane) = self.holds.lane(terms.offer_ms, terms.extend_ms) else {
                 return Err(format!(
                     "offer_ms and extend_ms: too many different ones in use to add {} and {}",
@@ -112,7 +112,8 @@ impl Shop {
     pub fn rule(&mut self, now: Stamp, ruling: &Ruling) -> Result<Seq, Refusal> {
         self.tick(now);
         self.assert_settled(now);
-        assert!(!self.is_promoting(now), "units are ruled about that belong to those who wait");
+        let is_theirs = self.is_promoting_in(ruling.sale, now);
+        assert!(!is_theirs, "units are ruled about that belong to those who wait");
         let index = self.index(ruling.sale)?;
         let changes = match ruling.rule {
             Rule::Add(_)
@@ -124,7 +125,7 @@ impl Shop {
                 if !self.agenda.waves(ruling.sale).any(|planned| planned.id == wave) {
                     return Err(Refusal::UnknownWave);
                 }
-                self.agenda.drop_if(|entry| entry.id == wave);
+                self.agenda.drop_if(ruling.sale, |entry| entry.id == wave);
                 true
             }
             rule => self.sales[index].rule(now, rule)?,
@@ -134,13 +135,13 @@ impl Shop {
             // What was planned to be sold will not be.
             Rule::Close => {
                 let is_wave = |entry: &Entry| matches!(entry.what, What::Surge(_));
-                self.agenda.drop_if(|entry| entry.sale == ruling.sale && is_wave(entry));
+                self.agenda.drop_if(ruling.sale, is_wave);
                 if self.sales[index].expectant() > 0 {
                     self.closing = now;
                 }
             }
             Rule::Remove => {
-                self.agenda.drop_if(|entry| entry.sale == ruling.sale);
+                self.agenda.drop_if(ruling.sale, |_| true);
                 self.removed(ruling.sale);
             }
             Rule::Draw(_) => self.look_at_draw(ruling.sale),
@@ -252,8 +253,7 @@ impl Shop {
         }
         item.set_aside(channel, units, until);
         let (sale, what) = (index as u16 + 1, What::Sweep(channel));
-        let is_this = |e: &Entry| (e.sale, e.item, e.what) == (sale, number, what);
-        self.agenda.drop_if(is_this);
+        self.agenda.drop_if(sale, |entry| (entry.item, entry.what) == (number, what));
         if until != 0 {
             self.agenda.add(Entry { at: until, id: self.seq + 1, sale, item: number, what });
         }

@@ -63,6 +63,8 @@ pub struct Shop {
     pub(super) closing: Stamp,
     /// Sales whose entries have their turns, or are to leave; sorted.
     pub(super) drawing: Vec<u16>,
+    /// Entries that have left, passed over in one call.
+    pub(super) skips_max: usize,
     pub(super) agenda: Agenda,
     pub(super) holds: Holds,
     pub(super) texts: Texts,
@@ -91,7 +93,8 @@ impl Shop {
             pending: Vec::with_capacity(PENDING_USUAL),
             closing: Stamp::MAX,
             drawing: Vec::new(),
-            agenda: Agenda::default(),
+            skips_max: usize::MAX,
+            agenda: Agenda::new(),
             holds: Holds::new(),
             texts: Texts::new(bounds.long_texts_max),
             clearing: Clearing::default(),

@@ -173,6 +173,11 @@ impl Shop {
         })
     }
 
+    /// Records that are needed for what is to come by itself in all sales.
+    pub fn planned(&self) -> usize {
+        self.agenda.len()
+    }
+
     /// What is to come in a sale, in the order of time.
     pub fn waves(&self, sale: u16) -> impl Iterator<Item = Wave> {
         self.agenda.waves(sale)

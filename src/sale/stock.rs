@@ -49,6 +49,9 @@ pub const CHANNELS_PER_SALE_MAX: usize = 16;
 /// Items and channels of one sale that units were set aside for, counted in pairs.
 pub const POOLS_PER_SALE_MAX: usize = 64;
 
+/// Baskets on the waiting list of one sale: when units return, each may have to be looked at.
+pub(super) const BASKETS_WAITING_MAX: u32 = 4096;
+
 /// How far a draw has come. The numbers are those of the formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -203,7 +206,12 @@ impl Sale {
     /// How far its draw has come; it has sold as any other since it was drawn.
     pub(super) fn undrawn(&self, now: Stamp) -> Option<DrawState> {
         let state = self.draw.as_ref()?.state(now);
-        (state != DrawState::Drawn).then_some(state)
+        (state != DrawState::Drawn && !self.is_over(now)).then_some(state)
+    }
+
+    /// Whether one more may go on its waiting list.
+    pub(super) fn has_place(&self, is_basket: bool) -> bool {
+        self.waiting < self.terms.waitlist && !(is_basket && self.baskets >= BASKETS_WAITING_MAX)
     }
 
     /// Orders that wait, on the list or for their turn in the draw.

@@ -73,24 +73,49 @@ impl Queue {
 
 /// All chunks.
 pub(super) struct Waiters {
-    chunks: Box<[Chunk]>,
+    chunks: Vec<Chunk>,
+    /// Of those who were drawn, by their slots, their turns.
+    turns: HashMap<u32, u64>,
     /// Of each basket that waits, by its slot, the chunk in the queue of each of its lines.
     baskets: HashMap<u32, [u32; BASKET_LINES_MAX]>,
     /// Chunks that were ever used.
     used: usize,
-    /// The first of those that are free again.
+    /// The first of those that are free again, and how many these are.
     free: u32,
+    freed: usize,
 }
 
 impl Waiters {
     pub(super) fn new(len_max: usize) -> Waiters {
         let chunks = len_max.div_ceil(PER_CHUNK) + CHUNKS_SPARE;
-        Waiters { chunks: untouched_table(chunks), baskets: HashMap::new(), used: 0, free: NONE }
+        Waiters {
+            chunks: untouched_table(chunks).into_vec(),
+            turns: HashMap::new(),
+            baskets: HashMap::new(),
+            used: 0,
+            free: NONE,
+            freed: 0,
+        }
     }
 
     /// Whether an order of so many lines can wait.
     pub(super) fn has_room(&self, lines: usize) -> bool {
-        self.used + lines <= self.chunks.len() || lines == 1 && self.free != NONE
+        self.chunks.len() - self.used + self.freed >= lines
+    }
+
+    /// Notes by which turn in a draw an order came here.
+    pub(super) fn note_turn(&mut self, slot: u32, turn: u64) {
+        assert!(self.turns.insert(slot, turn).is_none(), "it is drawn once");
+    }
+
+    /// Forgets that of an order that waits no more.
+    pub(super) fn forget_turn(&mut self, slot: u32) {
+        self.turns.remove(&slot).expect("it was noted");
+    }
+
+    /// The turn in a draw by which an order came here.
+    pub(super) fn turn(&self, slot: u32) -> u64 {
+        self.turns[&slot]
     }
 
     /// Notes in which chunks a basket waits.
@@ -131,16 +156,17 @@ impl Waiters {
     }
 
     fn lengthen(&mut self, queue: &mut Queue) {
-        assert!(
-            self.free != NONE || self.used < self.chunks.len(),
-            "the caller checks the bound first"
-        );
+        if self.free == NONE && self.used == self.chunks.len() {
+            // Purchases were refused before; who was drawn is not.
+            self.chunks.push(Chunk::zeroed());
+        }
         let chunk = if self.free == NONE {
             self.used += 1;
             self.used as u32 - 1
         } else {
             let chunk = self.free;
             self.free = self.chunks[chunk as usize].next;
+            self.freed -= 1;
             chunk
         };
         let previous = std::mem::replace(&mut queue.tail, chunk);
@@ -167,6 +193,7 @@ impl Waiters {
         let (next, previous) = (here.next, here.previous);
         here.next = freed;
         self.free = chunk;
+        self.freed += 1;
         match previous {
             NONE => queue.head = next,
             previous => self.at(previous).next = next,

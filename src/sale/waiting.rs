@@ -27,8 +27,12 @@ pub struct Turn {
 }
 
 impl Shop {
-    /// Puts an order in state `waiting` at the end of the queue of each of its items.
-    pub(super) fn enqueue(&mut self, slot: u32) {
+    /// Puts an order in state `waiting` at the end of the queue of each of its items; one that was
+    /// drawn with its turn.
+    pub(super) fn enqueue(&mut self, slot: u32, turn: Option<u64>) {
+        if let Some(turn) = turn {
+            self.waiters.note_turn(slot, turn);
+        }
         let order = *self.orders.at(slot);
         assert_eq!(order.state(), State::Waiting);
         let sale = &mut self.sales[usize::from(order.sale) - 1];
@@ -69,6 +73,9 @@ impl Shop {
         }
         sale.waiting -= 1;
         sale.baskets -= u32::from(order.lines > 0);
+        if order.flags & DRAWN != 0 {
+            self.waiters.forget_turn(slot);
+        }
         let chunks = if order.lines > 0 {
             self.waiters.forget_basket(slot)
         } else {
@@ -97,7 +104,14 @@ impl Shop {
     }
 
     /// Units of an item have returned or were added.
+    ///
+    /// A cursor is only right if nobody before it can be given what is free at any moment, whether
+    /// or not a turn was tried: so where a basket may wait for this item and for others, these are
+    /// looked at as well.
     pub(super) fn returned(&mut self, sale: u16, item: u16) {
+        if self.item_mut(sale, item).queue.baskets > 0 {
+            self.returned_to_baskets(sale, item);
+        }
         let queue = &mut self.item_mut(sale, item).queue;
         if queue.live > 0 {
             queue.look_again();
@@ -105,10 +119,46 @@ impl Shop {
         }
     }
 
+    #[cold]
+    fn returned_to_baskets(&mut self, number: u16, returned: u16) {
+        let count = self.sales[usize::from(number) - 1].items.len() as u16;
+        for item in (1..=count).filter(|item| *item != returned) {
+            let queue = &mut self.item_mut(number, item).queue;
+            if queue.baskets > 0 {
+                queue.look_again();
+                self.look_at(number, item);
+            }
+        }
+    }
+
     /// Whether [`promote`](Self::promote) may have something to do at that time.
     #[inline]
     pub fn is_promoting(&self, now: Stamp) -> bool {
         !self.pending.is_empty() || !self.drawing.is_empty() || now >= self.closing
+    }
+
+    /// Bounds how many entries of a draw that have left are passed over in one call of
+    /// [`promote`](Self::promote), which then may say that there is nobody though there is: for
+    /// those who come back as long as [`is_promoting`](Self::is_promoting).
+    pub fn pass_over(&mut self, skips_max: usize) {
+        self.skips_max = skips_max;
+    }
+
+    /// Whether somebody in a sale is to have a turn before an operator can say anything of it.
+    pub fn is_promoting_in(&mut self, number: u16, now: Stamp) -> bool {
+        let Ok(sale) = self.sale(number) else { return false };
+        let has_entries = sale.draw.as_ref().is_some_and(|draw| draw.live > 0);
+        let is_drawing = has_entries && self.drawing.contains(&number);
+        if sale.is_over(now) && sale.expectant() > 0 || is_drawing {
+            return true;
+        }
+        while let Some(&(_, item)) = self.pending.iter().find(|(sale, _)| *sale == number) {
+            if self.first_to_go(number, item, now).is_some() {
+                return true;
+            }
+            self.pending.retain(|pending| *pending != (number, item));
+        }
+        false
     }
 
     /// Has the next entry of a draw its turn, offers units that are free to the next who waits for
@@ -158,7 +208,14 @@ impl Shop {
         let items: Vec<u16> = pending.map(|(_, item)| *item).collect();
         let slots = items.into_iter().filter_map(|item| self.first_fit(number, item));
         let slots: Vec<u32> = slots.collect();
-        slots.into_iter().min_by_key(|slot| self.orders.at(*slot).id)
+        slots.into_iter().min_by_key(|slot| self.listed(*slot))
+    }
+
+    /// By what orders stand on the waiting list: entries of a draw by their turns in it, which are
+    /// fewer than the ids of all who came later.
+    fn listed(&self, slot: u32) -> u64 {
+        let order = self.orders.at(slot);
+        if order.flags & DRAWN != 0 { self.waiters.turn(slot) } else { order.id }
     }
 
     fn first_fit(&mut self, sale: u16, item: u16) -> Option<u32> {
@@ -280,6 +337,15 @@ impl Shop {
         self.given(self.orders.at(slot), seq, false)
     }
 
+    /// What an answer tells of an order that was just put on the waiting list.
+    pub(super) fn last_in_line(&self, slot: u32) -> Given {
+        let order = self.orders.at(slot);
+        let items = &self.sales[usize::from(order.sale) - 1].items;
+        let place = |index| items[usize::from(self.lines.line(order, index).item) - 1].queue.live;
+        let position = (0..order.line_count()).map(place).max().unwrap_or(0);
+        Given { position, ..self.told(order, self.seq, false) }
+    }
+
     /// The place of a waiting order in its queue, from 1; of a basket the furthest. 0 before its
     /// turn in a draw.
     pub(super) fn position(&self, order: &Order) -> u32 {
@@ -305,21 +371,20 @@ impl Shop {
             let item = &sale.items[usize::from(self.lines.line(order, index).item) - 1];
             item.source(order.channel) == Ok(COMMON)
         });
-        order.flags & WAITS != 0
-            && is_common
-            && sale.waiting < sale.terms.waitlist
-            && self.waiters.has_room(order.line_count())
+        // Whether there is room is not asked: it is made. What is journaled depends on no bound.
+        order.flags & WAITS != 0 && is_common && sale.has_place(order.lines > 0)
     }
 
     /// Puts an entry whose turn it was on the waiting list.
     pub(super) fn wait_on(&mut self, slot: u32) -> Given {
-        self.dequeue(slot);
+        let sale = self.dequeue(slot).sale;
         let seq = self.change();
+        let turn = self.sales[usize::from(sale) - 1].draw.as_ref().expect("it was drawn").turns();
         let order = self.orders.at_mut(slot);
         order.flags |= DRAWN;
         order.channel = COMMON;
-        self.enqueue(slot);
-        self.given(self.orders.at(slot), seq, false)
+        self.enqueue(slot, Some(turn));
+        Given { seq, ..self.last_in_line(slot) }
     }
 }
 

@@ -70,7 +70,6 @@ impl Sale {
 /// Where units lie: sale, item, channel (0: the common ones).
 pub(super) type Place = (u16, u16, u8);
 
-/// What was set aside for a channel.
 #[derive(Clone, Copy)]
 pub(super) struct Pool {
     pub(super) set_aside: u64,
@@ -151,7 +150,7 @@ impl Naive {
         taken + there.map(|(_, units)| units).sum::<u64>()
     }
 
-    /// Where the units of a purchase that names a channel come from, and go back to.
+    /// Where the units of a purchase come from, and go back to.
     pub(super) fn source(&self, sale: u16, item: u16, channel: u8) -> Result<Place, Refusal> {
         let common = (sale, item, 0);
         if channel == 0 {
@@ -228,7 +227,8 @@ impl Naive {
             let again = Given { seq: *id, replayed: true, position, ..order.given };
             return if same { Ok(again) } else { Err(Refusal::KeyReused.into()) };
         }
-        let draw = self.draw_state(sale, now).filter(|state| *state != DrawState::Drawn);
+        let is_done = |state: &DrawState| *state == DrawState::Drawn || found.is_over(now);
+        let draw = self.draw_state(sale, now).filter(|state| !is_done(state));
         let is_entry = draw == Some(DrawState::Entering);
         // What the operator has closed is neither to be opened nor to go on.
         if draw.is_some() && !is_entry || !found.is_closed && !found.has_opened(now) {

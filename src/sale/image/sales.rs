@@ -2,7 +2,10 @@
 //!
 //! Invariant: what is written is read again, in the same order.
 
+use hashbrown::HashMap;
+
 use super::super::agenda::{Entry, What};
+use super::super::orders::{DRAWN, Order, State};
 use super::super::pools::Pool;
 use super::super::shop::Shop;
 use super::super::stock::Sale;
@@ -167,6 +170,31 @@ impl Shop {
             self.agenda.add(Entry { at, id, sale: number, item, what });
         }
         Ok(())
+    }
+
+    /// Puts those who wait on the lists, in the order in which they stood there: who was drawn by
+    /// turns, then who came later.
+    pub(super) fn restore_lists(&mut self) {
+        let mut turns = HashMap::new();
+        for sale in &self.sales {
+            let Some(mut draw) = sale.draw.clone() else { continue };
+            while let Some(slot) = draw.next() {
+                turns.insert(slot, draw.turns());
+            }
+        }
+        let is_listed =
+            |(_, order): &(u32, &Order)| order.state() == State::Waiting && !order.is_undrawn();
+        let listed = self.orders.iter().filter(is_listed);
+        let turn_of = |slot: u32, order: &Order| {
+            (order.flags & DRAWN != 0).then(|| turns.get(&slot).copied().unwrap_or(0))
+        };
+        let mut listed: Vec<_> = listed
+            .map(|(slot, order)| (turn_of(slot, order).unwrap_or(order.id), slot, order.flags))
+            .collect();
+        listed.sort_unstable();
+        for (place, slot, flags) in listed {
+            self.enqueue(slot, (flags & DRAWN != 0).then_some(place));
+        }
     }
 
     /// Goes on with the draws whose seeds are revealed.
