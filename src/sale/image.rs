@@ -265,14 +265,15 @@ impl Shop {
         if !basket.is_empty() {
             order.price = self.lines.add(&basket);
         }
+        let mut counted = Vec::with_capacity(order.line_count());
         for index in 0..order.line_count() {
             let line = self.lines.line(&order, index);
-            let limited = self.item_limit(sale, line.item);
-            let limited = limited.map_err(|_| bad("unknown sale or item"))?;
-            let place = self.buyers.place(sale, buyer);
-            let counted = if counts { line.units } else { 0 };
-            order.buyer = self.buyers.give(place, sale, line.item, buyer, counted, limited);
+            self.item_limit(sale, line.item).map_err(|_| bad("unknown sale or item"))?;
+            let units = if counts { line.units } else { 0 };
+            counted.push(OrderLine::new(line.item, units, line.price));
         }
+        // As when it was given, so that it takes no more places now.
+        order.buyer = self.count_lines(sale, buyer, self.buyers.place(sale, buyer), &counted);
         let probe = self.orders.key_probe(sale, key);
         let slot = self.orders.add(probe, order);
         if side.members() > 0 {
