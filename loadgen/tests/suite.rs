@@ -39,7 +39,7 @@ fn suite_in(
 
 #[test]
 fn contestants_take_turns_at_every_shape() {
-    let words = "--contestants redis-off,postgres-batch --rounds 2 --duration 200ms --warmup 50ms \
+    let words = "--contestants redis-off,postgres-batch --rounds 2 --duration 500ms --warmup 100ms \
                  --rates 200,90000000 --markdown";
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_loadgen"));
     let (exit, suite, tables) = suite(program, None, words);
