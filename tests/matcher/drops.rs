@@ -122,3 +122,25 @@ fn a_drop_with_everything_in_it_is_journaled_and_replayed() {
     assert_eq!(house.rule(1, 0, Rule::Remove).reply().outcome, outcome::OK);
     house.replayed();
 }
+
+#[test]
+fn a_clock_that_steps_back_an_hour_neither_gives_time_away_nor_stops_the_shop() {
+    const HOUR_MS: u64 = 3_600_000;
+    TIME.set(NOW);
+    let mut house = House::new();
+    house.create(&Terms { hold_ms: 100, ..terms(1) });
+    house.rule(1, 0, Rule::Open);
+    assert_eq!(house.outcome(&buy("ann", "k1", 0)), outcome::HELD);
+    TIME.set(NOW - HOUR_MS * MS);
+    // It is as late as it was.
+    let held = house.ask(&buy("bob", "k2", 0))[0];
+    assert_eq!(held.reply().outcome, outcome::HELD);
+    assert_eq!(held.reply().expires_at.to_native(), NOW + 100 * MS);
+    TIME.set(NOW + 99 * MS);
+    house.tick();
+    assert!(!house.kinds().contains(&kind::EXPIRE));
+    later(1);
+    house.tick();
+    assert_eq!(house.kinds().iter().filter(|kind| **kind == kind::EXPIRE).count(), 2);
+    house.replayed();
+}
