@@ -141,7 +141,7 @@ impl Shop {
         if state == State::Held {
             self.holds.add(lane, &mut self.orders, slot);
         }
-        Ok(self.given(self.orders.at(slot), self.seq, false))
+        Ok(self.told(&order, self.seq, false))
     }
 
     /// Counts the units of all lines for the buyer, whose slot it returns.
