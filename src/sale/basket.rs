@@ -106,12 +106,7 @@ impl Shop {
                 Err(in_line(index, Refusal::SoldOut))
             };
         }
-        if !self.admits
-            || !self.orders.has_room()
-            || !self.lines.has_room(lines.len())
-            || !self.buyers.has_room(2 + lines.len() + basket.side.members())
-            || !self.has_text_room(basket.buyer, basket.key)
-        {
+        if !self.has_room(lines.len(), &basket.side, basket.buyer, basket.key) {
             return Err(Refusal::Overloaded.into());
         }
 

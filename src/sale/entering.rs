@@ -7,7 +7,7 @@ use super::basket::Wanted;
 use super::buyers::Place;
 use super::command::{Buy, Fill, Given, Outcome, Party, Refusal, Side, Stamp};
 use super::index::Probe;
-use super::orders::{ENTERED, Order, State, UP_TO, WAITS};
+use super::orders::{DRAWN, ENTERED, Order, State, UP_TO, WAITS};
 use super::pools::COMMON;
 use super::shop::Shop;
 use super::waiting::Turn;
@@ -98,13 +98,8 @@ impl Shop {
     /// Remembers an order that is to wait. Returns its slot.
     fn hope(&mut self, hope: Hope) -> Result<u32, Refusal> {
         let Hope { buyer, key, side, found: (place, probe), mut order, lines } = hope;
-        let count = lines.len().max(1);
-        if !self.admits
-            || !self.orders.has_room()
-            || !self.lines.has_room(lines.len())
-            || !self.buyers.has_room(1 + count.max(lines.len() + 1) + side.members())
-            || !self.waiters.has_room(count)
-            || !self.has_text_room(buyer, key)
+        if !self.has_room(lines.len(), side, buyer, key)
+            || !self.waiters.has_room(lines.len().max(1))
         {
             return Err(Refusal::Overloaded);
         }
@@ -189,5 +184,29 @@ impl Shop {
             return Some(Turn { sale: number, given, is_drawn: true });
         }
         None
+    }
+
+    /// Whether an entry that was given nothing goes on the waiting list.
+    fn may_wait_on(&self, slot: u32) -> bool {
+        let order = self.orders.at(slot);
+        let sale = &self.sales[usize::from(order.sale) - 1];
+        let is_common = (0..order.line_count()).all(|index| {
+            let item = &sale.items[usize::from(self.lines.line(order, index).item) - 1];
+            item.source(order.channel) == Ok(COMMON)
+        });
+        // Whether there is room is not asked: it is made. What is journaled depends on no bound.
+        order.flags & WAITS != 0 && is_common && sale.has_place(order.lines > 0)
+    }
+
+    /// Puts an entry whose turn it was on the waiting list.
+    fn wait_on(&mut self, slot: u32) -> Given {
+        let sale = self.dequeue(slot).sale;
+        self.change();
+        let turn = self.sales[usize::from(sale) - 1].draw.as_ref().expect("it was drawn").turns();
+        let order = self.orders.at_mut(slot);
+        order.flags |= DRAWN;
+        order.channel = COMMON;
+        self.enqueue(slot, Some(turn));
+        self.last_in_line(slot)
     }
 }

@@ -220,11 +220,7 @@ impl Shop {
             }
             units = open as u32;
         }
-        if !self.admits
-            || !self.orders.has_room()
-            || !self.buyers.has_room(2 + buy.side.members())
-            || !self.has_text_room(buy.buyer, buy.key)
-        {
+        if !self.has_room(0, &buy.side, buy.buyer, buy.key) {
             return Err(Refusal::Overloaded);
         }
 
@@ -311,9 +307,15 @@ impl Shop {
         &mut self.sales[usize::from(sale) - 1].items[usize::from(item) - 1]
     }
 
-    pub(super) fn has_text_room(&self, buyer: Party, key: Party) -> bool {
-        let is_long = buyer.text.is_some() || key.text.is_some();
-        !is_long || self.texts.has_room()
+    /// Whether the tables have room for an order, which has so many lines if it is a basket.
+    #[inline(always)]
+    pub(super) fn has_room(&self, lines: usize, side: &Side, buyer: Party, key: Party) -> bool {
+        let has_long_text = buyer.text.is_some() || key.text.is_some();
+        self.admits
+            && self.orders.has_room()
+            && self.lines.has_room(lines)
+            && self.buyers.has_room(2 + lines + side.members())
+            && (!has_long_text || self.texts.has_room())
     }
 
     #[inline(always)]

@@ -9,7 +9,7 @@
 
 use super::command::{Given, Seq, Stamp};
 use super::lines::{BASKET_LINES_MAX, Lines};
-use super::orders::{DRAWN, NO_SLOT, OFFERED, Order, Orders, State, UP_TO, WAITS};
+use super::orders::{DRAWN, NO_SLOT, OFFERED, Order, Orders, State, UP_TO};
 use super::pools::COMMON;
 use super::shop::{NS_PER_MS, Shop};
 use super::stock::{Item, Sale};
@@ -58,7 +58,7 @@ impl Shop {
     }
 
     /// Takes an order out of the queue of each of its items, or of the entries of the draw.
-    fn dequeue(&mut self, slot: u32) -> Order {
+    pub(super) fn dequeue(&mut self, slot: u32) -> Order {
         let order = *self.orders.at(slot);
         assert_eq!(order.state(), State::Waiting);
         self.waiting -= 1;
@@ -197,18 +197,25 @@ impl Shop {
             return self.waiters.first(&place.queue).map(|(slot, _)| slot);
         }
         if sale.terms.is_strict {
-            let (slot, need) = self.waiters.first(&place.queue)?;
-            return (u64::from(need) <= place.free && self.can_go(slot, true)).then_some(slot);
+            return self.head_to_go(place);
         }
         if sale.baskets == 0 {
             return self.first_fit(number, item);
         }
         // A basket may be the first for one item while another order is before it for the next.
-        let pending = self.pending.iter().filter(|(sale, _)| *sale == number);
-        let items: Vec<u16> = pending.map(|(_, item)| *item).collect();
-        let slots = items.into_iter().filter_map(|item| self.first_fit(number, item));
-        let slots: Vec<u32> = slots.collect();
-        slots.into_iter().min_by_key(|slot| self.listed(*slot))
+        let mut first: Option<u32> = None;
+        for index in 0..self.pending.len() {
+            let (sale, item) = self.pending[index];
+            let fit = if sale == number { self.first_fit(number, item) } else { None };
+            first = first.into_iter().chain(fit).min_by_key(|slot| self.listed(*slot));
+        }
+        first
+    }
+
+    /// The slot of the head of an item's queue, where the head blocks, if it can go.
+    fn head_to_go(&self, place: &Item) -> Option<u32> {
+        let head = self.waiters.first(&place.queue).map(|(slot, _)| slot);
+        head.filter(|slot| self.can_go(*slot, true))
     }
 
     /// By what orders stand on the waiting list: entries of a draw by their turns in it, which are
@@ -247,9 +254,7 @@ impl Shop {
             return true;
         }
         if sale.terms.is_strict {
-            return self.waiters.first(&place.queue).is_some_and(|(first, _)| {
-                fits(&self.orders, &self.lines, &self.sales, first) && self.can_go(first, true)
-            });
+            return self.head_to_go(place).is_some();
         }
         let fits = |slot: u32| fits(&self.orders, &self.lines, &self.sales, slot);
         self.waiters.has_fit(&place.queue, place.free, fits)
@@ -361,30 +366,6 @@ impl Shop {
             self.waiters.position(&item.queue, chunk, slot)
         };
         (0..order.line_count()).map(place).max().unwrap_or(0)
-    }
-
-    /// Whether an entry that was given nothing goes on the waiting list.
-    pub(super) fn may_wait_on(&self, slot: u32) -> bool {
-        let order = self.orders.at(slot);
-        let sale = &self.sales[usize::from(order.sale) - 1];
-        let is_common = (0..order.line_count()).all(|index| {
-            let item = &sale.items[usize::from(self.lines.line(order, index).item) - 1];
-            item.source(order.channel) == Ok(COMMON)
-        });
-        // Whether there is room is not asked: it is made. What is journaled depends on no bound.
-        order.flags & WAITS != 0 && is_common && sale.has_place(order.lines > 0)
-    }
-
-    /// Puts an entry whose turn it was on the waiting list.
-    pub(super) fn wait_on(&mut self, slot: u32) -> Given {
-        let sale = self.dequeue(slot).sale;
-        let seq = self.change();
-        let turn = self.sales[usize::from(sale) - 1].draw.as_ref().expect("it was drawn").turns();
-        let order = self.orders.at_mut(slot);
-        order.flags |= DRAWN;
-        order.channel = COMMON;
-        self.enqueue(slot, Some(turn));
-        Given { seq, ..self.last_in_line(slot) }
     }
 }
 
