@@ -8,7 +8,9 @@ use super::{
 };
 use crate::message::{Cell, Head, Lines, NO_MAX_PRICE, decode_terms, kind, lines_in, messages};
 use crate::record;
-use crate::sale::{About, Basket, Buy, Command, Fill, Ident, Refusal, Seq, Shop, Stamp, State};
+use crate::sale::{
+    About, Basket, Buy, Command, Fill, Given, Ident, Refusal, Seq, Shop, Stamp, State,
+};
 
 /// Makes the changes of a journal again.
 pub struct Replay {
@@ -67,7 +69,7 @@ impl Replay {
         if !is_due && self.shop.has_due(now) {
             return Err("a hold had ended, or something planned was due, before this".to_owned());
         }
-        let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
+        let tail = tails_of(cells);
         match head.kind {
             kind::WAIT if head.item.to_native() == 0 => self.basket(head, cells, now),
             kind::BUY | kind::WAIT => self.buy(head, cells, now),
@@ -130,7 +132,7 @@ impl Replay {
     fn buy(&mut self, head: &Head, cells: &[Cell], now: Stamp) -> Result<(), String> {
         let mut units = head.units.to_native();
         let mut texts = [[0; 64]; 2];
-        let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
+        let tail = tails_of(cells);
         let idents = idents(&self.shop, head, &mut texts, tail);
         let (buyer, key, mut tails) = idents.ok_or("no buyer or key of ours")?;
         let (side, rest) = side(head, tails, tail);
@@ -161,19 +163,14 @@ impl Replay {
             key: party(key, &texts[1]),
         };
         let given = self.shop.apply(now, &Command::Buy(buy)).map_err(|why| self.refused(why))?;
-        if given.replayed {
-            return Err("its key stands for an earlier order".to_owned());
-        }
-        if (given.state == State::Waiting) != (head.kind == kind::WAIT) {
-            return Err(format!("replayed, the order is {:?}", given.state));
-        }
+        is_new(&given, head)?;
         same("units", given.units, head.units.to_native())?;
         same("price", given.price, head.price.to_native())
     }
 
     fn basket(&mut self, head: &Head, cells: &[Cell], now: Stamp) -> Result<(), String> {
         let mut texts = [[0; 64]; 2];
-        let tail = |index: usize| cells.get(1 + index).copied().unwrap_or(Cell::ZERO);
+        let tail = tails_of(cells);
         let idents = idents(&self.shop, head, &mut texts, tail);
         let (buyer, key, tails) = idents.ok_or("no buyer or key of ours")?;
         let (side, tails) = side(head, tails, tail);
@@ -190,12 +187,7 @@ impl Replay {
             key: party(key, &texts[1]),
         };
         let given = self.shop.basket(now, &basket).map_err(|why| self.refused(why.why))?;
-        if given.replayed {
-            return Err("its key stands for an earlier order".to_owned());
-        }
-        if (given.state == State::Waiting) != (head.kind == kind::WAIT) {
-            return Err(format!("replayed, the order is {:?}", given.state));
-        }
+        is_new(&given, head)?;
         if self.shop.lines(given.order) != lines.all() {
             return Err("its lines or their prices are others".to_owned());
         }
@@ -244,6 +236,22 @@ impl RecordCounts {
     pub fn of(&self, kind: u8) -> u64 {
         self.0[usize::from(kind)]
     }
+}
+
+/// The cells behind the head of a record; nothing behind its end.
+fn tails_of(cells: &[Cell]) -> impl Fn(usize) -> Cell + Copy {
+    |index| cells.get(1 + index).copied().unwrap_or(Cell::ZERO)
+}
+
+/// Whether a purchase made an order of its own, that waits if the record says so.
+fn is_new(given: &Given, head: &Head) -> Result<(), String> {
+    if given.replayed {
+        return Err("its key stands for an earlier order".to_owned());
+    }
+    if (given.state == State::Waiting) != (head.kind == kind::WAIT) {
+        return Err(format!("replayed, the order is {:?}", given.state));
+    }
+    Ok(())
 }
 
 fn same<T: PartialEq + std::fmt::Display>(what: &str, now: T, then: T) -> Result<(), String> {

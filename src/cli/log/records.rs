@@ -2,6 +2,7 @@
 //!
 //! Invariant: nothing is said of a record that is not in it or in those before it.
 
+use doorbuster::heads::hex;
 use doorbuster::message::{
     Cell, Head, decode_side, decode_terms, join_text, kind, lines_in, outcome,
 };
@@ -54,6 +55,7 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
     let number = head.sale.to_native();
     let terms = usize::from(number).checked_sub(1).and_then(|index| known.sales.get(index));
     let sale = terms.map_or_else(|| number.to_string(), |terms| terms.name.to_string());
+    let item = sku(terms, head.item.to_native());
     let mut value = json!({"seq": seq, "time": at, "kind": word(head.kind)});
     let mut put = |name: &str, field: Value| {
         value[name] = field;
@@ -64,8 +66,6 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
     match head.kind {
         kind::BUY | kind::WAIT | kind::BASKET => {
             let [buyer, key] = texts(head, &record[1..]);
-            let index = usize::from(head.item.to_native()).wrapping_sub(1);
-            let item = terms.and_then(|terms| terms.items.get(index));
             let holds = terms.is_none_or(|terms| terms.hold_ms > 0);
             if head.kind != kind::WAIT {
                 put("kind", json!(if holds { "hold" } else { "buy" }));
@@ -73,7 +73,7 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
             if head.item.to_native() == 0 {
                 put("lines", lines(terms, &record[1..]));
             } else {
-                put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
+                put("item", json!(item));
             }
             put("order", json!(seq.to_string()));
             put("units", json!(head.units.to_native()));
@@ -106,9 +106,7 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
             put("price", json!(head.price.to_native()));
         }
         kind::ADD | kind::WITHDRAW | kind::PRICE => {
-            let index = usize::from(head.item.to_native()).wrapping_sub(1);
-            let item = terms.and_then(|terms| terms.items.get(index));
-            put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
+            put("item", json!(item));
             let what = if head.kind == kind::PRICE { "price" } else { "units" };
             put(what, json!(head.price.to_native()));
         }
@@ -119,9 +117,7 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
             put("state", json!(outcome::word(state)));
         }
         kind::ASIDE | kind::PLAN | kind::SURGE | kind::SWEEP => {
-            let index = usize::from(head.item.to_native()).wrapping_sub(1);
-            let item = terms.and_then(|terms| terms.items.get(index));
-            put("item", json!(item.map_or(String::new(), |item| item.sku.to_string())));
+            put("item", json!(item));
             put("units", json!(head.price.to_native()));
             match head.kind {
                 kind::SURGE => put("wave", json!(head.order())),
@@ -141,11 +137,7 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
             }
         }
         kind::CALL_OFF => put("wave", json!(head.order())),
-        kind::DRAW => {
-            let seed = hash_in(head);
-            let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
-            put("seed", json!(hex));
-        }
+        kind::DRAW => put("seed", json!(hex(&hash_in(head)))),
         kind::CREATE => {
             let items = terms.map_or(0, |terms| terms.items.len());
             let stock = terms.map_or(0, |t| t.items.iter().map(|item| item.stock).sum());
@@ -155,24 +147,25 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
             put("extend_ms", json!(terms.map_or(0, |terms| terms.extend_ms)));
             put("waitlist", json!(terms.map_or(0, |terms| terms.waitlist)));
         }
-        kind::SEAL => {
-            let hash = hash_in(head);
-            let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-            put("state_hash", json!(hex));
-        }
+        kind::SEAL => put("state_hash", json!(hex(&hash_in(head)))),
         _ => {}
     }
     value
+}
+
+/// What the terms call an item; nothing for a number that is not theirs.
+fn sku(terms: Option<&Terms>, number: u16) -> String {
+    let index = usize::from(number).wrapping_sub(1);
+    let item = terms.and_then(|terms| terms.items.get(index));
+    item.map_or(String::new(), |item| item.sku.to_string())
 }
 
 /// The lines of a basket among the cells behind its head.
 fn lines(terms: Option<&Terms>, tails: &[Cell]) -> Value {
     let tails = tails.iter().filter(|cell| cell.kind() == kind::LINES);
     let line = |line: OrderLine| {
-        let index = usize::from(line.item).wrapping_sub(1);
-        let item = terms.and_then(|terms| terms.items.get(index));
-        let sku = item.map_or(String::new(), |item| item.sku.to_string());
-        json!({"item": sku, "units": line.units, "price": line.price})
+        let item = sku(terms, line.item);
+        json!({"item": item, "units": line.units, "price": line.price})
     };
     tails.flat_map(lines_in).map(line).collect()
 }
