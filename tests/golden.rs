@@ -51,7 +51,7 @@ impl Script {
     fn new() -> Script {
         let bounds = Bounds {
             orders_max: 8,
-            buyers_max: 12,
+            buyers_max: 14,
             long_texts_max: 4,
             lines_max: 9,
             waiters_max: 8,

@@ -7,11 +7,10 @@ use super::buyers::Place;
 use super::command::{Basket, BasketRefusal, Given, Refusal, Stamp};
 use super::entering::Hope;
 use super::ident::Ident;
-use super::index::Probe;
 use super::lines::Joined;
 use super::orders::{Order, State};
 use super::pools::COMMON;
-use super::shop::{NS_PER_MS, Shop, given, within};
+use super::shop::{Found, NS_PER_MS, Shop, given, within};
 use super::stock::DrawState;
 use super::{Fill, OrderLine};
 
@@ -22,16 +21,6 @@ impl Shop {
     /// The first [`Refusal`] that applies, and to which line.
     #[inline]
     pub fn basket(&mut self, now: Stamp, basket: &Basket) -> Result<Given, BasketRefusal> {
-        loop {
-            match self.decide_basket(now, basket) {
-                Err(refused) if refused.why == Refusal::Overloaded && self.makes_room() => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn decide_basket(&mut self, now: Stamp, basket: &Basket) -> Result<Given, BasketRefusal> {
         self.tick(now);
         self.assert_settled(now);
         let sale_index = self.index(basket.sale)?;
@@ -48,10 +37,10 @@ impl Shop {
             line.price = item.price;
         }
         let (key, lines) = (basket.key.ident, joined.lines());
-        let probe = self.orders.key_probe(basket.sale, key);
-        if let Some(slot) = self.orders.find_key(probe, basket.sale, key) {
-            return self.basket_again(slot, basket, lines);
-        }
+        let vacancy = match self.orders.find_key(basket.sale, key) {
+            Ok(slot) => return self.basket_again(slot, basket, lines),
+            Err(vacancy) => vacancy,
+        };
         let undrawn = sale.undrawn(now);
         if now < sale.opens_at || undrawn.is_some_and(|draw| draw != DrawState::Entering) {
             return Err(Refusal::NotOpen.into());
@@ -79,10 +68,10 @@ impl Shop {
         }
         let units = lines.iter().fold(0_u32, |sum, line| sum.saturating_add(line.units));
         within(self.buyers.sale_units(place), units, sale.terms.limit, Fill::All)?;
-        if basket.side.members() > 0 {
+        if basket.side.has_groups() {
             self.within_groups(sale, basket.sale, &basket.side, units, Fill::All)?;
         }
-        let wanted = Wanted { basket, lines, units, found: (place, probe) };
+        let wanted = Wanted { basket, lines, units, found: (place, vacancy) };
         // Who waits for more than there is waits for nothing.
         let is_never = |line: &OrderLine| u64::from(line.units) > item_of(line).stock;
         if undrawn.is_some() {
@@ -106,12 +95,11 @@ impl Shop {
                 Err(in_line(index, Refusal::SoldOut))
             };
         }
-        if !self.has_room(lines.len(), &basket.side, basket.buyer, basket.key) {
-            return Err(Refusal::Overloaded.into());
-        }
+        let (hold_ms, lane) = (sale.terms.hold_ms, sale.lane);
+        let (place, vacancy) =
+            self.with_room(basket.sale, lines.len(), basket.buyer, basket.key, wanted.found)?;
 
         // From here it succeeds.
-        let (hold_ms, lane) = (sale.terms.hold_ms, sale.lane);
         let state = if hold_ms == 0 { State::Confirmed } else { State::Held };
         self.remember_buyer(basket.buyer, place);
         self.remember(basket.key);
@@ -129,12 +117,12 @@ impl Shop {
             order.expires_at = now + u64::from(hold_ms) * NS_PER_MS;
             self.held += 1;
         }
-        let slot = self.orders.add(probe, order);
-        if basket.side.members() > 0 {
+        let slot = self.orders.add(vacancy, order);
+        if basket.side.has_groups() {
             self.count_members(slot, &basket.side, units);
         }
         if state == State::Held {
-            self.holds.add(lane, &mut self.orders, slot);
+            self.holds.add_newest(lane, &mut self.orders, slot, order.expires_at);
         }
         Ok(self.told(&order, self.seq, false))
     }
@@ -205,7 +193,7 @@ pub(super) struct Wanted<'a> {
     /// Its lines, joined and priced.
     lines: &'a [OrderLine],
     units: u32,
-    found: (Place, Probe),
+    found: Found,
 }
 
 impl<'a> Wanted<'a> {

@@ -12,9 +12,9 @@ use bytemuck::{Pod, Zeroable};
 
 use super::hash::Seed;
 use super::ident::{Form, Ident};
-use super::index::{Index, Probe};
+use super::index::{Index, Probe, Vacancy};
 use super::lines::OrderLine;
-use super::memory::table;
+use super::memory::{prefetch_behind, table};
 
 /// One buyer in one sale; or, if `further` is 1, one further item of that buyer.
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -92,7 +92,7 @@ pub(super) struct Buyers {
 #[derive(Clone, Copy)]
 pub(super) enum Place {
     Known(u32),
-    New(Probe),
+    New(Vacancy),
 }
 
 impl Buyers {
@@ -120,7 +120,9 @@ impl Buyers {
     /// Whether so many more entries fit: one order may need one and another for each item.
     #[inline]
     pub(super) fn has_room(&self, count: usize) -> bool {
-        self.len() + count <= self.entries.len()
+        // Mostly there is room behind all that were ever used.
+        let max = self.entries.len();
+        self.used + count <= max || self.len() + count <= max
     }
 
     /// Where to look for a buyer's entry in a sale (`further == 0`), or of a further item of it.
@@ -155,7 +157,7 @@ impl Buyers {
                 && entry.sale == sale
                 && (further == 0 || entry.item == further)
         });
-        found.map_or(Place::New(probe), Place::Known)
+        found.map_or_else(Place::New, Place::Known)
     }
 
     /// Looks a buyer up in a sale.
@@ -206,7 +208,7 @@ impl Buyers {
     ) -> u32 {
         let slot = match place {
             Place::Known(slot) => slot,
-            Place::New(probe) => self.add(probe, sale, item, buyer, 0),
+            Place::New(vacancy) => self.add(vacancy, sale, item, buyer, 0),
         };
         let entry = &mut self.entries[slot as usize];
         entry.sale_units += units;
@@ -219,7 +221,7 @@ impl Buyers {
             }
             let further = match self.find(sale, item, buyer) {
                 Place::Known(further) => further,
-                Place::New(probe) => self.add(probe, sale, item, buyer, FURTHER),
+                Place::New(vacancy) => self.add(vacancy, sale, item, buyer, FURTHER),
             };
             self.entries[further as usize].item_units += units;
         }
@@ -273,12 +275,12 @@ impl Buyers {
     ) -> u32 {
         let [first, further @ ..] = lines else { unreachable!("a basket has lines") };
         let mut left = lines;
-        if let Place::New(probe) = place
+        if let Place::New(vacancy) = place
             && !further.is_empty()
             && self.entries.len() < BESIDE_PLACES_MAX
         {
             let (further, rest) = further.split_at(further.len().min(BESIDE));
-            let slot = self.add(probe, sale, first.item, buyer, 0);
+            let slot = self.add(vacancy, sale, first.item, buyer, 0);
             let (mut beside, mut count, mut units) = (Beside::zeroed(), 0, first.units);
             for line in further {
                 units += line.units;
@@ -315,7 +317,7 @@ impl Buyers {
 
     /// Adds an entry; `further` is [`FURTHER`] or 0.
     #[inline(always)]
-    fn add(&mut self, probe: Probe, sale: u16, item: u16, buyer: Ident, further: u32) -> u32 {
+    fn add(&mut self, vacancy: Vacancy, sale: u16, item: u16, buyer: Ident, further: u32) -> u32 {
         assert!(sale != 0);
         let slot = self.take_place();
         self.entries[slot as usize] = Entry {
@@ -325,7 +327,7 @@ impl Buyers {
             kind: buyer.form as u32 | further,
             ..Entry::zeroed()
         };
-        self.index.insert(probe, slot);
+        self.index.fill(vacancy, slot);
         slot
     }
 
@@ -333,6 +335,7 @@ impl Buyers {
     fn take_place(&mut self) -> u32 {
         if self.free == NONE {
             self.used += 1;
+            prefetch_behind(&self.entries, self.used);
             return self.used as u32 - 1;
         }
         self.freed -= 1;

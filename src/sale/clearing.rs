@@ -11,12 +11,10 @@
 //! lowest are used again first.
 
 use super::buyers::Place;
-use super::command::Party;
+use super::command::{Party, Refusal};
 use super::ident::Form;
-use super::lines::BASKET_LINES_MAX;
 use super::orders::Order;
 use super::shop::Shop;
-use super::terms::GROUPS_MAX;
 
 /// What it costs to clear an order or an entry away, or to carry lines over, in looks at one that
 /// stays where it is: it touches memory at random.
@@ -145,23 +143,16 @@ impl Shop {
         LOOKS
     }
 
-    /// Clears away until there is room for any order, or nothing is left to be cleared away.
-    /// Returns whether it did something: if not, asking again is of no use.
+    /// Clears away until there is room for an order, as long as there is something to be cleared
+    /// away.
     #[cold]
-    pub(super) fn makes_room(&mut self) -> bool {
-        let mut has_cleared = false;
-        while self.admits && self.is_full() && self.clear_some(LOOKS_AT_ONCE) > 0 {
-            has_cleared = true;
+    pub(super) fn make_room(&mut self, lines: usize, has_long_text: bool) -> Result<(), Refusal> {
+        while !self.has_room(lines, has_long_text) {
+            if !self.admits || self.clear_some(LOOKS_AT_ONCE) == 0 {
+                return Err(Refusal::Overloaded);
+            }
         }
-        has_cleared
-    }
-
-    /// Whether a table may be too full for an order.
-    fn is_full(&self) -> bool {
-        !self.orders.has_room()
-            || !self.buyers.has_room(2 + BASKET_LINES_MAX + GROUPS_MAX)
-            || !self.lines.has_room(BASKET_LINES_MAX)
-            || !self.texts.has_room()
+        Ok(())
     }
 
     /// Keeps the long text of a buyer who comes to a sale: one use for all its orders there.

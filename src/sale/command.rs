@@ -41,10 +41,10 @@ impl Side {
     /// Nothing.
     pub const NONE: Side = Side { channel: 0, groups: [0; GROUPS_MAX] };
 
-    /// How many members it names.
+    /// Whether it names a member of a limit group.
     #[inline(always)]
-    pub fn members(&self) -> usize {
-        self.groups.iter().filter(|group| **group != 0).count()
+    pub fn has_groups(&self) -> bool {
+        self.groups != [0; GROUPS_MAX]
     }
 
     /// 64 bits that stand for all of it; 0 for nothing.

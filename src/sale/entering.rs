@@ -4,12 +4,10 @@
 
 use super::OrderLine;
 use super::basket::Wanted;
-use super::buyers::Place;
 use super::command::{Buy, Fill, Given, Outcome, Party, Refusal, Side, Stamp};
-use super::index::Probe;
 use super::orders::{DRAWN, ENTERED, Order, State, UP_TO, WAITS};
 use super::pools::COMMON;
-use super::shop::Shop;
+use super::shop::{Found, Shop};
 use super::waiting::Turn;
 
 /// An order that is to wait.
@@ -17,8 +15,7 @@ pub(super) struct Hope<'a> {
     pub(super) buyer: Party<'a>,
     pub(super) key: Party<'a>,
     pub(super) side: &'a Side,
-    /// Its buyer and its key, looked up.
-    pub(super) found: (Place, Probe),
+    pub(super) found: Found,
     /// All but what is set here.
     pub(super) order: Order,
     /// The lines of a basket; empty of any other order.
@@ -28,13 +25,7 @@ pub(super) struct Hope<'a> {
 impl Shop {
     /// A purchase of so many units that would be sold out, and rather waits.
     #[cold]
-    pub(super) fn wait(
-        &mut self,
-        buy: &Buy,
-        units: u32,
-        source: u8,
-        found: (Place, Probe),
-    ) -> Outcome {
+    pub(super) fn wait(&mut self, buy: &Buy, units: u32, source: u8, found: Found) -> Outcome {
         let sale = self.sale(buy.sale)?;
         // Only common units are waited for: a channel's are its own until its time is over.
         if !buy.waits || source != COMMON || !sale.has_place(false) {
@@ -47,13 +38,7 @@ impl Shop {
 
     /// A purchase of so many units that is an entry of the draw.
     #[cold]
-    pub(super) fn enter(
-        &mut self,
-        buy: &Buy,
-        units: u32,
-        source: u8,
-        found: (Place, Probe),
-    ) -> Outcome {
+    pub(super) fn enter(&mut self, buy: &Buy, units: u32, source: u8, found: Found) -> Outcome {
         let slot = self.hope(self.hope_of(buy, units, source, found)?)?;
         Ok(self.enter_draw(slot, buy.waits))
     }
@@ -63,7 +48,7 @@ impl Shop {
         buy: &'a Buy<'a>,
         units: u32,
         source: u8,
-        found: (Place, Probe),
+        found: Found,
     ) -> Result<Hope<'a>, Refusal> {
         let item = &self.sale(buy.sale)?.items[usize::from(buy.item) - 1];
         let need = if buy.fill == Fill::UpTo { 1 } else { units };
@@ -97,12 +82,11 @@ impl Shop {
 
     /// Remembers an order that is to wait. Returns its slot.
     fn hope(&mut self, hope: Hope) -> Result<u32, Refusal> {
-        let Hope { buyer, key, side, found: (place, probe), mut order, lines } = hope;
-        if !self.has_room(lines.len(), side, buyer, key)
-            || !self.waiters.has_room(lines.len().max(1))
-        {
+        let Hope { buyer, key, side, found, mut order, lines } = hope;
+        if !self.waiters.has_room(lines.len().max(1)) {
             return Err(Refusal::Overloaded);
         }
+        let (place, vacancy) = self.with_room(order.sale, lines.len(), buyer, key, found)?;
         // From here it succeeds.
         self.remember_buyer(buyer, place);
         self.remember(key);
@@ -114,8 +98,8 @@ impl Shop {
             order.buyer = self.count_lines(order.sale, buyer.ident, place, lines);
             (order.price, order.lines) = (self.lines.add(lines), lines.len() as u8);
         }
-        let slot = self.orders.add(probe, order);
-        if side.members() > 0 {
+        let slot = self.orders.add(vacancy, order);
+        if side.has_groups() {
             self.count_members(slot, side, order.units);
         }
         Ok(slot)

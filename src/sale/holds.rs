@@ -80,15 +80,21 @@ impl Lane {
         max
     }
 
+    /// Puts an order at the end, or before those of the same end that were given later: who was
+    /// drawn, or waited on, is not offered units in the order of ids.
+    fn add(&mut self, orders: &mut Orders, slot: u32, end: Stamp) {
+        let is_late = self.tail != NO_SLOT
+            && self.last_end == end
+            && orders.at(self.tail).id > orders.at(slot).id;
+        if is_late { self.insert(orders, slot) } else { self.push(orders, slot, end) }
+    }
+
     #[inline(always)]
     fn push(&mut self, orders: &mut Orders, slot: u32, end: Stamp) {
         if self.tail == NO_SLOT {
             self.head = slot;
         } else {
             assert!(self.last_end <= end, "a lane is sorted");
-            if self.last_end == end && orders.at(self.tail).id > orders.at(slot).id {
-                return self.insert(orders, slot);
-            }
             orders.at_mut(self.tail).next = slot;
         }
         if self.last_end < end {
@@ -97,8 +103,6 @@ impl Lane {
         (self.tail, self.last_end) = (slot, end);
     }
 
-    /// Puts an order before those of the same end that were given later: who was drawn, or waited
-    /// on, is not offered units in the order of ids.
     #[cold]
     fn insert(&mut self, orders: &mut Orders, slot: u32) {
         let id = orders.at(slot).id;
@@ -207,12 +211,18 @@ impl Holds {
         Some(index as u8)
     }
 
-    /// Puts an order at the end of its lane.
+    /// Puts the newest of all orders at the end of its lane.
     #[inline(always)]
+    pub(super) fn add_newest(&mut self, lane: u8, orders: &mut Orders, slot: u32, end: Stamp) {
+        self.due = self.due.min(end);
+        self.lanes[usize::from(lane)].push(orders, slot, end);
+    }
+
+    /// Puts an order that was given units into its lane.
     pub(super) fn add(&mut self, lane: u8, orders: &mut Orders, slot: u32) {
         let end = orders.at(slot).expires_at;
         self.due = self.due.min(end);
-        self.lanes[usize::from(lane)].push(orders, slot, end);
+        self.lanes[usize::from(lane)].add(orders, slot, end);
     }
 
     /// Puts an order that was extended, and is in no lane, into one.
@@ -223,7 +233,7 @@ impl Holds {
         self.due = self.due.min(end);
         let fitting = self.extended.iter_mut().filter(|lane| lane.last_end <= end);
         match fitting.max_by_key(|lane| lane.last_end) {
-            Some(lane) => lane.push(orders, slot, end),
+            Some(lane) => lane.add(orders, slot, end),
             None => {
                 assert!(self.extended.len() < EXTENDED_MAX, "one for each extension is enough");
                 self.extended.push(Lane::new(0));

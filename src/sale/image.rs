@@ -244,7 +244,7 @@ impl Shop {
             }
         }
         let lacks = !self.orders.has_room()
-            || !self.buyers.has_room(1 + basket.len().max(1) + side.members())
+            || !self.buyers.has_room(1 + basket.len().max(1) + GROUPS_MAX)
             || !self.lines.has_room(basket.len())
             || !self.waiters.has_room(basket.len().max(1))
             || !self.texts.has_room() && texts != [None; 2];
@@ -274,9 +274,11 @@ impl Shop {
         }
         // As when it was given, so that it takes no more places now.
         order.buyer = self.count_lines(sale, buyer, self.buyers.place(sale, buyer), &counted);
-        let probe = self.orders.key_probe(sale, key);
-        let slot = self.orders.add(probe, order);
-        if side.members() > 0 {
+        let Err(vacancy) = self.orders.find_key(sale, key) else {
+            return Err(bad("two orders of one key"));
+        };
+        let slot = self.orders.add(vacancy, order);
+        if side.has_groups() {
             let known = usize::from(sale).checked_sub(1).and_then(|at| self.sales.get(at));
             if known.is_none_or(|sale| sale.terms.groups.is_empty()) {
                 return Err(bad("a member of a limit group that is none"));

@@ -15,22 +15,29 @@ pub(super) struct Probe {
     fingerprint: u32,
 }
 
+/// Where what was not found would be, as long as nothing is added or removed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Vacancy {
+    at: usize,
+    fingerprint: u32,
+}
+
 /// The index. A place holds `fingerprint << 32 | slot + 1`; 0 is empty.
 pub(super) struct Index {
     places: Box<[u64]>,
-    len: usize,
-    len_max: usize,
+    /// Entries for which there is room.
+    left: usize,
 }
 
 impl Index {
     /// An index of up to `len_max` entries.
     pub(super) fn new(len_max: usize) -> Index {
-        Index { places: table(Index::places(len_max)), len: 0, len_max }
+        Index { places: table(Index::places(len_max)), left: len_max }
     }
 
     /// The same, taking no memory before it is used.
     pub(super) fn untouched(len_max: usize) -> Index {
-        Index { places: untouched_table(Index::places(len_max)), len: 0, len_max }
+        Index { places: untouched_table(Index::places(len_max)), left: len_max }
     }
 
     /// A whole number of cache lines; the load stays at or below 5/8.
@@ -57,17 +64,21 @@ impl Index {
         prefetch(&self.places, probe.home);
     }
 
-    /// The slot whose fingerprint fits and that `is_it` accepts.
+    /// The slot whose fingerprint fits and that `is_it` accepts, or where it would be.
     #[inline(always)]
-    pub(super) fn find(&self, probe: Probe, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
+    pub(super) fn find(
+        &self,
+        probe: Probe,
+        mut is_it: impl FnMut(u32) -> bool,
+    ) -> Result<u32, Vacancy> {
         let mut at = probe.home;
         loop {
             let place = self.places[at];
             if place == 0 {
-                return None;
+                return Err(Vacancy { at, fingerprint: probe.fingerprint });
             }
             if (place >> 32) as u32 == probe.fingerprint && is_it(place as u32 - 1) {
-                return Some(place as u32 - 1);
+                return Ok(place as u32 - 1);
             }
             at += 1;
             if at == self.places.len() {
@@ -78,17 +89,18 @@ impl Index {
 
     /// Adds a slot that [`find`](Self::find) did not find.
     #[inline(always)]
+    pub(super) fn fill(&mut self, vacancy: Vacancy, slot: u32) {
+        self.left = self.left.checked_sub(1).expect("the caller checks that there is room");
+        let place = &mut self.places[vacancy.at];
+        assert!(*place == 0, "nothing was added since it was looked for");
+        *place = u64::from(vacancy.fingerprint) << 32 | u64::from(slot + 1);
+    }
+
+    /// Adds a slot that is not there.
+    #[inline(always)]
     pub(super) fn insert(&mut self, probe: Probe, slot: u32) {
-        assert!(self.len < self.len_max, "the index is full: the caller checks its bound first");
-        let mut at = probe.home;
-        while self.places[at] != 0 {
-            at += 1;
-            if at == self.places.len() {
-                at = 0;
-            }
-        }
-        self.places[at] = u64::from(probe.fingerprint) << 32 | u64::from(slot + 1);
-        self.len += 1;
+        let vacancy = self.find(probe, |_| false).expect_err("it is none of those there");
+        self.fill(vacancy, slot);
     }
 
     /// Removes a slot that was inserted with this probe. `probe_of` tells the probe of any other
@@ -117,7 +129,7 @@ impl Index {
             at = after(at);
         }
         self.places[gap] = 0;
-        self.len -= 1;
+        self.left += 1;
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -145,7 +157,7 @@ mod tests {
             let probe = probe_of(&index, slot);
             if there[slot as usize] {
                 index.remove(probe, slot, probe_of);
-            } else if index.len < 40 {
+            } else if index.left > 0 {
                 index.insert(probe, slot);
             } else {
                 continue;
@@ -153,9 +165,9 @@ mod tests {
             there[slot as usize] ^= true;
             for (slot, is_there) in (0..).zip(there) {
                 let found = index.find(probe_of(&index, slot), |other| other == slot);
-                assert_eq!(found.is_some(), is_there, "round {round}, slot {slot}");
+                assert_eq!(found.is_ok(), is_there, "round {round}, slot {slot}");
             }
         }
-        assert_eq!(index.places.iter().filter(|place| **place != 0).count(), index.len);
+        assert_eq!(index.places.iter().filter(|place| **place != 0).count(), 40 - index.left);
     }
 }

@@ -9,7 +9,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
-use super::memory::table_with_spare;
+use super::memory::{prefetch_behind, table_with_spare};
 use super::orders::Order;
 
 /// Lines that a basket may have.
@@ -104,6 +104,7 @@ impl Lines {
         assert!(self.has_room(lines.len()));
         let at = self.at;
         self.table[at..at + lines.len()].copy_from_slice(lines);
+        prefetch_behind(&self.table, at);
         self.at += lines.len();
         self.len += lines.len();
         at as u64

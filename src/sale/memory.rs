@@ -54,10 +54,24 @@ fn advise_huge_pages(_start: *mut core::ffi::c_void, _bytes: usize) {}
 #[inline(always)]
 pub(super) fn prefetch<T>(table: &[T], index: usize) {
     debug_assert!(index < table.len());
+    hint(table.as_ptr().wrapping_add(index));
+}
+
+/// Asks the cache for what lies some entries behind `table[index]`, where entries are written one
+/// after another. The processor does so by itself only up to the end of a small page, which is 64
+/// orders away.
+#[inline(always)]
+pub(super) fn prefetch_behind<T>(table: &[T], index: usize) {
+    const AHEAD_BYTES: usize = 16 * 64;
+    hint(table.as_ptr().wrapping_add(index + AHEAD_BYTES / size_of::<T>()));
+}
+
+#[inline(always)]
+fn hint<T>(_at: *const T) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch of any address has no effect but on speed.
     unsafe {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(table.as_ptr().wrapping_add(index).cast());
+        _mm_prefetch::<_MM_HINT_T0>(_at.cast());
     }
 }

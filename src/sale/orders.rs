@@ -6,8 +6,8 @@ use bytemuck::{Pod, Zeroable};
 
 use super::hash::Seed;
 use super::ident::{Form, Ident};
-use super::index::{Index, Probe};
-use super::memory::{table, untouched_table};
+use super::index::{Index, Probe, Vacancy};
+use super::memory::{prefetch_behind, table, untouched_table};
 use super::terms::GROUPS_MAX;
 use super::{Seq, Stamp};
 
@@ -227,15 +227,20 @@ impl Orders {
         self.used < self.slots.len() || self.free != NO_SLOT
     }
 
-    /// The probe for a key within its sale.
     #[inline(always)]
-    pub(super) fn key_probe(&self, sale: u16, key: Ident) -> Probe {
+    fn key_probe(&self, sale: u16, key: Ident) -> Probe {
         self.by_key.scattered(self.seed.hash(key.bits, key_context(sale, key.form as u8)))
     }
 
+    /// The probe under which an order is in the index of keys.
+    fn probe_of(by_key: &Index, seed: &Seed, order: &Order) -> Probe {
+        let context = key_context(order.sale, order.form_and_state & FORM_BITS);
+        by_key.scattered(seed.hash(order.key_bits(), context))
+    }
+
     #[inline(always)]
-    pub(super) fn prefetch_key(&self, probe: Probe) {
-        self.by_key.prefetch(probe);
+    pub(super) fn prefetch_key(&self, sale: u16, key: Ident) {
+        self.by_key.prefetch(self.key_probe(sale, key));
     }
 
     #[inline(always)]
@@ -243,10 +248,11 @@ impl Orders {
         self.by_id.prefetch(self.by_id.clustered(id));
     }
 
+    /// The order of a key within its sale, or where it would be.
     #[inline(always)]
-    pub(super) fn find_key(&self, probe: Probe, sale: u16, key: Ident) -> Option<u32> {
+    pub(super) fn find_key(&self, sale: u16, key: Ident) -> Result<u32, Vacancy> {
         let bits = [key.bits as u64, (key.bits >> 64) as u64];
-        self.by_key.find(probe, |slot| {
+        self.by_key.find(self.key_probe(sale, key), |slot| {
             let order = &self.slots[slot as usize];
             order.key == bits
                 && order.form_and_state & FORM_BITS == key.form as u8
@@ -257,21 +263,22 @@ impl Orders {
     #[inline]
     pub(super) fn find_id(&self, id: Seq) -> Option<u32> {
         let probe = self.by_id.clustered(id);
-        self.by_id.find(probe, |slot| self.slots[slot as usize].id == id)
+        self.by_id.find(probe, |slot| self.slots[slot as usize].id == id).ok()
     }
 
-    /// Adds an order; `probe` is its key's.
+    /// Adds an order; `vacancy` is its key's.
     #[inline(always)]
-    pub(super) fn add(&mut self, probe: Probe, order: Order) -> u32 {
-        let slot = if self.free == NO_SLOT {
+    pub(super) fn add(&mut self, vacancy: Vacancy, order: Order) -> u32 {
+        let mut slot = self.used as u32;
+        if self.free == NO_SLOT {
             self.used += 1;
-            self.used as u32 - 1
         } else {
-            self.used_again()
-        };
+            slot = self.used_again();
+        }
         self.slots[slot as usize] = order;
+        prefetch_behind(&self.slots, slot as usize);
         self.newest = slot;
-        self.by_key.insert(probe, slot);
+        self.by_key.fill(vacancy, slot);
         self.by_id.insert(self.by_id.clustered(order.id), slot);
         if order.id.is_multiple_of(IDS_PER_LINE) {
             self.prefetch_id(order.id + IDS_AHEAD);
@@ -294,6 +301,7 @@ impl Orders {
     }
 
     /// The first free slot.
+    #[cold]
     fn used_again(&mut self) -> u32 {
         let slot = self.free;
         self.free = self.slots[slot as usize].next;
@@ -307,15 +315,10 @@ impl Orders {
         let order = self.slots[slot as usize];
         assert!(order.sale != 0, "an order is removed once");
         let (slots, seed) = (&self.slots, &self.seed);
-        let probe_of =
-            |index: &Index, order: &Order| {
-                index.scattered(seed.hash(
-                    order.key_bits(),
-                    key_context(order.sale, order.form_and_state & FORM_BITS),
-                ))
-            };
-        let probe = probe_of(&self.by_key, &order);
-        self.by_key.remove(probe, slot, |index, other| probe_of(index, &slots[other as usize]));
+        let probe = Orders::probe_of(&self.by_key, seed, &order);
+        self.by_key.remove(probe, slot, |index, other| {
+            Orders::probe_of(index, seed, &slots[other as usize])
+        });
         let probe = self.by_id.clustered(order.id);
         self.by_id.remove(probe, slot, |index, other| index.clustered(slots[other as usize].id));
         self.slots[slot as usize] = Order { next: self.free, ..Order::zeroed() };
@@ -330,8 +333,7 @@ impl Orders {
     #[inline]
     pub(super) fn prefetch_removal(&self, slot: u32) {
         let order = &self.slots[slot as usize];
-        let context = key_context(order.sale, order.form_and_state & FORM_BITS);
-        self.prefetch_key(self.by_key.scattered(self.seed.hash(order.key_bits(), context)));
+        self.by_key.prefetch(Orders::probe_of(&self.by_key, &self.seed, order));
         self.prefetch_id(order.id);
     }
 

@@ -9,17 +9,22 @@
 //! never go backwards; no hold that has ended is still held when a command is decided.
 
 use super::agenda::Agenda;
-use super::buyers::Buyers;
+use super::buyers::{Buyers, Place};
 use super::clearing::Clearing;
-use super::command::{About, Buy, Command, Fill, Given, Outcome, Party, Refusal, Seq, Side, Stamp};
+use super::command::{About, Buy, Command, Fill, Given, Outcome, Party, Refusal, Seq, Stamp};
 use super::hash::Seed;
 use super::holds::Holds;
 use super::ident::{Form, Ident, Text};
+use super::index::Vacancy;
 use super::lines::Lines;
 use super::orders::{Order, Orders, State, UP_TO};
 use super::stock::{DrawState, Item, Sale};
+use super::terms::GROUPS_MAX;
 use super::texts::Texts;
 use super::waiters::Waiters;
+
+/// Where a buyer is counted and a key is to be found, as long as nothing else is added or removed.
+pub(super) type Found = (Place, Vacancy);
 
 pub(super) const NS_PER_MS: u64 = 1_000_000;
 /// Items to be looked at for which there is room from the beginning.
@@ -120,7 +125,7 @@ impl Shop {
     /// Asks the cache for what a purchase will touch.
     #[inline(always)]
     pub fn prefetch(&self, sale: u16, buyer: Ident, key: Ident) {
-        self.orders.prefetch_key(self.orders.key_probe(sale, key));
+        self.orders.prefetch_key(sale, key);
         self.buyers.prefetch(sale, buyer);
     }
 
@@ -152,12 +157,7 @@ impl Shop {
         self.tick(now);
         self.assert_settled(now);
         match command {
-            Command::Buy(buy) => loop {
-                match self.buy(now, buy) {
-                    Err(Refusal::Overloaded) if self.makes_room() => {}
-                    outcome => break outcome,
-                }
-            },
+            Command::Buy(buy) => self.buy(now, buy),
             Command::Confirm(about) => self.confirm(about),
             Command::Release(about) => self.release(about),
             Command::Extend(about) => self.extend(about),
@@ -181,10 +181,10 @@ impl Shop {
         let item = sale.items.get(item_index).ok_or(Refusal::UnknownItem)?;
         let source = item.source(buy.side.channel)?;
         let key = buy.key.ident;
-        let probe = self.orders.key_probe(buy.sale, key);
-        if let Some(slot) = self.orders.find_key(probe, buy.sale, key) {
-            return self.again(slot, buy);
-        }
+        let vacancy = match self.orders.find_key(buy.sale, key) {
+            Ok(slot) => return self.again(slot, buy),
+            Err(vacancy) => vacancy,
+        };
         let undrawn = sale.undrawn(now);
         if now < sale.opens_at || undrawn.is_some_and(|draw| draw != DrawState::Entering) {
             return Err(Refusal::NotOpen);
@@ -207,29 +207,28 @@ impl Shop {
             units = within(self.buyers.item_units(place, buy.item), units, item.limit, buy.fill)?;
         }
         units = within(self.buyers.sale_units(place), units, sale.terms.limit, buy.fill)?;
-        if buy.side.groups != Side::NONE.groups {
+        if buy.side.has_groups() {
             units = self.within_groups(sale, buy.sale, &buy.side, units, buy.fill)?;
         }
         if undrawn.is_some() {
-            return self.enter(buy, units, source, (place, probe));
+            return self.enter(buy, units, source, (place, vacancy));
         }
         let open = self.open_to(buy.sale, buy.item, source);
         if open < u64::from(units) {
             if buy.fill == Fill::All || open == 0 {
-                return self.wait(buy, units, source, (place, probe));
+                return self.wait(buy, units, source, (place, vacancy));
             }
             units = open as u32;
         }
-        if !self.has_room(0, &buy.side, buy.buyer, buy.key) {
-            return Err(Refusal::Overloaded);
-        }
+        let (hold_ms, lane) = (sale.terms.hold_ms, sale.lane);
+        let (price, has_limit) = (item.price, item.limit != 0);
+        let found = (place, vacancy);
+        let (place, vacancy) = self.with_room(buy.sale, 0, buy.buyer, buy.key, found)?;
 
         // From here it succeeds.
-        let hold_ms = sale.terms.hold_ms;
-        let state = if hold_ms == 0 { State::Confirmed } else { State::Held };
-        let (lane, price, has_limit) = (sale.lane, item.price, item.limit != 0);
         assert!(units > 0 && units <= buy.units);
-        let Buy { sale, item, side, .. } = *buy;
+        let state = if hold_ms == 0 { State::Confirmed } else { State::Held };
+        let Buy { sale, item, ref side, .. } = *buy;
         self.remember_buyer(buy.buyer, place);
         self.remember(buy.key);
         let mut order = Order::new(self.change(), key, state);
@@ -243,12 +242,12 @@ impl Shop {
             order.expires_at = now + u64::from(hold_ms) * NS_PER_MS;
             self.held += 1;
         }
-        let slot = self.orders.add(probe, order);
-        if side.groups != Side::NONE.groups {
-            self.count_members(slot, &side, units);
+        let slot = self.orders.add(vacancy, order);
+        if side.has_groups() {
+            self.count_members(slot, side, units);
         }
         if state == State::Held {
-            self.holds.add(lane, &mut self.orders, slot);
+            self.holds.add_newest(lane, &mut self.orders, slot, order.expires_at);
         }
         // Not from the table: what was just stored in parts is slow to load as a whole.
         Ok(given(&order, self.seq, false))
@@ -307,14 +306,32 @@ impl Shop {
         &mut self.sales[usize::from(sale) - 1].items[usize::from(item) - 1]
     }
 
-    /// Whether the tables have room for an order, which has so many lines if it is a basket.
+    /// Where a buyer and a key were found, once there is room for an order of theirs, which has so
+    /// many lines if it is a basket.
     #[inline(always)]
-    pub(super) fn has_room(&self, lines: usize, side: &Side, buyer: Party, key: Party) -> bool {
+    pub(super) fn with_room(
+        &mut self,
+        sale: u16,
+        lines: usize,
+        buyer: Party,
+        key: Party,
+        found: Found,
+    ) -> Result<Found, Refusal> {
         let has_long_text = buyer.text.is_some() || key.text.is_some();
+        if self.has_room(lines, has_long_text) {
+            return Ok(found);
+        }
+        self.make_room(lines, has_long_text)?;
+        let vacancy = self.orders.find_key(sale, key.ident).expect_err("it was not found before");
+        Ok((self.buyers.place(sale, buyer.ident), vacancy))
+    }
+
+    #[inline(always)]
+    pub(super) fn has_room(&self, lines: usize, has_long_text: bool) -> bool {
         self.admits
             && self.orders.has_room()
             && self.lines.has_room(lines)
-            && self.buyers.has_room(2 + lines + side.members())
+            && self.buyers.has_room(2 + lines + GROUPS_MAX)
             && (!has_long_text || self.texts.has_room())
     }
 

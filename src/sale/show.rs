@@ -203,8 +203,7 @@ impl Shop {
     /// [`Refusal::UnknownSale`] or [`Refusal::UnknownOrder`].
     pub fn order_of_key(&self, sale: u16, key: Ident) -> Result<OrderView<'_>, Refusal> {
         self.sale(sale)?;
-        let probe = self.orders.key_probe(sale, key);
-        let slot = self.orders.find_key(probe, sale, key).ok_or(Refusal::UnknownOrder)?;
+        let slot = self.orders.find_key(sale, key).map_err(|_| Refusal::UnknownOrder)?;
         Ok(self.view(self.orders.at(slot)))
     }
 

@@ -6,7 +6,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::ident::Text;
-use super::index::{Index, Probe};
+use super::index::{Index, Probe, Vacancy};
 use super::memory::untouched_table;
 
 /// No text: the end of the free ones.
@@ -54,23 +54,29 @@ impl Texts {
         self.len + 2 <= self.entries.len()
     }
 
-    fn find(&self, digest: u128) -> (Probe, Option<u32>) {
+    fn find(&self, digest: u128) -> Result<u32, Vacancy> {
         let digest = halves(digest);
+        let probe = Texts::probe(&self.index, digest);
+        self.index.find(probe, |slot| self.entries[slot as usize].digest == digest)
+    }
+
+    fn probe(index: &Index, digest: [u64; 2]) -> Probe {
         // A keyed digest is as good as a hash; the fingerprint is its lower half.
-        let probe = self.index.scattered(digest[0]);
-        (probe, self.index.find(probe, |slot| self.entries[slot as usize].digest == digest))
+        index.scattered(digest[0])
     }
 
     /// Keeps a text, for one use more.
     #[inline(never)]
     pub(super) fn remember(&mut self, digest: u128, text: &Text) {
-        let (probe, known) = self.find(digest);
-        if let Some(slot) = known {
-            let entry = &mut self.entries[slot as usize];
-            assert!(entry.text == *text, "two texts with one 128-bit keyed digest");
-            entry.uses += 1;
-            return;
-        }
+        let vacancy = match self.find(digest) {
+            Ok(slot) => {
+                let entry = &mut self.entries[slot as usize];
+                assert!(entry.text == *text, "two texts with one 128-bit keyed digest");
+                entry.uses += 1;
+                return;
+            }
+            Err(vacancy) => vacancy,
+        };
         assert!(self.len < self.entries.len(), "the caller checks the bound first");
         let slot = if self.free == NONE {
             self.used += 1;
@@ -82,27 +88,28 @@ impl Texts {
         };
         self.entries[slot as usize] = Entry { digest: halves(digest), text: *text, uses: 1 };
         self.len += 1;
-        self.index.insert(probe, slot);
+        self.index.fill(vacancy, slot);
     }
 
     /// Ends one use of a text.
     pub(super) fn forget(&mut self, digest: u128) {
-        let (probe, known) = self.find(digest);
-        let slot = known.expect("a stored digest's text is remembered");
+        let slot = self.find(digest).expect("a stored digest's text is remembered");
         let entry = &mut self.entries[slot as usize];
         entry.uses -= 1;
         if entry.uses > 0 {
             return;
         }
         let entries = &self.entries;
-        self.index
-            .remove(probe, slot, |index, other| index.scattered(entries[other as usize].digest[0]));
+        let probe = Texts::probe(&self.index, halves(digest));
+        self.index.remove(probe, slot, |index, other| {
+            Texts::probe(index, entries[other as usize].digest)
+        });
         self.entries[slot as usize] = Entry { uses: u64::from(self.free), ..Entry::zeroed() };
         (self.free, self.len) = (slot, self.len - 1);
     }
 
     pub(super) fn text(&self, digest: u128) -> &Text {
-        let slot = self.find(digest).1.expect("a stored digest's text is remembered");
+        let slot = self.find(digest).expect("a stored digest's text is remembered");
         &self.entries[slot as usize].text
     }
 }
