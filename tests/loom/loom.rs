@@ -1,6 +1,7 @@
 //! Every interleaving of the ring and the bell, as loom explores them:
-//! `RUSTFLAGS="--cfg doorbuster_loom" cargo test --release --test loom` (`--nocapture` shows the
-//! counts). The flag is ours alone: others' crates have parts that `--cfg loom` would turn off.
+//! `RUSTFLAGS="--cfg doorbuster_loom" cargo test --release -p interleavings` (`-- --nocapture`
+//! shows the counts). The flag is ours alone: others' crates have parts that `--cfg loom` would
+//! turn off.
 //!
 //! Loom knows which thread has seen which store; it fails on a cell touched by both sides without
 //! a hand-over, on a wrong value, and on a sleep from which nobody wakes (it reports a deadlock).
@@ -11,7 +12,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-use doorbuster::{
+use interleavings::{
     bell::Bell,
     ring::{Reader, Writer, ring},
 };
