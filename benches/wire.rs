@@ -9,7 +9,7 @@ use doorbuster::sale::{Ident, Name};
 use doorbuster::wire::answers;
 use doorbuster::wire::answers::Shown;
 use doorbuster::wire::binary::{self, What};
-use doorbuster::wire::commands::{self, Command};
+use doorbuster::wire::commands::{self, Ask, Command};
 use doorbuster::wire::http::answers::Teller;
 use doorbuster::wire::http::{self, Manner, Meaning, Read, Scratch};
 use doorbuster::wire::resp::{self, Args};
@@ -75,8 +75,9 @@ fn parsing(criterion: &mut Criterion) {
             while let Some(bytes) =
                 resp::parse(&black_box(&stream)[at..], &mut args).expect("well formed")
             {
-                match commands::read(&args.of(&stream[at..at + bytes])) {
-                    Command::Ask(ask) => units += u64::from(black_box(ask.head).units.to_native()),
+                let mut ask = Ask::new(0);
+                match commands::read(&args.of(&stream[at..at + bytes]), &mut ask) {
+                    Command::Ask => units += u64::from(black_box(ask.head).units.to_native()),
                     _ => panic!("it is a BUY"),
                 }
                 at += bytes;

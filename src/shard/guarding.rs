@@ -12,7 +12,7 @@ use crate::message::{kind, outcome};
 use crate::metrics::Metrics;
 use crate::sale::{Form, Ident, TEXT_BYTES_MAX};
 use crate::wire::binary::{Frame, Greeting, What};
-use crate::wire::commands::{self, Command};
+use crate::wire::commands::{self, Ask, Command};
 use crate::wire::http::{self, Meaning};
 use crate::wire::local::{self, Host};
 use crate::wire::resp::Words;
@@ -27,18 +27,18 @@ pub(super) fn words_max(guard: &Guard, visitor: &mut Visitor) -> usize {
 pub(super) fn resp(
     guard: &mut Guard,
     visitor: &mut Visitor,
-    command: &Command<'_>,
+    (command, ask): (&Command, &Ask<'_>),
     words: &Words<'_>,
     stamp: u64,
 ) -> Option<Refused> {
     let need = match command {
-        Command::Ask(ask) if is_purchase(ask.head.kind) => {
+        Command::Ask if is_purchase(ask.head.kind) => {
             let ticket = Shown::Text(commands::ticket(words));
             let buyer = commands::buyer(words);
             let purchase = Purchase { sale: ask.sale, buyer, ticket, stamp };
             return guard.buy(visitor, &purchase).err();
         }
-        Command::Ask(ask) => need_of(ask.head.kind),
+        Command::Ask => need_of(ask.head.kind),
         Command::Local if local::is_for_strangers(words.word(0)) => return None,
         Command::Local | Command::Fault(_) => Need::Any,
     };

@@ -243,11 +243,12 @@ impl Intake {
         if words.is_empty() {
             return Ok(bytes);
         }
-        let command = commands::read(&words);
+        let mut ask = Ask::new(0);
+        let command = commands::read(&words, &mut ask);
         if watched {
             let counts = self.guard.counts;
             let (guard, visitor) = (&mut self.guard, &mut connection.visitor);
-            if let Some(refused) = guarding::resp(guard, visitor, &command, &words, stamp) {
+            if let Some(refused) = guarding::resp(guard, visitor, (&command, &ask), &words, stamp) {
                 if connection.in_flight > 0 {
                     // It will be asked again, and counted then.
                     self.guard.counts = counts;
@@ -258,7 +259,7 @@ impl Intake {
             }
         }
         match command {
-            Command::Ask(ask) if !loading => {
+            Command::Ask if !loading => {
                 let numbers = self.names.numbers(ask.sale, ask.item);
                 let side = match siding::side(&self.names, &ask, numbers.0) {
                     Ok(side) => side,
@@ -306,7 +307,7 @@ impl Intake {
                 self.take_off(connection, Flight { address, tag, form, waits_in, promised });
             }
             _ if connection.in_flight > 0 => return Err(Stop::Answers),
-            Command::Ask(_) => connection.out.extend_from_slice(answers::LOADING),
+            Command::Ask => connection.out.extend_from_slice(answers::LOADING),
             Command::Fault(fault) => fault.write(&mut connection.out),
             Command::Local => {
                 let visitor = &mut connection.visitor;

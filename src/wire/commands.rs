@@ -24,10 +24,9 @@ const OPTIONS_AT: usize = 5;
 const LINES_AT: usize = 4;
 
 /// What a RESP request turned out to be.
-#[expect(clippy::large_enum_variant, reason = "it is used up where it is made, and never kept")]
-pub enum Command<'a> {
-    /// Something for the matcher.
-    Ask(Ask<'a>),
+pub enum Command {
+    /// Something for the matcher: what was read is in the [`Ask`].
+    Ask,
     /// Something that the connection answers itself; see [`local`](super::local).
     Local,
     /// A command for the matcher that makes no sense.
@@ -52,6 +51,23 @@ pub struct Ask<'a> {
     pub lines: Lines<'a>,
     /// Whether the answer is to end with the receipt (RESP only; HTTP's always has it).
     pub receipt: bool,
+}
+
+impl Ask<'_> {
+    /// A request of this kind, all else of which is to be filled in.
+    #[inline]
+    pub fn new(kind: u8) -> Self {
+        Ask {
+            head: Head::new(kind),
+            sale: &[],
+            item: &[],
+            long_buyer: &[],
+            long_key: &[],
+            named: Named::default(),
+            lines: Lines::None,
+            receipt: false,
+        }
+    }
 }
 
 /// The lines of a basket where they lie, as the peer spells them.
@@ -156,71 +172,67 @@ pub fn misfit(misfit: &Misfit<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("-ERR GROUP '{group}' {misfit}\r\n").as_bytes());
 }
 
-/// Reads one request.
+/// Reads one request into `ask`, which is to be new.
 #[inline]
-pub fn read<'a>(words: &Words<'a>) -> Command<'a> {
+pub fn read<'a>(words: &Words<'a>, ask: &mut Ask<'a>) -> Command {
     let name = words.word(0);
     let read = match name.len() {
-        3 if name.eq_ignore_ascii_case(b"buy") => buy(words),
-        5 if name.eq_ignore_ascii_case(b"stock") => stock(words),
-        5 if name.eq_ignore_ascii_case(b"order") => of_order(words, kind::ORDER, "order"),
-        6 if name.eq_ignore_ascii_case(b"extend") => of_order(words, kind::EXTEND, "extend"),
-        6 if name.eq_ignore_ascii_case(b"cancel") => of_order(words, kind::CANCEL, "cancel"),
-        6 if name.eq_ignore_ascii_case(b"basket") => basket(words),
-        7 if name.eq_ignore_ascii_case(b"confirm") => of_order(words, kind::CONFIRM, "confirm"),
-        7 if name.eq_ignore_ascii_case(b"release") => of_order(words, kind::RELEASE, "release"),
+        3 if name.eq_ignore_ascii_case(b"buy") => buy(words, ask),
+        5 if name.eq_ignore_ascii_case(b"stock") => stock(words, ask),
+        5 if name.eq_ignore_ascii_case(b"order") => of_order(words, kind::ORDER, "order", ask),
+        6 if name.eq_ignore_ascii_case(b"extend") => of_order(words, kind::EXTEND, "extend", ask),
+        6 if name.eq_ignore_ascii_case(b"cancel") => of_order(words, kind::CANCEL, "cancel", ask),
+        6 if name.eq_ignore_ascii_case(b"basket") => basket(words, ask),
+        7 if name.eq_ignore_ascii_case(b"confirm") => {
+            of_order(words, kind::CONFIRM, "confirm", ask)
+        }
+        7 if name.eq_ignore_ascii_case(b"release") => {
+            of_order(words, kind::RELEASE, "release", ask)
+        }
         _ => return Command::Local,
     };
     match read {
-        Ok(ask) => Command::Ask(ask),
+        Ok(()) => Command::Ask,
         Err(fault) => Command::Fault(fault),
     }
 }
 
 #[inline]
-fn buy<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
+fn buy<'a>(words: &Words<'a>, ask: &mut Ask<'a>) -> Result<(), Fault> {
     if words.len() < OPTIONS_AT {
         return Err(Fault::Arity("buy"));
     }
-    let mut head = Head::new(kind::BUY);
-    head.units = 1.into();
-    head.price = NO_MAX_PRICE.into();
-    let mut named = Named::default();
-    let mut receipt = false;
+    (ask.head.kind, ask.head.units, ask.head.price) = (kind::BUY, 1.into(), NO_MAX_PRICE.into());
+    (ask.sale, ask.item) = (words.word(1), words.word(2));
     if words.len() > OPTIONS_AT {
-        receipt = options(words, OPTIONS_AT, &mut head, &mut named)?;
+        options(words, OPTIONS_AT, ask)?;
     }
-    let mut ask = by_whom(head, words, 3)?;
-    (ask.item, ask.named, ask.receipt) = (words.word(2), named, receipt);
-    Ok(ask)
+    by_whom(words, 3, ask)
 }
 
-/// A purchase whose buyer and key are words `at` and the one behind.
+/// Makes it a purchase whose buyer and key are words `at` and the one behind.
 #[inline]
-fn by_whom<'a>(mut head: Head, words: &Words<'a>, at: usize) -> Result<Ask<'a>, Fault> {
+fn by_whom<'a>(words: &Words<'a>, at: usize, ask: &mut Ask<'a>) -> Result<(), Fault> {
     let buyer = Ident::parse(words.word(at)).map_err(Fault::Buyer)?;
     let key = Ident::parse(words.word(at + 1)).map_err(Fault::Key)?;
-    head.set_buyer(buyer);
-    head.set_key(key);
-    let long_of = |ident: Ident, text| if ident.form == Form::Long { text } else { &[][..] };
-    let long_buyer = long_of(buyer, words.word(at));
-    let long_key = long_of(key, words.word(at + 1));
-    let tails = u16::from(!long_buyer.is_empty()) + u16::from(!long_key.is_empty());
-    head.tails = tails.into();
-    Ok(Ask { head, long_buyer, long_key, ..about(words.word(1)) })
-}
-
-/// A request about a sale, all else of which is to be filled in.
-#[inline]
-fn about(sale: &[u8]) -> Ask<'_> {
-    let (head, named, lines) = (Head::new(0), Named::default(), Lines::None);
-    let (long_buyer, long_key) = (&[][..], &[][..]);
-    Ask { head, sale, item: &[], long_buyer, long_key, named, lines, receipt: false }
+    ask.head.set_buyer(buyer);
+    ask.head.set_key(key);
+    let mut tails: u16 = 0;
+    if buyer.form == Form::Long {
+        ask.long_buyer = words.word(at);
+        tails += 1;
+    }
+    if key.form == Form::Long {
+        ask.long_key = words.word(at + 1);
+        tails += 1;
+    }
+    ask.head.tails = tails.into();
+    Ok(())
 }
 
 /// `BASKET sale buyer key item units [item units ...] [WAIT] [CHANNEL c] [GROUP g m] [TICKET t]
 /// [RECEIPT]`.
-fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
+fn basket<'a>(words: &Words<'a>, ask: &mut Ask<'a>) -> Result<(), Fault> {
     if words.len() < LINES_AT + 2 {
         return Err(Fault::Arity("basket"));
     }
@@ -234,13 +246,12 @@ fn basket<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
     if !(1..=BASKET_LINES_MAX).contains(&count) {
         return Err(Fault::Lines);
     }
-    let mut head = Head { price: NO_MAX_PRICE.into(), ..Head::new(kind::BASKET) };
-    let mut named = Named::default();
-    let receipt = options(words, lines_end, &mut head, &mut named)?;
-    let mut ask = by_whom(head, words, 2)?;
+    (ask.head.kind, ask.head.price) = (kind::BASKET, NO_MAX_PRICE.into());
+    (ask.sale, ask.lines) = (words.word(1), Lines::Words(*words, count));
+    options(words, lines_end, ask)?;
+    by_whom(words, 2, ask)?;
     ask.head.tails = (ask.head.tails.to_native() + line_cells(count) as u16).into();
-    (ask.named, ask.lines, ask.receipt) = (named, Lines::Words(*words, count), receipt);
-    Ok(ask)
+    Ok(())
 }
 
 fn is_buy(words: &Words<'_>) -> bool {
@@ -263,22 +274,28 @@ fn is_receipt(word: &[u8]) -> bool {
     word.eq_ignore_ascii_case(b"receipt")
 }
 
-fn of_order<'a>(words: &Words<'a>, kind: u8, name: &'static str) -> Result<Ask<'a>, Fault> {
+fn of_order<'a>(
+    words: &Words<'a>,
+    kind: u8,
+    name: &'static str,
+    ask: &mut Ask<'a>,
+) -> Result<(), Fault> {
     // What shows an order shows its receipt too.
-    let receipt = words.len() == 4 && kind != kind::ORDER && is_receipt(words.word(3));
-    if words.len() != 3 && !receipt {
+    ask.receipt = words.len() == 4 && kind != kind::ORDER && is_receipt(words.word(3));
+    if words.len() != 3 && !ask.receipt {
         return Err(Fault::Arity(name));
     }
-    let mut head = Head::new(kind);
-    head.set_order(integer(words.word(2)).ok_or(Fault::Order)?);
-    Ok(Ask { head, receipt, ..about(words.word(1)) })
+    (ask.head.kind, ask.sale) = (kind, words.word(1));
+    ask.head.set_order(integer(words.word(2)).ok_or(Fault::Order)?);
+    Ok(())
 }
 
-fn stock<'a>(words: &Words<'a>) -> Result<Ask<'a>, Fault> {
+fn stock<'a>(words: &Words<'a>, ask: &mut Ask<'a>) -> Result<(), Fault> {
     if words.len() != 3 {
         return Err(Fault::Arity("stock"));
     }
-    Ok(Ask { head: Head::new(kind::STOCK), item: words.word(2), ..about(words.word(1)) })
+    (ask.head.kind, ask.sale, ask.item) = (kind::STOCK, words.word(1), words.word(2));
+    Ok(())
 }
 
 /// A decimal number without sign or blanks.

@@ -1,12 +1,11 @@
 //! The options of `BUY` and `BASKET`: words with none to two words of their own behind them, in any
 //! order, each once but for `GROUP`.
 
-use super::{Fault, LINES_AT, OPTIONS_AT, integer, is_buy, units};
+use super::{Ask, Fault, LINES_AT, OPTIONS_AT, integer, is_buy, units};
 use crate::limits::PRICE_MAX;
-use crate::message::{Head, UP_TO, WAITS, kind};
+use crate::message::{UP_TO, WAITS, kind};
 use crate::sale::Name;
 use crate::wire::resp::Words;
-use crate::wire::side::Named;
 
 /// Where the options of a `BUY` or `BASKET` begin. What stands where an item of a basket could is
 /// one if units stand behind it, and an option if it reads like one otherwise.
@@ -78,17 +77,15 @@ fn option(text: &[u8]) -> Option<Word> {
     found.map(|(_, word)| *word)
 }
 
-/// Reads the options from word `at` on into the head and what else is named. Returns whether the
-/// answer is to have the receipt.
+/// Reads the options from word `at` on.
 pub(super) fn options<'a>(
     words: &Words<'a>,
     mut at: usize,
-    head: &mut Head,
-    named: &mut Named<'a>,
-) -> Result<bool, Fault> {
+    ask: &mut Ask<'a>,
+) -> Result<(), Fault> {
+    let Ask { head, named, receipt, .. } = ask;
     let is_basket = head.kind == kind::BASKET;
     let (mut units_seen, mut price_seen, mut ticket_seen) = (is_basket, is_basket, false);
-    let mut receipt = false;
     while at < words.len() {
         let word = option(words.word(at)).ok_or(Fault::Syntax)?;
         let values = at + 1;
@@ -99,7 +96,7 @@ pub(super) fn options<'a>(
         match word {
             Word::UpTo if !head.is_up_to() && !is_basket => head.options |= UP_TO,
             Word::Wait if !head.is_waiting() => head.options |= WAITS,
-            Word::Receipt if !receipt => receipt = true,
+            Word::Receipt if !*receipt => *receipt = true,
             Word::Units if !units_seen => {
                 head.units = units(words.word(values)).ok_or(Fault::Units)?.into();
                 units_seen = true;
@@ -122,5 +119,5 @@ pub(super) fn options<'a>(
             _ => return Err(Fault::Syntax),
         }
     }
-    Ok(receipt)
+    Ok(())
 }

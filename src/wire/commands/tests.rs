@@ -12,8 +12,9 @@ fn shown(line: &str) -> String {
     }
     let mut args = Args::new();
     parse(request.as_bytes(), &mut args).expect("well formed").expect("whole");
-    match read(&args.of(request.as_bytes())) {
-        Command::Ask(ask) => {
+    let mut ask = Ask::new(0);
+    match read(&args.of(request.as_bytes()), &mut ask) {
+        Command::Ask => {
             format!(
                 "{} {}/{} units {}{} price {} tails {} order {}",
                 ask.head.kind,

@@ -15,7 +15,6 @@ use crate::limits::BASKET_LINES_MAX;
 use crate::message::{self, FULL, UP_TO, WAITS, kind, line_cells};
 use crate::sale::{Form, Ident};
 use crate::wire::commands::{Ask, Lines};
-use crate::wire::side::Named;
 
 /// The description of all routes, served at `/openapi.json`.
 pub const OPENAPI: &str = include_str!("../openapi.json");
@@ -260,12 +259,11 @@ fn order_id(span: Span, head: &Head<'_>, text: &Text) -> Result<u64, Fault> {
 
 #[inline]
 fn ask(kind: u8, sale: &[u8]) -> Ask<'_> {
-    let mut head = message::Head::new(kind);
+    let mut ask = Ask { sale, ..Ask::new(kind) };
     if matches!(kind, kind::BUY..=kind::BASKET) {
-        head.tag = FULL.into();
+        ask.head.tag = FULL.into();
     }
-    let (named, lines, receipt) = (Named::default(), Lines::None, false);
-    Ask { head, sale, item: &[], long_buyer: &[], long_key: &[], named, lines, receipt }
+    ask
 }
 
 #[inline]
