@@ -38,11 +38,14 @@ pub(super) struct Http {
     scratch: Scratch,
     teller: Teller,
     heads: Shelf,
+    /// What stands behind the items of a sale that is told, for once.
+    more: Vec<Cell>,
 }
 
 impl Http {
     pub(super) fn new(seed: u64, heads: Shelf) -> Http {
-        Http { scratch: Scratch::new(), teller: Teller::new(seed), heads }
+        let more = Vec::with_capacity(SALE_MORE_CELLS_MAX);
+        Http { scratch: Scratch::new(), teller: Teller::new(seed), heads, more }
     }
 
     /// Once a round.
@@ -81,7 +84,7 @@ impl Intake {
         loading: bool,
     ) -> Result<usize, Stop> {
         let (input, stamp) = (read.input, read.stamp);
-        let Http { scratch, teller, heads } = &mut self.http;
+        let Http { scratch, teller, heads, .. } = &mut self.http;
         let request = match http::read(input, scratch) {
             Read::Whole(request) => request,
             Read::Blank => return Ok(b"\r\n".len()),
@@ -203,11 +206,9 @@ impl Intake {
         let names = page.names((flight.tag >> SALE_SHIFT) as u16);
         if answer.kind() == kind::SALE_REPLY {
             let Some(names) = names else { unreachable!("a sale that is shown has names") };
-            let (count, mut more) = (names.items.len(), [Cell::ZERO; SALE_MORE_CELLS_MAX]);
-            let more = &mut more[..tails - count];
-            for (tail, cell) in more.iter_mut().enumerate() {
-                *cell = replies.get(at + 1 + count + tail);
-            }
+            let (count, more) = (names.items.len(), &mut self.http.more);
+            more.clear();
+            more.extend((count..tails).map(|tail| replies.get(at + 1 + tail)));
             let shown = SaleShown {
                 reply: answer.sale_reply(),
                 name: names.name.as_str(),

@@ -166,6 +166,8 @@ impl Teller {
 
     #[inline]
     pub(super) fn begin_head(&mut self, status: u16, manner: Manner, out: &mut Vec<u8>) {
+        // Most answers fit, and none grows by small steps.
+        out.reserve(1024);
         push(out, status_line(status));
         push(out, b"Date: ");
         push(out, &self.date);

@@ -48,18 +48,22 @@ impl Teller {
         let reply = shown.reply;
         let begun = self.begin(200, manner, &[JSON], out);
         push(out, b"{");
-        push_text("name", shown.name, out);
-        push_number(",seq", reply.after.to_native(), out);
-        push_text(",state", Phase::from_number(reply.state).map_or("unknown", Phase::word), out);
-        push_moment(",opens_at", reply.opens_at.to_native(), out);
-        push_moment(",closes_at", reply.closes_at.to_native(), out);
-        push_number(",hold_ms", reply.hold_ms.to_native().into(), out);
-        push_number(",extend_ms", reply.extend_ms.to_native().into(), out);
+        push_text(r#""name":"#, shown.name, out);
+        push_number(r#","seq":"#, reply.after.to_native(), out);
+        push_text(
+            r#","state":"#,
+            Phase::from_number(reply.state).map_or("unknown", Phase::word),
+            out,
+        );
+        push_moment(r#","opens_at":"#, reply.opens_at.to_native(), out);
+        push_moment(r#","closes_at":"#, reply.closes_at.to_native(), out);
+        push_number(r#","hold_ms":"#, reply.hold_ms.to_native().into(), out);
+        push_number(r#","extend_ms":"#, reply.extend_ms.to_native().into(), out);
         push_limit(reply.limit.to_native(), out);
         match std::str::from_utf8(&reply.currency).ok().filter(|text| !text.starts_with('\0')) {
             None => push(out, b",\"currency\":null"),
             Some(currency) => {
-                push_text(",currency", currency, out);
+                push_text(r#","currency":"#, currency, out);
             }
         }
         let terms = shown.of_kind(kind::TERMS).next();
@@ -69,7 +73,7 @@ impl Teller {
         let mut pools = shown.of_kind(kind::POOL).map(Cell::pool_reply).peekable();
         for (index, (sku, cell)) in shown.items.iter().zip(items).enumerate() {
             push(out, if index > 0 { b",{" } else { b"{" });
-            push_text("sku", sku.as_str(), out);
+            push_text(r#""sku":"#, sku.as_str(), out);
             push_item(cell.item_reply(), out);
             push(out, b",\"channels\":[");
             let mut count = 0;
@@ -104,24 +108,24 @@ fn name_of(names: &[Name], number: usize) -> &str {
 }
 
 fn push_terms(terms: &TermsReply, shown: &SaleShown<'_>, out: &mut Vec<u8>) {
-    push_number(",offer_ms", terms.offer_ms.to_native().into(), out);
-    push_number(",waitlist", terms.waitlist.to_native().into(), out);
-    push_text(",waitlist_policy", if terms.is_strict == 0 { "skip" } else { "strict" }, out);
+    push_number(r#","offer_ms":"#, terms.offer_ms.to_native().into(), out);
+    push_number(r#","waitlist":"#, terms.waitlist.to_native().into(), out);
+    push_text(r#","waitlist_policy":"#, if terms.is_strict == 0 { "skip" } else { "strict" }, out);
     push(out, b",\"groups\":[");
     let limits = terms.group_limits.into_iter().take(terms.groups.into());
     for (index, (name, limit)) in shown.groups.iter().zip(limits).enumerate() {
         push(out, if index > 0 { b",{" } else { b"{" });
-        push_text("name", name.as_str(), out);
+        push_text(r#""name":"#, name.as_str(), out);
         push_limit(limit.to_native(), out);
         push(out, b"}");
     }
     let Some(state) = draw_state(terms.draw) else { return push(out, b"],\"draw\":null") };
     push(out, b"],\"draw\":{");
-    push_moment("at", terms.draw_at.to_native(), out);
+    push_moment(r#""at":"#, terms.draw_at.to_native(), out);
     push(out, b",\"commitment\":");
     push_hex(&terms.commitment, out);
-    push_text(",state", draw_word(state), out);
-    push_number(",entries", terms.entries.to_native().into(), out);
+    push_text(r#","state":"#, draw_word(state), out);
+    push_number(r#","entries":"#, terms.entries.to_native().into(), out);
     push(out, b",\"seed\":");
     match shown.of_kind(kind::SEED).next() {
         None => push(out, b"null"),
@@ -132,12 +136,12 @@ fn push_terms(terms: &TermsReply, shown: &SaleShown<'_>, out: &mut Vec<u8>) {
 
 fn push_item(item: &ItemReply, out: &mut Vec<u8>) {
     for (name, number) in [
-        (",stock", item.stock),
-        (",free", item.free),
-        (",held", item.held),
-        (",confirmed", item.confirmed),
-        (",waiting", item.waiting),
-        (",price", item.price),
+        (r#","stock":"#, item.stock),
+        (r#","free":"#, item.free),
+        (r#","held":"#, item.held),
+        (r#","confirmed":"#, item.confirmed),
+        (r#","waiting":"#, item.waiting),
+        (r#","price":"#, item.price),
     ] {
         push_number(name, number.to_native(), out);
     }
@@ -145,43 +149,36 @@ fn push_item(item: &ItemReply, out: &mut Vec<u8>) {
 }
 
 fn push_pool(pool: &PoolReply, channel: &str, out: &mut Vec<u8>) {
-    push_text("channel", channel, out);
-    push_number(",set_aside", pool.set_aside.to_native(), out);
-    push_number(",free", pool.free.to_native(), out);
-    push_moment(",until", pool.until.to_native(), out);
+    push_text(r#""channel":"#, channel, out);
+    push_number(r#","set_aside":"#, pool.set_aside.to_native(), out);
+    push_number(r#","free":"#, pool.free.to_native(), out);
+    push_moment(r#","until":"#, pool.until.to_native(), out);
     push(out, b",\"swept\":");
     push(out, if pool.is_swept == 0 { b"false}" } else { b"true}" });
 }
 
 fn push_wave(wave: &WaveReply, item: &str, out: &mut Vec<u8>) {
-    push_number("wave", wave.wave.to_native(), out);
-    push_text(",item", item, out);
-    push_number(",units", wave.units.to_native(), out);
-    push_moment(",at", wave.at.to_native(), out);
+    push_number(r#""wave":"#, wave.wave.to_native(), out);
+    push_text(r#","item":"#, item, out);
+    push_number(r#","units":"#, wave.units.to_native(), out);
+    push_moment(r#","at":"#, wave.at.to_native(), out);
     push(out, b"}");
 }
 
-/// A field's name, which a comma may stand before.
-fn push_field(field: &str, out: &mut Vec<u8>) {
-    let name = field.trim_start_matches(',');
-    push(out, if name.len() < field.len() { b",\"" } else { b"\"" });
-    push(out, name.as_bytes());
-    push(out, b"\":");
-}
-
+/// A field as it begins, and its number.
 fn push_number(field: &str, number: u64, out: &mut Vec<u8>) {
-    push_field(field, out);
+    push(out, field.as_bytes());
     push_decimal(number, out);
 }
 
 fn push_moment(field: &str, unix_ns: u64, out: &mut Vec<u8>) {
-    push_field(field, out);
+    push(out, field.as_bytes());
     push_moment_or_null(unix_ns, out);
 }
 
 /// A text that needs no escapes.
 fn push_text(field: &str, text: &str, out: &mut Vec<u8>) {
-    push_field(field, out);
+    push(out, field.as_bytes());
     for part in [b"\"", text.as_bytes(), b"\""] {
         push(out, part);
     }
@@ -190,7 +187,7 @@ fn push_text(field: &str, text: &str, out: &mut Vec<u8>) {
 fn push_limit(limit: u32, out: &mut Vec<u8>) {
     match limit {
         0 => push(out, b",\"limit\":null"),
-        limit => push_number(",limit", limit.into(), out),
+        limit => push_number(r#","limit":"#, limit.into(), out),
     }
 }
 
