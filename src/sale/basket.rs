@@ -26,17 +26,19 @@ impl Shop {
         let sale_index = self.index(basket.sale)?;
         let sale = &self.sales[sale_index];
         let channel = basket.side.channel;
-        let mut joined = Joined::new(basket.lines);
-        let (firsts, len) = (joined.first, joined.len);
+        let mut joined = Joined::NONE;
+        joined.join(basket.lines);
+        let Joined { lines, first: firsts, len } = &mut joined;
+        let (lines, firsts) = (&mut lines[..*len], &*firsts);
         let in_line = |index: usize, why| BasketRefusal { why, line: Some(firsts[index]) };
-        for (index, line) in joined.lines[..len].iter_mut().enumerate() {
+        for (index, line) in lines.iter_mut().enumerate() {
             assert!(line.units > 0);
             let item = sale.items.get(usize::from(line.item).wrapping_sub(1));
             let item = item.ok_or(in_line(index, Refusal::UnknownItem))?;
             item.source(channel).map_err(|why| in_line(index, why))?;
             line.price = item.price;
         }
-        let (key, lines) = (basket.key.ident, joined.lines());
+        let (key, lines) = (basket.key.ident, &*lines);
         let vacancy = match self.orders.find_key(basket.sale, key) {
             Ok(slot) => return self.basket_again(slot, basket, lines),
             Err(vacancy) => vacancy,

@@ -121,8 +121,8 @@ impl Buyers {
     #[inline]
     pub(super) fn has_room(&self, count: usize) -> bool {
         // Mostly there is room behind all that were ever used.
-        let max = self.entries.len();
-        self.used + count <= max || self.len() + count <= max
+        let fits = |taken: usize| taken + count <= self.entries.len();
+        fits(self.used) || fits(self.len())
     }
 
     /// Where to look for a buyer's entry in a sale (`further == 0`), or of a further item of it.
@@ -150,14 +150,14 @@ impl Buyers {
         let bits = [buyer.bits as u64, (buyer.bits >> 64) as u64];
         let form = buyer.form as u32 | if further == 0 { 0 } else { FURTHER };
         let probe = self.probe(sale, further, buyer);
-        let found = self.index.find(probe, |slot| {
+        let is_it = |slot: u32| {
             let entry = &self.entries[slot as usize];
             entry.bits == bits
                 && entry.kind & (FORM_BITS | FURTHER) == form
                 && entry.sale == sale
                 && (further == 0 || entry.item == further)
-        });
-        found.map_or_else(Place::New, Place::Known)
+        };
+        self.index.find(probe, is_it).map_or_else(Place::New, Place::Known)
     }
 
     /// Looks a buyer up in a sale.
@@ -281,7 +281,11 @@ impl Buyers {
         {
             let (further, rest) = further.split_at(further.len().min(BESIDE));
             let slot = self.add(vacancy, sale, first.item, buyer, 0);
-            let (mut beside, mut count, mut units) = (Beside::zeroed(), 0, first.units);
+            let at = self.take_place();
+            let entry = &mut self.entries[at as usize];
+            *entry = Entry::zeroed();
+            let beside: &mut Beside = bytemuck::must_cast_mut(entry);
+            let (mut count, mut units) = (0, first.units);
             for line in further {
                 units += line.units;
                 if has_limit(line.item) {
@@ -289,8 +293,6 @@ impl Buyers {
                     count += 1;
                 }
             }
-            let at = self.take_place();
-            self.entries[at as usize] = bytemuck::must_cast(beside);
             let entry = &mut self.entries[slot as usize];
             (entry.sale_units, entry.item_units) = (units, first.units);
             entry.kind |= (at + 1) << BESIDE_SHIFT;
@@ -340,8 +342,7 @@ impl Buyers {
         }
         self.freed -= 1;
         let place = self.free;
-        let free: &Free = bytemuck::must_cast_ref(&self.entries[place as usize]);
-        self.free = free.next;
+        self.free = bytemuck::must_cast_ref::<_, Free>(&self.entries[place as usize]).next;
         place
     }
 
@@ -369,8 +370,7 @@ impl Buyers {
         });
         // What stands for the member of a limit group is no buyer.
         let form = Form::from_number((entry.kind & FORM_BITS) as u8);
-        let first = form.filter(|_| entry.kind & FURTHER == 0);
-        let first = first.map(|form| Ident { form, bits: entry.bits() });
+        let form = form.filter(|_| entry.kind & FURTHER == 0);
         // So that the next to come finds the lower of the two first, as they were.
         if let Some(beside) = entry.beside() {
             self.free_place(beside as u32);
@@ -380,7 +380,7 @@ impl Buyers {
             // The table is as it was at first.
             (self.used, self.freed, self.free) = (0, 0, NONE);
         }
-        first
+        form.map(|form| Ident { form, bits: entry.bits() })
     }
 
     /// Asks the cache for what removing the entry in a place will touch.

@@ -49,31 +49,29 @@ pub(super) struct Joined {
 }
 
 impl Joined {
+    pub(super) const NONE: Joined = Joined {
+        lines: [OrderLine::new(0, 0, 0); BASKET_LINES_MAX],
+        first: [0; BASKET_LINES_MAX],
+        len: 0,
+    };
+
+    /// Joins the lines of a basket where there are none yet.
     #[inline(always)]
-    pub(super) fn new(wanted: &[OrderLine]) -> Joined {
-        assert!((1..=BASKET_LINES_MAX).contains(&wanted.len()));
-        let mut joined = Joined {
-            lines: [OrderLine::zeroed(); BASKET_LINES_MAX],
-            first: [0; BASKET_LINES_MAX],
-            len: 0,
-        };
+    pub(super) fn join(&mut self, wanted: &[OrderLine]) {
+        assert!((1..=BASKET_LINES_MAX).contains(&wanted.len()) && self.len == 0);
+        let mut len = 0;
         for (index, line) in wanted.iter().enumerate() {
-            let known = &mut joined.lines[..joined.len];
-            match known.iter_mut().find(|known| known.item == line.item) {
+            let known = self.lines[..len].iter_mut().find(|known| known.item == line.item);
+            match known {
                 Some(known) => known.units = known.units.saturating_add(line.units),
                 None => {
-                    joined.lines[joined.len] = OrderLine::new(line.item, line.units, 0);
-                    joined.first[joined.len] = index as u8;
-                    joined.len += 1;
+                    self.lines[len] = OrderLine::new(line.item, line.units, 0);
+                    self.first[len] = index as u8;
+                    len += 1;
                 }
             }
         }
-        joined
-    }
-
-    #[inline(always)]
-    pub(super) fn lines(&self) -> &[OrderLine] {
-        &self.lines[..self.len]
+        self.len = len;
     }
 }
 
