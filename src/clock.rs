@@ -17,3 +17,11 @@ pub fn monotonic() -> u64 {
 pub fn unix() -> u64 {
     read(ClockId::Realtime)
 }
+
+/// Unix ns as ISO 8601 with microseconds.
+pub fn iso(unix_ns: u64) -> String {
+    match jiff::Timestamp::from_nanosecond(i128::from(unix_ns)) {
+        Ok(time) => format!("{time:.6}"),
+        Err(_) => format!("{unix_ns} ns"),
+    }
+}

@@ -17,6 +17,7 @@ use crossbeam::channel::Receiver;
 use crossbeam::sync::Parker;
 
 use crate::bell::Bell;
+use crate::chains::Chains;
 use crate::heads::Heads;
 use crate::journal::{Disk, Journal, JournalError};
 use crate::matcher::Matcher;
@@ -24,6 +25,7 @@ use crate::metrics::{Pulse, Threads};
 use crate::operator::Operator;
 use crate::options::Options;
 use crate::shard::Shard;
+use crate::sink::Follower;
 
 /// The longest sleep without a reason.
 const NAP: Duration = Duration::from_millis(100);
@@ -207,6 +209,38 @@ impl Crew {
                     parker.park_timeout(LAST_LOOKS);
                 } else {
                     bell.doze(|| stop.is_asked(), || parker.park_timeout(every.min(NAP)));
+                }
+            }
+        })
+    }
+
+    /// Tells a sink, and what the journal has at its end; of a sink in trouble no more is waited
+    /// for, and what is left it is told after the next start.
+    pub(crate) fn sink(
+        &mut self,
+        mut follower: Follower,
+        chains: Chains,
+        parker: Parker,
+        bell: Arc<Bell>,
+    ) -> io::Result<()> {
+        let stop = Arc::clone(&self.stop);
+        self.start(&format!("sink {}", follower.name()), move |mut pulse| {
+            let mut deadline = None;
+            loop {
+                let is_over = stop.is_asked() && chains.is_over();
+                if is_over {
+                    let deadline = *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
+                    let is_late = Instant::now() >= deadline;
+                    if follower.is_level() || follower.is_in_trouble() || is_late {
+                        break;
+                    }
+                }
+                pulse.before();
+                let done = follower.work();
+                pulse.after(done);
+                if done == 0 {
+                    let nap = Follower::NAP;
+                    bell.doze(|| false, || parker.park_timeout(nap));
                 }
             }
         })

@@ -85,6 +85,15 @@ pub const MATCHER_BATCH_MAX: usize = 256;
 /// Cells of records in one journal batch, header and seal not counted.
 pub const BATCH_CELLS_MAX: usize = 16_384;
 
+/// Changes that a sink is given at once, save for those of the last batch.
+pub const SINK_CHANGES_MAX: usize = 8_192;
+/// The shortest and the longest wait of a sink after trouble, ms.
+pub const SINK_WAIT_MS_MIN: u64 = 20;
+/// See [`SINK_WAIT_MS_MIN`].
+pub const SINK_WAIT_MS_MAX: u64 = 30_000;
+/// Sinks of one server.
+pub const SINKS_MAX: usize = 32;
+
 /// Connections at once, however the options are set.
 pub const CONNECTIONS_MAX: usize = 1_000_000;
 /// The longest deadline that an option can set: 30 days, in ms.

@@ -8,6 +8,7 @@
 //! 4. The matcher decides, in one order.    matcher.work(): requests[*] -> seq, time -> apply
 //! 5. The journal makes it true.            journal.work(): records -> append -> sync -> watermark
 //! 6. Shards answer.                        shard.work():   durable replies[i] -> socket
+//! 7. Sinks tell the world, later.          sink.work():    journal -> outside -> checkpoint
 //! ```
 //!
 //! The operator's room has a door to the matcher as a shard has; its commands are requests too.
@@ -15,7 +16,7 @@
 //! Start: the port first (buyers hear that the server is loading), then 1, then the matcher, the
 //! journal, the operator and the room that signs heads. Stop, each when the one before has ended:
 //! shards and operator (answer what was read), matcher (seal), journal (sync), heads (the last
-//! one). No state is shared by two pipelines of one process.
+//! one), sinks (what is left). No state is shared by two pipelines of one process.
 
 mod failure;
 mod opening;
@@ -263,7 +264,7 @@ impl Pipeline {
         let (operator, handle) = Operator::new(OperatorParts {
             requests,
             replies,
-            gate: Gate::new(watermark),
+            gate: Gate::new(watermark.clone()),
             matcher_bell,
             directory,
             clock: clock::monotonic,
@@ -275,6 +276,12 @@ impl Pipeline {
             let bell = bell_of(&parker);
             bells.push(Arc::clone(&bell));
             crew.heads(heads, options.heads_ms, parker, bell)?;
+        }
+        for follower in opening::sinks(options, &report, &watermark, &metrics)? {
+            let parker = Parker::new();
+            let bell = bell_of(&parker);
+            bells.push(Arc::clone(&bell));
+            crew.sink(follower, chains.clone(), parker, bell)?;
         }
         bells.iter().for_each(|bell| bell.ring());
 

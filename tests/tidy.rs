@@ -33,15 +33,20 @@ const ROWS: [&[&str]; 10] = [
 /// What proves that something is durable; only the journal can make it.
 const PROOF_TOKENS: &[&str] = &["journal::Durable", "journal::Gate", "journal::Watermark"];
 
+/// What a sink is told.
+const SINK_TERMS: &[&str] = &["sink::FileTerms", "sink::Format", "sink::Kind", "sink::Wanted"];
+
 /// Room, what it imports although its row forbids it, and why.
-const IMPORT_EXCEPTIONS: [(&str, &[&str], &str); 8] = [
+const IMPORT_EXCEPTIONS: [(&str, &[&str], &str); 10] = [
     ("admin", &["operator"], "it hands the operator's room what people ask for"),
     ("shard", PROOF_TOKENS, "it answers nothing without the proof"),
     ("matcher", PROOF_TOKENS, "it answers nothing without the proof"),
     ("operator", PROOF_TOKENS, "it answers nothing without the proof"),
     ("matcher", &["journal::Room"], "it refuses orders before the disk is full"),
     ("options", &["journal::Durability"], "an option means what the journal says it means"),
-    ("sink", &["journal::Cursor", "journal::cursor"], "it follows the journal"),
+    ("options", SINK_TERMS, "an option means what the sink says it means"),
+    ("sink", &["journal::Cursor", "journal::Disk"], "it follows the journal"),
+    ("sink", PROOF_TOKENS, "it tells nothing without the proof"),
     ("demo", &["cli"], "it runs the program"),
 ];
 

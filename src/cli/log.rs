@@ -7,8 +7,9 @@ use std::path::Path;
 
 use doorbuster::journal::{self, Disk, Reading, is_served};
 use doorbuster::message::{Cell, messages};
+use doorbuster::record::Known;
 
-pub(super) use records::{Known, describe, sentence};
+pub(super) use records::{describe, sentence};
 
 use super::{CANNOT_CREATE, Log, delivered, failed, journal_code, talk, tell_of_server};
 

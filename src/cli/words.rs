@@ -26,13 +26,7 @@ pub(super) fn duration(duration: Duration) -> String {
     }
 }
 
-/// Unix ns as ISO 8601 with microseconds.
-pub(super) fn time(unix_ns: u64) -> String {
-    match jiff::Timestamp::from_nanosecond(i128::from(unix_ns)) {
-        Ok(time) => format!("{time:.6}"),
-        Err(_) => format!("{unix_ns} ns"),
-    }
-}
+pub(super) use doorbuster::clock::iso as time;
 
 /// Unix ms alike.
 pub(super) fn time_ms(unix_ms: u64) -> String {

@@ -10,6 +10,7 @@
 //! It never looks into a record beyond how many cells it has, and never answers anyone.
 
 mod batch;
+mod cursor;
 mod durable;
 mod error;
 mod lock;
@@ -24,6 +25,7 @@ mod verify;
 mod writer;
 
 pub use batch::Batch;
+pub use cursor::Cursor;
 pub use durable::{Durable, Gate, Watermark};
 pub use error::JournalError;
 pub use lock::{FolderLock, is_served};

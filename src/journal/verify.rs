@@ -329,7 +329,7 @@ impl<S: Storage> Walk<'_, S> {
 
 impl End {
     /// What must come next if it lies at `offset` of `segment`.
-    fn expected<F>(&self, segment: &Segment<F>, offset: u64) -> Expected {
+    pub(super) fn expected<F>(&self, segment: &Segment<F>, offset: u64) -> Expected {
         Expected {
             segment: segment.index,
             segment_bytes: segment.bytes,

@@ -8,6 +8,7 @@
 mod answers;
 mod histogram;
 mod render;
+mod sinks;
 mod threads;
 
 use std::sync::{
@@ -18,6 +19,7 @@ use std::sync::{
 pub use answers::{Answers, OUTCOMES, Protocol};
 pub use histogram::{Histogram, Tally};
 pub use render::CONTENT_TYPE;
+pub use sinks::{SinkCounters, Sinks};
 pub use threads::{Pulse, ThreadCounters, Threads};
 
 use crossbeam::utils::CachePadded;
@@ -260,6 +262,8 @@ pub struct Metrics {
     pub journal: Arc<CachePadded<JournalCounters>>,
     /// Each thread's.
     pub threads: Threads,
+    /// Each sink's.
+    pub sinks: Sinks,
     /// What does not change while the server runs.
     pub fixed: Fixed,
 }

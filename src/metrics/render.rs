@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::{Metrics, OUTCOMES, Protocol, ShardCounters, Tally};
+use super::{Counter, Metrics, OUTCOMES, Protocol, ShardCounters, SinkCounters, Tally};
 use crate::clock;
 use crate::message::outcome;
 
@@ -38,6 +38,7 @@ impl Collector for Metrics {
         self.orders(&mut page)?;
         self.stages(&mut page)?;
         self.disk(&mut page)?;
+        self.behind(&mut page)?;
         self.process(&mut page)
     }
 }
@@ -209,6 +210,46 @@ impl Metrics {
         page.gauge("journal_room_bytes", help, journal.room_bytes.value())?;
         let help = "1 while the disk refuses another segment";
         page.gauge("journal_disk_full", help, journal.refused.value())
+    }
+
+    fn behind(&self, page: &mut Page<'_>) -> Result<(), Error> {
+        type Figure = (&'static str, &'static str, fn(&SinkCounters) -> &Counter);
+        const COUNTED: [Figure; 2] = [
+            ("sink_changes", "Changes delivered", |sink| &sink.delivered),
+            ("sink_failures", "Deliveries that failed and were tried again", |s| &s.failures),
+        ];
+        const SHOWN: [Figure; 2] = [
+            ("sink_lag_seqs", "Durable records not dealt with yet", |sink| &sink.lag),
+            ("sink_stopped", "1 if it has given up", |sink| &sink.stopped),
+        ];
+        let sinks = self.sinks.all();
+        let now = clock::unix();
+        for (kind, figures) in [(MetricType::Counter, COUNTED), (MetricType::Gauge, SHOWN)] {
+            for (name, help, pick) in figures {
+                let mut family = page.0.encode_descriptor(name, help, None, kind)?;
+                for (sink, counters) in &sinks {
+                    let (labels, value) = ([("sink", sink.as_str())], pick(counters).value());
+                    let mut one = family.encode_family(&labels)?;
+                    match kind {
+                        MetricType::Counter => {
+                            one.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
+                        }
+                        _ => one.encode_gauge(&value)?,
+                    }
+                }
+            }
+        }
+        let help = "How long ago the last record dealt with was made, if others wait";
+        let (unit, kind) = (Some(&Unit::Seconds), MetricType::Gauge);
+        let mut lag = page.0.encode_descriptor("sink_lag", help, unit, kind)?;
+        for (sink, counters) in &sinks {
+            let seconds = match counters.behind_since.value() {
+                0 => 0.0,
+                time => now.saturating_sub(time) as f64 / 1e9,
+            };
+            lag.encode_family(&[("sink", sink.as_str())])?.encode_gauge(&seconds)?;
+        }
+        Ok(())
     }
 
     fn process(&self, page: &mut Page<'_>) -> Result<(), Error> {

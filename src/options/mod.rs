@@ -7,6 +7,7 @@
 
 mod declare;
 mod print;
+mod sinks;
 mod sources;
 mod value;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 pub use declare::{Change, Said, Setting};
 pub use print::{Changed, example, table};
+pub use sinks::{SinkOptions, SinkTable};
 pub use sources::VARIABLE_PREFIX;
 
 use crate::access::{AccessOptions, RATE_MAX, TicketRule};
@@ -104,6 +106,8 @@ declare::options! {
     [Restart] heads_ms: u64 = 1_000, within 0..=DEADLINE_MS_MAX;
     /// The private key of heads, made if it is not there; not said: heads/key in the data folder.
     [Restart] heads_key_file: Option<PathBuf> = None;
+    /// Where changes of orders are told, see "Sinks"; each a table of its own.
+    [Restart] sink: Vec<SinkTable> = Vec::new();
     /// The tokens that peers must show; made by doorbuster token new.
     [Restart] tokens_file: Option<PathBuf> = None;
     /// Listen beyond this machine without tokens: everybody there may do everything.
@@ -143,6 +147,7 @@ impl Options {
             }
             _ => {}
         }
+        self.sinks()?;
         let access = self.access();
         access.check()?;
         access.check_listen("listen", self.listen)?;

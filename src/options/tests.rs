@@ -132,3 +132,52 @@ fn certificate_and_key_come_together() {
     let options = cert.over(key).over(required).options().expect("both");
     assert!(options.tls_files().is_some() && options.tls_required);
 }
+
+#[test]
+fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("doorbuster.toml");
+    let text = "[[sink]]\nname = \"a\"\ntype = \"file\"\npath = \"a.csv\"\nformat = \"csv\"\n\
+        rotate_mib = 3\nchanges = [\"held\", \"extended\"]\nsales = [\"drop\"]\n";
+    std::fs::write(&path, text).expect("written");
+    let layer = Layer::from_file(&path).expect("a good file");
+    let options = layer.clone().options().expect("good options");
+    let sink = &options.sinks().expect("good sinks")[0];
+    assert_eq!((sink.name.as_str(), sink.file.rotate_bytes), ("a", 3 << 20));
+    assert_eq!((sink.wanted.kinds.len(), sink.wanted.sales.len()), (2, 1));
+    // What is printed reads back as it was.
+    std::fs::write(&path, layer.print().expect("good options")).expect("written");
+    let again = Layer::from_file(&path).expect("a good file").options().expect("good options");
+    assert_eq!(again.sink, options.sink);
+    let told = |words: &[&str]| {
+        let mut flags = Layer::default();
+        let setting = SETTINGS.iter().find(|setting| setting.name == "sink").expect("there");
+        flags.flag(setting, words)?;
+        flags.options().map(|options| options.sinks().expect("looked at before").len())
+    };
+    let good = "name=b type=file path=-";
+    assert_eq!(told(&[good]), Ok(1));
+    for (bad, part) in [
+        ("name", "is not a list, each a sink"),
+        ("name=b type=file path=x colour=red", "there is no key `colour`"),
+        ("name=b type=file path=x formt=csv", "did you mean `format`?"),
+        ("type=file path=x", "name: it wants one"),
+        ("name=b/c type=file path=x", "sink `b/c`: name: it must be 1 to 32 of"),
+        ("name=b path=x", "type: it wants one"),
+        ("name=b type=kafka path=x", "type: `kafka` is not `file`"),
+        ("name=b type=file", "path: it wants one"),
+        ("name=b type=file path=x format=xml", "format: `xml` is not `ndjson` or `csv`"),
+        ("name=b type=file path=x rotate_mib=-1", "rotate_mib: it must be a whole number"),
+        ("name=b type=file path=- rotate_mib=1", "standard output is not put aside"),
+        ("name=b type=file path=x changes=sold", "changes: `sold` is none of `all`, `held`"),
+        ("name=b type=file path=x sales=a/b", "sales: `a/b`"),
+        ("name=b name=c type=file path=x", "name: one is wanted"),
+    ] {
+        let why = told(&[bad]).expect_err(bad);
+        assert!(why.contains(part), "{bad}: {why}");
+    }
+    let why = told(&[good, "name=b type=file path=y"]).expect_err("twice");
+    assert!(why.contains("another sink has it"), "{why}");
+    let why = told(&["name=b type=file path=y", "name=c type=file path=y"]).expect_err("twice");
+    assert!(why.contains("another sink writes it"), "{why}");
+}

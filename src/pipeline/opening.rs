@@ -10,12 +10,14 @@ use crate::chains::Chains;
 use crate::clock;
 use crate::directory::News;
 use crate::heads::{HeadsParts, Shelf};
-use crate::journal::Report;
+use crate::journal::{Disk, Report, Watermark};
 use crate::limits::OPERATOR_INBOX_MAX;
 use crate::message::outcome;
+use crate::metrics::Metrics;
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle};
-use crate::options::Options;
+use crate::options::{Options, SinkOptions};
 use crate::sale::{Shop, Terms};
+use crate::sink::{self, FileSink, Follower, FollowerParts};
 
 /// How long an answer at the start may take before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,6 +39,33 @@ pub(super) fn heads<'a>(
         shelf: shelf.clone(),
         clock: clock::unix,
     }
+}
+
+/// The rooms of the sinks.
+///
+/// # Errors
+/// As [`Options::sinks`].
+pub(super) fn sinks(
+    options: &Options,
+    report: &Report,
+    watermark: &Watermark,
+    metrics: &Metrics,
+) -> Result<Vec<Follower>, StartError> {
+    let sinks = options.sinks().map_err(StartError::Options)?;
+    let follower = |sink: SinkOptions| {
+        Follower::new(FollowerParts {
+            sink: Box::new(FileSink::new(sink.file)),
+            wanted: sink.wanted,
+            journal: Disk::new(options.data.join("journal")),
+            folder: report.folder,
+            watermark: watermark.clone(),
+            checkpoint: sink::path_of(&options.data, &sink.name),
+            counters: metrics.sinks.add(&sink.name),
+            clock: clock::monotonic,
+            name: sink.name,
+        })
+    };
+    Ok(sinks.into_iter().map(follower).collect())
 }
 
 /// The names of all sales ever, whose numbers go on from there, and of their channels.

@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use doorbuster::heads::hex;
 use doorbuster::journal::Batch;
 use doorbuster::message::{Cell, Head, RECEIPT_CHAIN_BYTES, Receipt, kind, lines_in, messages};
+use doorbuster::record::Known;
 use serde_json::{Value, json};
 
-use super::super::log::{Known, describe, sentence};
+use super::super::log::{describe, sentence};
 use super::super::words::count;
 
 /// See the page's header.

@@ -3,49 +3,16 @@
 //! Invariant: nothing is said of a record that is not in it or in those before it.
 
 use doorbuster::heads::hex;
-use doorbuster::message::{
-    Cell, Head, decode_side, decode_terms, join_text, kind, lines_in, outcome,
-};
-use doorbuster::record::{hash_in, ruling};
-use doorbuster::sale::{Form, Ident, Name, OrderLine, Rule, TEXT_BYTES_MAX, Terms, text_len};
+use doorbuster::message::{Cell, decode_side, kind, lines_in, outcome};
+use doorbuster::record::{Known, hash_in, texts};
+use doorbuster::sale::{Name, OrderLine, Terms};
 use serde_json::{Value, json};
 
 use super::super::words::time;
 
-/// The names that records before have given to numbers.
-#[derive(Default)]
-pub(in crate::cli) struct Known {
-    /// By number, from 1.
-    pub(in crate::cli) sales: Vec<Terms>,
-    /// The channels of each, in the order of their numbers.
-    channels: Vec<Vec<Name>>,
-}
-
-impl Known {
-    /// Takes the next record.
-    pub(in crate::cli) fn note(&mut self, record: &[Cell]) -> Result<(), String> {
-        if record[0].kind() == kind::CREATE {
-            self.sales.push(decode_terms(record)?);
-            self.channels.push(Vec::new());
-        }
-        let tail = |index: usize| record.get(1 + index).copied().unwrap_or(Cell::ZERO);
-        let Some(ruling) = ruling(record[0].head(), tail) else { return Ok(()) };
-        // A channel has its number from the first time that something was set aside for it.
-        let at = usize::from(ruling.sale).wrapping_sub(1);
-        if let (Rule::Aside(aside), Some(known)) = (ruling.rule, self.channels.get_mut(at))
-            && !known.contains(&aside.channel)
-        {
-            known.push(aside.channel);
-        }
-        Ok(())
-    }
-
-    /// What a channel is called.
-    fn channel(&self, sale: u16, channel: u8) -> String {
-        let known = self.channels.get(usize::from(sale).wrapping_sub(1));
-        let name = known.and_then(|known| known.get(usize::from(channel).wrapping_sub(1)));
-        name.map_or_else(|| channel.to_string(), Name::to_string)
-    }
+/// What a channel is called.
+fn channel(known: &Known, sale: u16, channel: u8) -> String {
+    known.channel(sale, channel).map_or_else(|| channel.to_string(), Name::to_string)
 }
 
 /// A record in words, after those before it.
@@ -53,7 +20,7 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
     let head = record[0].head();
     let at = time(head.time.to_native());
     let number = head.sale.to_native();
-    let terms = usize::from(number).checked_sub(1).and_then(|index| known.sales.get(index));
+    let terms = known.terms(number);
     let sale = terms.map_or_else(|| number.to_string(), |terms| terms.name.to_string());
     let item = sku(terms, head.item.to_native());
     let mut value = json!({"seq": seq, "time": at, "kind": word(head.kind)});
@@ -65,7 +32,7 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
     }
     match head.kind {
         kind::BUY | kind::WAIT | kind::BASKET => {
-            let [buyer, key] = texts(head, &record[1..]);
+            let [buyer, key] = texts(record);
             let holds = terms.is_none_or(|terms| terms.hold_ms > 0);
             if head.kind != kind::WAIT {
                 put("kind", json!(if holds { "hold" } else { "buy" }));
@@ -86,7 +53,7 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
             put("key", json!(key));
             if let Some(side) = record.iter().skip(1).find_map(decode_side) {
                 if side.channel != 0 {
-                    put("channel", json!(known.channel(number, side.channel)));
+                    put("channel", json!(channel(known, number, side.channel)));
                 }
                 let groups = terms.map_or(&[][..], |terms| &terms.groups);
                 // What stands for the members: what they are called is not kept.
@@ -124,7 +91,7 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
                 kind::PLAN => put("at", json!(time(head.order()))),
                 kind::SWEEP => {
                     let channel = u8::try_from(head.tag.to_native()).unwrap_or(0);
-                    put("channel", json!(known.channel(number, channel)));
+                    put("channel", json!(self::channel(known, number, channel)));
                 }
                 _ => {
                     let name = record.get(1).map_or(&[][..], |tail| &tail.0[..]);
@@ -201,27 +168,6 @@ fn word(kind: u8) -> String {
         other => return format!("kind {other}"),
     }
     .to_owned()
-}
-
-/// Buyer and key in full.
-fn texts(head: &Head, tails: &[Cell]) -> [String; 2] {
-    let mut tails = tails.iter();
-    [head.buyer(), head.key()].map(|ident| {
-        let Some(ident) = ident else { return "?".to_owned() };
-        text(ident, &mut tails)
-    })
-}
-
-fn text<'a>(ident: Ident, tails: &mut impl Iterator<Item = &'a Cell>) -> String {
-    let mut out = [0; TEXT_BYTES_MAX];
-    let length = match (ident.form, tails) {
-        (Form::Long, tails) => {
-            out = join_text(ident.bits, tails.next().unwrap_or(&Cell::ZERO));
-            text_len(&out)
-        }
-        _ => ident.write_text(&mut out),
-    };
-    String::from_utf8_lossy(&out[..length]).into_owned()
 }
 
 /// `seq time kind name=value ...`, aligned as far as that is possible line by line.

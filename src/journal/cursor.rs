@@ -1,0 +1,146 @@
+//! Follows the journal behind its writer: batch after batch, each with its checksum and its link of
+//! the chain looked at, and never further than is durable.
+//!
+//! It holds nothing that the writer wants and changes nothing on the disk: what is durable lies
+//! still, so reading it needs no lock.
+
+use std::collections::BTreeSet;
+use std::io;
+
+use super::{
+    JournalError,
+    batch::{Batch, FRAME_CELLS, Look, first_chain, look},
+    segment::{HEADER_BYTES, Segment},
+    storage::{Storage, read_all},
+    verify::{End, open_segment},
+};
+use crate::{
+    limits::BATCH_CELLS_MAX,
+    message::{CELL_BYTES, Cell},
+};
+
+/// Cells read at once: the largest batch and more.
+const READ_CELLS: usize = 2 * BATCH_CELLS_MAX;
+const _: () = assert!(READ_CELLS >= BATCH_CELLS_MAX + FRAME_CELLS);
+
+/// A reader of the journal that stands between two batches.
+pub struct Cursor<S: Storage> {
+    storage: S,
+    segment: Segment<S::File>,
+    /// The last batch that was given.
+    end: End,
+    cells: Vec<Cell>,
+    /// Which of `cells` were read and not given yet.
+    at: usize,
+    filled: usize,
+}
+
+impl<S: Storage> Cursor<S> {
+    /// Stands before the first batch of a journal that was begun.
+    ///
+    /// # Errors
+    /// [`JournalError`]: the first segment is missing or none of ours, or the disk.
+    pub fn new(storage: S) -> Result<Cursor<S>, JournalError> {
+        let (segment, folder) = open_segment(&storage, &BTreeSet::from([1]), 1, None, 1)?;
+        let chain = first_chain(&folder);
+        let end = End { folder, segment: 1, offset: HEADER_BYTES, seq: 0, chain, batches: 0 };
+        Ok(Cursor { storage, segment, end, cells: Vec::new(), at: 0, filled: 0 })
+    }
+
+    /// The seq of the last record that was given; 0 at the beginning.
+    pub fn seq(&self) -> u64 {
+        self.end.seq
+    }
+
+    /// The next batch, if it is durable, that is, begins at or before `durable`.
+    ///
+    /// # Errors
+    /// [`JournalError`]: what lies there is not what was written, or the disk.
+    pub fn next(&mut self, durable: u64) -> Result<Option<Batch<'_>>, JournalError> {
+        if self.end.seq >= durable {
+            return Ok(None);
+        }
+        let mut found = self.look();
+        if !is_whole(&found) {
+            // What was read may be older than what is there.
+            self.read()?;
+            found = self.look();
+        }
+        if matches!(found, Look::Zero | Look::More) {
+            if !self.turn()? {
+                return Ok(None);
+            }
+            found = self.look();
+        }
+        match found {
+            Look::Whole { cells, records, chain } => Ok(Some(self.step(cells, records, chain))),
+            Look::Bad(what) => Err(self.damaged(what)),
+            _ => Err(self.damaged("a batch that was durable is not there")),
+        }
+    }
+
+    fn look(&self) -> Look {
+        look(&self.cells[self.at..self.filled], &self.end.expected(&self.segment, self.end.offset))
+    }
+
+    fn step(&mut self, cells: usize, records: u32, chain: [u8; 32]) -> Batch<'_> {
+        let (first_seq, start) = (self.end.seq + 1, self.at + 1);
+        self.at += cells + FRAME_CELLS;
+        self.end = End {
+            offset: self.end.offset + ((cells + FRAME_CELLS) * CELL_BYTES) as u64,
+            seq: self.end.seq + u64::from(records),
+            chain,
+            batches: self.end.batches + 1,
+            ..self.end
+        };
+        let cells = &self.cells[start..start + cells];
+        Batch { first_seq, last_seq: self.end.seq, cells, chain: &self.end.chain }
+    }
+
+    /// Reads from where it stands.
+    fn read(&mut self) -> Result<(), JournalError> {
+        let left = (self.segment.bytes - self.end.offset) as usize / CELL_BYTES;
+        self.cells.resize(READ_CELLS, Cell::ZERO);
+        (self.at, self.filled) = (0, left.min(READ_CELLS));
+        let bytes = bytemuck::cast_slice_mut(&mut self.cells[..self.filled]);
+        read_all(&self.segment.file, bytes, self.end.offset)
+            .map_err(JournalError::disk("read", &self.segment.name))
+    }
+
+    /// Goes on in the next segment, if the next batch lies there. Returns whether it does.
+    fn turn(&mut self) -> Result<bool, JournalError> {
+        let index = self.end.segment + 1;
+        let (folder, seq) = (self.end.folder, self.end.seq + 1);
+        let present = BTreeSet::from([index]);
+        let opened = open_segment(&self.storage, &present, index, Some(folder), seq);
+        let segment = match opened {
+            Err(JournalError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Ok(false);
+            }
+            opened => opened?.0,
+        };
+        let (before, end) = (std::mem::replace(&mut self.segment, segment), self.end);
+        self.end = End { segment: index, offset: HEADER_BYTES, ..end };
+        self.read()?;
+        if matches!(self.look(), Look::Zero) {
+            // It was made ahead; the next batch is still to come, in one or the other.
+            (self.segment, self.end, self.filled) = (before, end, 0);
+            self.at = 0;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn damaged(&self, what: &str) -> JournalError {
+        JournalError::Damaged {
+            segment: self.end.segment,
+            offset: self.end.offset,
+            seq: self.end.seq + 1,
+            what: what.to_owned(),
+        }
+    }
+}
+
+fn is_whole(found: &Look) -> bool {
+    matches!(found, Look::Whole { .. })
+}

@@ -1,0 +1,59 @@
+//! How far a sink has come: a small file of its own, `DIR/sinks/NAME`, replaced whole and synced.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::sale::Seq;
+
+/// The folder of checkpoints in a data folder.
+pub const FOLDER: &str = "sinks";
+
+/// How far a sink has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Checkpoint {
+    /// The journal's id, in hexadecimal: what comes from another journal means nothing here.
+    pub journal: String,
+    /// Everything up to here is delivered.
+    pub seq: Seq,
+    /// What the sink wants to know of it when it begins again.
+    pub mark: String,
+}
+
+/// Where a sink's checkpoint lies.
+pub fn path_of(data: &Path, name: &str) -> PathBuf {
+    data.join(FOLDER).join(name)
+}
+
+impl Checkpoint {
+    /// Reads it; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// A sentence with the file and what is wrong.
+    pub fn read(path: &Path) -> Result<Option<Checkpoint>, String> {
+        let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+        match fs::read(path) {
+            Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(why) => Err(told(&why)),
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|why| told(&why)),
+        }
+    }
+
+    /// Writes it; durable when this returns.
+    ///
+    /// # Errors
+    /// As the disk says.
+    pub fn write(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().expect("it lies in a folder");
+        fs::create_dir_all(folder)?;
+        let unfinished = path.with_extension("tmp");
+        let mut file = File::create(&unfinished)?;
+        file.write_all(&serde_json::to_vec(self)?)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)?;
+        File::open(folder)?.sync_all()
+    }
+}

@@ -1,0 +1,214 @@
+//! Sinks, with the real program: what is in a file beside what `doorbuster log` says is in the
+//! journal, whatever was killed in between.
+
+#[path = "support/resp.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod resp;
+#[path = "support/server.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod server;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use resp::Resp;
+use serde_json::Value;
+use server::{House, PATIENCE, Server};
+
+const DROP: &str = r#"
+name = "drop"
+hold_ms = 40
+extend_ms = 40
+waitlist = 20
+offer_ms = 40
+items = [
+    { sku = "tee", stock = 1000000, price = 2500 },
+    { sku = "cap", stock = 3, price = 900 },
+]
+"#;
+const AT_ONCE: &str =
+    "name = \"once\"\nhold_ms = 0\nitems = [{ sku = \"pin\", stock = 100000, price = 100 }]\n";
+
+/// Kinds of records that change an order.
+const OF_ORDERS: [&str; 11] = [
+    "hold", "buy", "wait", "confirm", "release", "extend", "cancel", "expire", "offer", "leave",
+    "drawn",
+];
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("the file is there");
+    assert!(text.is_empty() || text.ends_with('\n'), "the last line is cut");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// Orders of all kinds, as long as the server answers, for about so many rounds.
+fn shop(server: &Server, round: u64, rounds: u64) -> Option<()> {
+    let mut resp = Resp::over(server.try_connect().ok()?);
+    for number in 0..rounds {
+        let name = format!("{round}-{number}");
+        let long = format!("a-buyer-of-more-than-sixteen-{name}");
+        let buyer = if number % 5 == 0 { &long } else { &name };
+        let given = ask(&mut resp, &["BUY", "drop", "tee", buyer, &name, "UNITS", "2"])?;
+        let order = given.number(1).to_string();
+        match number % 6 {
+            0 => _ = ask(&mut resp, &["CONFIRM", "drop", &order])?,
+            1 => _ = ask(&mut resp, &["RELEASE", "drop", &order])?,
+            2 => {
+                ask(&mut resp, &["CONFIRM", "drop", &order])?;
+                ask(&mut resp, &["CANCEL", "drop", &order])?;
+            }
+            3 => _ = ask(&mut resp, &["EXTEND", "drop", &order])?,
+            _ => {}
+        }
+        let cap = format!("cap-{name}");
+        ask(&mut resp, &["BUY", "drop", "cap", buyer, &cap, "WAIT"])?;
+        let basket = format!("basket-{name}");
+        ask(&mut resp, &["BASKET", "drop", buyer, &basket, "tee", "1", "cap", "1"])?;
+        ask(&mut resp, &["BUY", "once", "pin", buyer, &name])?;
+    }
+    Some(())
+}
+
+fn ask(resp: &mut Resp, words: &[&str]) -> Option<resp::Value> {
+    resp.send(words).and_then(|()| resp.receive()).ok()
+}
+
+/// The seqs of the journal's records of these kinds.
+fn seqs(records: &[Value], kinds: &[&str]) -> Vec<u64> {
+    let is_it = |record: &&Value| kinds.contains(&record["kind"].as_str().unwrap_or(""));
+    records.iter().filter(is_it).map(|record| record["seq"].as_u64().expect("a seq")).collect()
+}
+
+#[test]
+fn a_file_holds_each_change_once_and_in_order_whatever_was_killed() {
+    let house = House::new(&[DROP, AT_ONCE]);
+    let (all, sold, table) =
+        (house.path("all.ndjson"), house.path("sold.ndjson"), house.path("once.csv"));
+    let sink = |name: &str, path: &Path, more: &str| {
+        format!("name={name} type=file path={} {more}", path.display())
+    };
+    let sinks = [
+        sink("all", &all, "changes=all"),
+        sink("sold", &sold, ""),
+        sink("once", &table, "format=csv sales=once"),
+    ];
+    let start = || sinks.iter().fold(house.server(), |start, sink| start.with(&["--sink", sink]));
+    for round in 0..8 {
+        let server = start().run();
+        std::thread::scope(|scope| {
+            let shopping = scope.spawn(|| shop(&server, round, 400));
+            std::thread::sleep(Duration::from_millis(40 + 37 * round));
+            server.strike();
+            // It ends when nobody answers any more.
+            shopping.join().expect("it only asks");
+        });
+        server.wait();
+    }
+    let server = start().run();
+    shop(&server, 100, 30).expect("it answers");
+    // What is left when it stops is told before it ends.
+    server.stop().expect_code(0);
+    let records = house.records();
+    let told = lines(&all);
+    let found: Vec<u64> = told.iter().map(|line| line["seq"].as_u64().expect("a seq")).collect();
+    assert_eq!(found, seqs(&records, &OF_ORDERS));
+    assert!(found.len() > 500, "{} changes", found.len());
+    for (record, line) in records
+        .iter()
+        .filter(|record| OF_ORDERS.contains(&record["kind"].as_str().unwrap_or("")))
+        .zip(&told)
+    {
+        assert_eq!((&line["order"], &line["sale"]), (&record["order"], &record["sale"]));
+        assert_eq!(line["time"], record["time"]);
+        let is_new = record["buyer"].is_string();
+        if is_new {
+            assert_eq!((&line["buyer"], &line["key"]), (&record["buyer"], &record["key"]));
+        }
+        let states: &[&str] = match record["kind"].as_str().expect("a kind") {
+            "hold" | "offer" => &["held"],
+            "buy" | "confirm" => &["confirmed"],
+            "wait" => &["waiting"],
+            // Who waits may leave.
+            "release" => &["released", "left"],
+            "extend" => &["extended"],
+            "cancel" => &["cancelled"],
+            "expire" => &["expired"],
+            "leave" => &["left"],
+            other => panic!("nothing is drawn here: {other}"),
+        };
+        assert!(states.contains(&line["change"].as_str().unwrap_or("")), "{line} of {record}");
+        if record["kind"] != "cancel" {
+            let lines = line["lines"].as_array().expect("lines");
+            let units: u64 = lines.iter().map(|line| line["units"].as_u64().expect("units")).sum();
+            assert_eq!(Some(units), record["units"].as_u64(), "{line} of {record}");
+        }
+    }
+    let found: Vec<u64> =
+        lines(&sold).iter().map(|line| line["seq"].as_u64().expect("a seq")).collect();
+    assert_eq!(found, seqs(&records, &["buy", "confirm", "cancel"]));
+    let rows = std::fs::read_to_string(&table).expect("the file is there");
+    let pins: Vec<Value> = records.iter().filter(|r| r["sale"] == "once").cloned().collect();
+    let rows: Vec<&str> = rows.split("\r\n").filter(|row| !row.is_empty()).collect();
+    assert_eq!(rows.len() - 1, seqs(&pins, &["buy"]).len());
+    assert!(rows[0].starts_with("seq,time,change,") && rows[1].contains(",confirmed,once,"));
+}
+
+#[test]
+fn a_sink_that_cannot_go_on_stops_alone_and_says_why() {
+    let house = House::new(&[AT_ONCE]);
+    let path = house.path("there.ndjson");
+    std::fs::write(&path, "somebody's\n").expect("written");
+    let sink = format!("name=orders type=file path={}", path.display());
+    let server = house.server().with(&["--sink", &sink]).run();
+    until(&server, "doorbuster_sink_stopped{sink=\"orders\"} 1");
+    shop_one(&server);
+    let ended = server.stop();
+    let said = &ended.expect_code(0).stderr;
+    let line = said.lines().find(|line| line.contains("sink orders has stopped"));
+    let line = line.unwrap_or_else(|| panic!("it does not say so: {said}"));
+    assert!(line.contains("there.ndjson") && line.contains("move it away"), "{line}");
+    assert_eq!(std::fs::read_to_string(&path).expect("it is there"), "somebody's\n");
+}
+
+#[test]
+fn a_sink_whose_folder_is_missing_goes_on_when_it_is_there() {
+    let house = House::new(&[AT_ONCE]);
+    let folder = house.path("later");
+    let path = folder.join("orders.ndjson");
+    let sink = format!("name=orders type=file path={}", path.display());
+    let server = house.server().with(&["--sink", &sink]).run();
+    shop_one(&server);
+    until(&server, "doorbuster_sink_failures_total{sink=\"orders\"} 2");
+    assert!(figures(&server).contains("doorbuster_sink_changes_total{sink=\"orders\"} 0"));
+    std::fs::create_dir(&folder).expect("a folder");
+    until(&server, "doorbuster_sink_changes_total{sink=\"orders\"} 1");
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"orders\"} 0");
+    let ended = server.stop();
+    let said = &ended.expect_code(0).stderr;
+    assert!(said.contains("orders.ndjson") && said.contains("nothing is lost"), "{said}");
+    assert_eq!(lines(&path).len(), 1);
+}
+
+/// Waits until the server shows a figure so.
+fn until(server: &Server, line: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let figures = figures(server);
+        if figures.lines().any(|shown| shown == line) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no {line} in {figures}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn shop_one(server: &Server) {
+    let mut resp = Resp::over(server.connect());
+    assert_eq!(resp.ask(&["BUY", "once", "pin", "ann", "k"]).word(), "confirmed");
+}
+
+fn figures(server: &Server) -> String {
+    let mut answer =
+        ureq::get(format!("http://{}/metrics", server.admin)).call().expect("an answer");
+    answer.body_mut().read_to_string().expect("a body")
+}
