@@ -112,7 +112,7 @@ fn a_file_holds_each_change_once_and_in_order_whatever_was_killed() {
     let told = lines(&all);
     let found: Vec<u64> = told.iter().map(|line| line["seq"].as_u64().expect("a seq")).collect();
     assert_eq!(found, seqs(&records, &OF_ORDERS));
-    assert!(found.len() > 500, "{} changes", found.len());
+    assert!(found.len() > 100, "{} changes", found.len());
     for (record, line) in records
         .iter()
         .filter(|record| OF_ORDERS.contains(&record["kind"].as_str().unwrap_or("")))

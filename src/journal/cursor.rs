@@ -21,6 +21,8 @@ use crate::{
 
 /// Cells read at once: the largest batch and more.
 const READ_CELLS: usize = 2 * BATCH_CELLS_MAX;
+/// Cells read at once where little is to come.
+const LITTLE_CELLS: usize = 64;
 const _: () = assert!(READ_CELLS >= BATCH_CELLS_MAX + FRAME_CELLS);
 
 /// A reader of the journal that stands between two batches.
@@ -60,14 +62,16 @@ impl<S: Storage> Cursor<S> {
         if self.end.seq >= durable {
             return Ok(None);
         }
+        // As much as there may be: a record has a cell or two, and a batch its frame.
+        let cells = usize::try_from(durable - self.end.seq).unwrap_or(READ_CELLS);
+        let cells = cells.saturating_mul(2).saturating_add(LITTLE_CELLS).min(READ_CELLS);
         let mut found = self.look();
         if !is_whole(&found) {
             // What was read may be older than what is there.
-            self.read()?;
-            found = self.look();
+            found = self.read(cells)?;
         }
         if matches!(found, Look::Zero | Look::More) {
-            if !self.turn()? {
+            if !self.turn(cells)? {
                 return Ok(None);
             }
             found = self.look();
@@ -97,18 +101,25 @@ impl<S: Storage> Cursor<S> {
         Batch { first_seq, last_seq: self.end.seq, cells, chain: &self.end.chain }
     }
 
-    /// Reads from where it stands.
-    fn read(&mut self) -> Result<(), JournalError> {
-        let left = (self.segment.bytes - self.end.offset) as usize / CELL_BYTES;
-        self.cells.resize(READ_CELLS, Cell::ZERO);
-        (self.at, self.filled) = (0, left.min(READ_CELLS));
-        let bytes = bytemuck::cast_slice_mut(&mut self.cells[..self.filled]);
-        read_all(&self.segment.file, bytes, self.end.offset)
-            .map_err(JournalError::disk("read", &self.segment.name))
+    /// Reads about so many cells from where it stands, and looks at them.
+    fn read(&mut self, cells: usize) -> Result<Look, JournalError> {
+        for cells in [cells, READ_CELLS] {
+            let left = (self.segment.bytes - self.end.offset) as usize / CELL_BYTES;
+            self.cells.resize(READ_CELLS, Cell::ZERO);
+            (self.at, self.filled) = (0, left.min(cells));
+            let bytes = bytemuck::cast_slice_mut(&mut self.cells[..self.filled]);
+            read_all(&self.segment.file, bytes, self.end.offset)
+                .map_err(JournalError::disk("read", &self.segment.name))?;
+            let found = self.look();
+            if found != Look::More || left <= cells {
+                return Ok(found);
+            }
+        }
+        unreachable!("the largest batch fits, or the segment ends")
     }
 
     /// Goes on in the next segment, if the next batch lies there. Returns whether it does.
-    fn turn(&mut self) -> Result<bool, JournalError> {
+    fn turn(&mut self, cells: usize) -> Result<bool, JournalError> {
         let index = self.end.segment + 1;
         let (folder, seq) = (self.end.folder, self.end.seq + 1);
         let present = BTreeSet::from([index]);
@@ -121,14 +132,13 @@ impl<S: Storage> Cursor<S> {
         };
         let (before, end) = (std::mem::replace(&mut self.segment, segment), self.end);
         self.end = End { segment: index, offset: HEADER_BYTES, ..end };
-        self.read()?;
-        if matches!(self.look(), Look::Zero) {
-            // It was made ahead; the next batch is still to come, in one or the other.
-            (self.segment, self.end, self.filled) = (before, end, 0);
-            self.at = 0;
-            return Ok(false);
+        if self.read(cells)? != Look::Zero {
+            return Ok(true);
         }
-        Ok(true)
+        // It was made ahead; the next batch is still to come, in one or the other.
+        (self.segment, self.end) = (before, end);
+        (self.at, self.filled) = (0, 0);
+        Ok(false)
     }
 
     fn damaged(&self, what: &str) -> JournalError {

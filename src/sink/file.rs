@@ -2,8 +2,8 @@
 //! an order.
 //!
 //! What was written after the last checkpoint is cut off when it begins again, so a file holds each
-//! change once, whatever crashed. A file that has grown enough is put aside under the seq of its
-//! last change, and a new one is begun.
+//! change once, whatever crashed. A file that has grown enough is put aside under the seq up to which
+//! it tells, and a new one is begun.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};

@@ -118,14 +118,16 @@ impl Follower {
 
     /// Reads and delivers what there is, some of it. Returns how much was done.
     pub fn work(&mut self) -> usize {
-        if self.has_stopped || (self.parts.clock)() < self.again_at {
-            return 0;
+        let mut done = 0;
+        if !self.has_stopped && (self.parts.clock)() >= self.again_at {
+            match self.round() {
+                Ok(count) => {
+                    done = count;
+                    self.recovered();
+                }
+                Err(trouble) => self.trouble(trouble),
+            }
         }
-        let done = self.round();
-        let done = done.unwrap_or_else(|trouble| {
-            self.trouble(trouble);
-            0
-        });
         self.show();
         done
     }
@@ -146,11 +148,14 @@ impl Follower {
         self.pending.clear();
         self.parts.counters.delivered.add(count as u64);
         self.keep()?;
+        Ok(count)
+    }
+
+    fn recovered(&mut self) {
         if self.wait_ms > SINK_WAIT_MS_MIN {
-            info!("sink {}: goes on at seq {}", self.parts.name, self.read);
+            info!("sink {}: goes on after seq {}", self.parts.name, self.kept.seq);
         }
         self.wait_ms = SINK_WAIT_MS_MIN;
-        Ok(count)
     }
 
     /// Makes sink and reader stand where the checkpoint says.
