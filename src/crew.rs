@@ -224,7 +224,8 @@ impl Crew {
         bell: Arc<Bell>,
     ) -> io::Result<()> {
         let stop = Arc::clone(&self.stop);
-        self.start(&format!("sink {}", follower.name()), move |mut pulse| {
+        self.start(&format!("sink-{}", follower.name()), move |mut pulse| {
+            stand_back();
             let mut deadline = None;
             loop {
                 let is_over = stop.is_asked() && chains.is_over();
@@ -272,6 +273,13 @@ impl Crew {
             }
         })
     }
+}
+
+/// Has this thread take what those on an order's way leave of the cores, about a tenth at least.
+/// Elsewhere than on Linux the whole process would.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::setpriority_process(None, 10);
 }
 
 /// Decides what is still on its way in until all doors are closed, and seals the state.

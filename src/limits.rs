@@ -86,7 +86,7 @@ pub const MATCHER_BATCH_MAX: usize = 256;
 pub const BATCH_CELLS_MAX: usize = 16_384;
 
 /// Changes that a sink is given at once, save for those of the last batch.
-pub const SINK_CHANGES_MAX: usize = 8_192;
+pub const SINK_CHANGES_MAX: usize = 32_768;
 /// The shortest and the longest wait of a sink after trouble, ms.
 pub const SINK_WAIT_MS_MIN: u64 = 20;
 /// See [`SINK_WAIT_MS_MIN`].

@@ -210,7 +210,7 @@ impl Follower {
         let cursor = self.cursor.as_mut().expect("it has begun");
         let durable = self.parts.watermark.seq();
         let mut looked = 0;
-        while self.pending.len() < SINK_CHANGES_MAX && looked < 16 * SINK_CHANGES_MAX {
+        while self.pending.len() < SINK_CHANGES_MAX && looked < 4 * SINK_CHANGES_MAX {
             let Some(batch) = cursor.next(durable).map_err(|why| stop(&why))? else { break };
             for (seq, record) in (batch.first_seq..).zip(messages(batch.cells)) {
                 let change = self.history.note(seq, record).map_err(|why| stop(&why))?;
