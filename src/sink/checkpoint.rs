@@ -48,7 +48,10 @@ impl Checkpoint {
     /// As the disk says.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().expect("it lies in a folder");
-        fs::create_dir_all(folder)?;
+        if !folder.exists() {
+            fs::create_dir(folder)?;
+            folder.parent().map_or(Ok(()), |data| File::open(data)?.sync_all())?;
+        }
         let unfinished = path.with_extension("tmp");
         let mut file = File::create(&unfinished)?;
         file.write_all(&serde_json::to_vec(self)?)?;
