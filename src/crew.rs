@@ -66,12 +66,20 @@ pub(crate) struct Crew {
     cores: Vec<core_affinity::CoreId>,
     shown: Threads,
     pub(crate) threads: Vec<JoinHandle<()>>,
+    /// Those of sinks, which may hang in what they write to.
+    pub(crate) sinks: Vec<JoinHandle<()>>,
 }
 
 impl Crew {
     pub(crate) fn new(options: &Options, stop: Arc<Stop>, shown: Threads) -> Crew {
         let cores = if options.pin { core_affinity::get_core_ids() } else { None };
-        Crew { stop, cores: cores.unwrap_or_default(), shown, threads: Vec::new() }
+        Crew {
+            stop,
+            cores: cores.unwrap_or_default(),
+            shown,
+            threads: Vec::new(),
+            sinks: Vec::new(),
+        }
     }
 
     fn start(&mut self, name: &str, run: impl FnOnce(Pulse) + Send + 'static) -> io::Result<()> {
@@ -231,7 +239,8 @@ impl Crew {
                 let is_over = stop.is_asked() && chains.is_over();
                 if is_over {
                     let deadline = *deadline.get_or_insert_with(|| Instant::now() + DRAIN);
-                    let is_late = Instant::now() >= deadline;
+                    let is_urgent = stop.is_urgent.load(Ordering::Relaxed);
+                    let is_late = is_urgent || Instant::now() >= deadline;
                     if follower.is_level() || follower.is_in_trouble() || is_late {
                         break;
                     }
@@ -244,7 +253,9 @@ impl Crew {
                     bell.doze(|| false, || parker.park_timeout(nap));
                 }
             }
-        })
+        })?;
+        self.sinks.extend(self.threads.pop());
+        Ok(())
     }
 
     pub(crate) fn operator(
@@ -272,6 +283,23 @@ impl Crew {
                 });
             }
         })
+    }
+}
+
+/// Waits for the threads of sinks to end, but not for one that hangs in what it writes to: it ends
+/// with the process, and goes on after the next start where its checkpoint says.
+pub(crate) fn end_sinks(stop: &Stop, threads: Vec<JoinHandle<()>>) {
+    let deadline = Instant::now() + DRAIN + NAP;
+    let is_late = || stop.is_urgent.load(Ordering::Relaxed) || Instant::now() >= deadline;
+    for thread in threads {
+        while !thread.is_finished() && !is_late() {
+            thread::sleep(Duration::from_millis(2));
+        }
+        if !thread.is_finished() {
+            tracing::warn!("a sink does not take what it is given; it is not waited for");
+        } else if let Err(panic) = thread.join() {
+            std::panic::resume_unwind(panic);
+        }
     }
 }
 

@@ -41,7 +41,7 @@ use crate::board::BoardWriter;
 use crate::certificates::Certificates;
 use crate::chains::chains;
 use crate::clock;
-use crate::crew::{Crew, OnFailure, Stop};
+use crate::crew::{Crew, OnFailure, Stop, end_sinks};
 use crate::directory::{Directory, DirectoryWriter};
 use crate::heads::{Heads, Shelf};
 use crate::journal::{
@@ -80,6 +80,7 @@ pub struct Pipeline {
     bells: Vec<Arc<Bell>>,
     /// In the order in which they end.
     threads: Vec<JoinHandle<()>>,
+    sinks: Vec<JoinHandle<()>>,
     _lock: FolderLock,
 }
 
@@ -311,6 +312,7 @@ impl Pipeline {
             reload,
             bells,
             threads: crew.threads,
+            sinks: crew.sinks,
             _lock: lock,
         };
         match opening::create_sales(&pipeline.operator, sales) {
@@ -376,6 +378,7 @@ impl Pipeline {
     /// threads.
     pub fn stop(self) {
         end(&self.stop, &self.bells, self.threads);
+        end_sinks(&self.stop, self.sinks);
     }
 }
 

@@ -189,6 +189,25 @@ fn a_sink_whose_folder_is_missing_goes_on_when_it_is_there() {
     assert_eq!(lines(&path).len(), 1);
 }
 
+#[test]
+fn a_sink_that_hangs_keeps_nobody_and_does_not_keep_the_server_from_its_end() {
+    let house = House::new(&[AT_ONCE]);
+    let path = house.path("pipe");
+    // Nobody reads it: whoever opens it waits.
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.is_ok_and(|status| status.success()), "mkfifo, of coreutils, is wanted");
+    let sink = format!("name=pipe type=file path={}", path.display());
+    let server = house.server().with(&["--sink", &sink]).run();
+    shop_one(&server);
+    server.terminate();
+    std::thread::sleep(Duration::from_millis(300));
+    // The second one ends the wait for those that take nothing.
+    server.terminate();
+    let ended = server.wait();
+    let said = &ended.expect_code(0).stderr;
+    assert!(said.contains("a sink does not take what it is given"), "{said}");
+}
+
 /// Waits until the server shows a figure so.
 fn until(server: &Server, line: &str) {
     let deadline = Instant::now() + PATIENCE;

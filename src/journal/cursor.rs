@@ -132,13 +132,14 @@ impl<S: Storage> Cursor<S> {
         };
         let (before, end) = (std::mem::replace(&mut self.segment, segment), self.end);
         self.end = End { segment: index, offset: HEADER_BYTES, ..end };
-        if self.read(cells)? != Look::Zero {
+        let found = self.read(cells);
+        if matches!(found, Ok(Look::Whole { .. } | Look::Bad(_))) {
             return Ok(true);
         }
         // It was made ahead; the next batch is still to come, in one or the other.
         (self.segment, self.end) = (before, end);
         (self.at, self.filled) = (0, 0);
-        Ok(false)
+        found.map(|_| false)
     }
 
     fn damaged(&self, what: &str) -> JournalError {

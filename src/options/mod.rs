@@ -148,6 +148,10 @@ impl Options {
             _ => {}
         }
         self.sinks()?;
+        if !self.sink.is_empty() && self.durability != Durability::Fsync {
+            let why = "sink: wants durability `fsync`: what a crash can undo is not to be told";
+            return Err(why.to_owned());
+        }
         let access = self.access();
         access.check()?;
         access.check_listen("listen", self.listen)?;

@@ -172,8 +172,7 @@ impl Options {
             if sinks.iter().any(|other| other.name == sink.name) {
                 return Err(told("name: another sink has it".to_owned()));
             }
-            let path = sink.file.path.as_ref();
-            if path.is_some() && sinks.iter().any(|other| other.file.path.as_ref() == path) {
+            if sinks.iter().any(|other| other.file.path == sink.file.path) {
                 return Err(told("path: another sink writes it".to_owned()));
             }
             sinks.push(sink);

@@ -176,6 +176,11 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
         let why = told(&[bad]).expect_err(bad);
         assert!(why.contains(part), "{bad}: {why}");
     }
+    let why = told(&[good, "name=c type=file path=-"]).expect_err("twice");
+    assert!(why.contains("another sink writes it"), "{why}");
+    let durability = Some(Durability::Os);
+    let layer = Layer { sink: Some(options.sink), durability, ..Layer::default() };
+    assert!(layer.options().expect_err("not durable").contains("durability `fsync`"));
     let why = told(&[good, "name=b type=file path=y"]).expect_err("twice");
     assert!(why.contains("another sink has it"), "{why}");
     let why = told(&["name=b type=file path=y", "name=c type=file path=y"]).expect_err("twice");

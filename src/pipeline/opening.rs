@@ -52,6 +52,12 @@ pub(super) fn sinks(
     metrics: &Metrics,
 ) -> Result<Vec<Follower>, StartError> {
     let sinks = options.sinks().map_err(StartError::Options)?;
+    if !sinks.is_empty() {
+        let folder = options.data.join(sink::FOLDER);
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::File::open(&options.data)?.sync_all())
+            .map_err(|why| StartError::Options(format!("{}: {why}", folder.display())))?;
+    }
     let follower = |sink: SinkOptions| {
         Follower::new(FollowerParts {
             sink: Box::new(FileSink::new(sink.file)),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::Trouble;
 use crate::sale::Seq;
 
 /// The folder of checkpoints in a data folder.
@@ -32,26 +33,24 @@ impl Checkpoint {
     /// Reads it; `None` if there is none yet.
     ///
     /// # Errors
-    /// A sentence with the file and what is wrong.
-    pub fn read(path: &Path) -> Result<Option<Checkpoint>, String> {
+    /// [`Trouble`] with the file and what is wrong.
+    pub fn read(path: &Path) -> Result<Option<Checkpoint>, Trouble> {
         let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
         match fs::read(path) {
             Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(why) => Err(told(&why)),
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|why| told(&why)),
+            Err(why) => Err(Trouble::Again(told(&why))),
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map(Some).map_err(|why| Trouble::Stop(told(&why)))
+            }
         }
     }
 
-    /// Writes it; durable when this returns.
+    /// Writes it into its folder, which must be there; durable when this returns.
     ///
     /// # Errors
     /// As the disk says.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().expect("it lies in a folder");
-        if !folder.exists() {
-            fs::create_dir(folder)?;
-            folder.parent().map_or(Ok(()), |data| File::open(data)?.sync_all())?;
-        }
         let unfinished = path.with_extension("tmp");
         let mut file = File::create(&unfinished)?;
         file.write_all(&serde_json::to_vec(self)?)?;

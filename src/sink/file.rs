@@ -2,11 +2,13 @@
 //! an order.
 //!
 //! What was written after the last checkpoint is cut off when it begins again, so a file holds each
-//! change once, whatever crashed. A file that has grown enough is put aside under the seq up to which
-//! it tells, and a new one is begun.
+//! change once, whatever crashed. A file that has grown enough is put aside under the seq up to
+//! which it tells, and a new one is begun. Invariant: nothing is cut off a file but what a
+//! checkpoint says was put there by this sink.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Change, Checkpoint, Sink, Trouble};
@@ -32,6 +34,15 @@ pub struct FileTerms {
     pub format: Format,
     /// Bytes above which it is put aside; 0 for never.
     pub rotate_bytes: u64,
+}
+
+impl Format {
+    fn word(self) -> &'static str {
+        match self {
+            Format::Ndjson => "ndjson",
+            Format::Csv => "csv",
+        }
+    }
 }
 
 const CSV_HEAD: &str = "seq,time,change,sale,order,buyer,key,channel,item,units,price,currency\r\n";
@@ -68,51 +79,81 @@ impl FileSink {
         aside
     }
 
+    /// Opens the file, and sees that it is the one of which the checkpoint speaks.
     fn open(&mut self, path: &Path, checkpoint: &Checkpoint) -> Result<(), Trouble> {
-        let stop = |why: String| Trouble::Stop(format!("{}: {why}", path.display()));
-        let written: u64 = match &*checkpoint.mark {
-            "" => 0,
-            mark => mark.parse().map_err(|_| stop(format!("no length of ours: {mark}")))?,
-        };
-        // Put aside, and not remembered yet: the file at hand holds nothing that counts.
-        let is_aside = checkpoint.seq > 0 && FileSink::aside(path, checkpoint.seq).exists();
-        let written = if is_aside { 0 } else { written };
+        let stop = |why: &str| Trouble::Stop(format!("{}: {why}", path.display()));
         let again = |why: io::Error| Trouble::Again(format!("{}: {why}", path.display()));
-        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path);
-        let mut file = file.map_err(again)?;
-        let there = file.metadata().map_err(again)?.len();
-        if there < written {
-            return Err(stop(format!(
-                "{there} bytes are there, of {written} that were written: somebody has cut it"
-            )));
+        let is_new = checkpoint.mark.is_empty();
+        let mut written = 0;
+        let mut is_aside = false;
+        if !is_new {
+            let mark = Mark::read(&checkpoint.mark).ok_or_else(|| stop("no mark of ours"))?;
+            if mark.format != self.terms.format.word() {
+                return Err(stop("it was begun in another format; begin anew under another name"));
+            }
+            let is_it = |path: &Path| fs::metadata(path).is_ok_and(|it| it.ino() == mark.inode);
+            is_aside = !is_it(path) && is_it(&FileSink::aside(path, checkpoint.seq));
+            if !is_it(path) && !is_aside {
+                return Err(stop(
+                    "it is not the file that was written: put that back, or begin anew under \
+                     another name",
+                ));
+            }
+            written = if is_aside { 0 } else { mark.bytes };
         }
-        if checkpoint.mark.is_empty() && there > 0 {
+        let mut options = OpenOptions::new();
+        options.write(true).create(is_new || is_aside);
+        let mut file = options.open(path).map_err(again)?;
+        let there = file.metadata().map_err(again)?;
+        if !there.is_file() {
+            return Err(stop("it is no plain file"));
+        }
+        if is_new && there.len() > 0 {
             return Err(stop(
-                "it is there already, and nothing in it is known to be ours; move it away".into(),
+                "it is there already, and nothing in it is known to be ours; move it away",
             ));
         }
+        if there.len() < written {
+            let why = format!("{} bytes are there, of {written} that were written", there.len());
+            return Err(stop(&format!("{why}: somebody has cut it")));
+        }
+        lock(&file).map_err(|_| stop("another program, or another sink, writes it"))?;
         file.set_len(written).map_err(again)?;
         sync_folder_of(path).map_err(again)?;
-        io::Seek::seek(&mut file, io::SeekFrom::Start(written)).map_err(again)?;
+        file.seek(SeekFrom::Start(written)).map_err(again)?;
         (self.file, self.bytes, self.seq) = (Some(file), written, checkpoint.seq);
         Ok(())
     }
 
     /// Puts the file aside if it has grown enough.
-    fn rotate(&mut self, path: &Path) -> io::Result<()> {
+    fn rotate(&mut self, path: &Path) -> Result<(), Trouble> {
         if self.terms.rotate_bytes == 0 || self.bytes < self.terms.rotate_bytes {
             return Ok(());
         }
-        fs::rename(path, FileSink::aside(path, self.seq))?;
-        self.file = Some(OpenOptions::new().create_new(true).write(true).open(path)?);
+        let aside = FileSink::aside(path, self.seq);
+        if aside.exists() {
+            return Err(Trouble::Stop(format!("{}: it is there already", aside.display())));
+        }
+        let renewed = || {
+            fs::rename(path, &aside)?;
+            let file = OpenOptions::new().create_new(true).write(true).open(path)?;
+            lock(&file)?;
+            sync_folder_of(path)?;
+            Ok(file)
+        };
+        let again = |why: io::Error| Trouble::Again(format!("{}: {why}", path.display()));
+        self.file = Some(renewed().map_err(again)?);
         self.bytes = 0;
-        sync_folder_of(path)
+        Ok(())
+    }
+
+    fn mark(&self) -> io::Result<String> {
+        let Some(file) = &self.file else { return Ok("0".to_owned()) };
+        let inode = file.metadata()?.ino();
+        Ok(format!("{} {inode} {}", self.bytes, self.terms.format.word()))
     }
 
     fn write(&mut self, changes: &[Change]) -> io::Result<()> {
-        if let Some(path) = self.terms.path.clone() {
-            self.rotate(&path)?;
-        }
         self.out.clear();
         if self.bytes == 0 && self.terms.format == Format::Csv {
             self.out.extend_from_slice(CSV_HEAD.as_bytes());
@@ -144,20 +185,45 @@ impl FileSink {
 
 impl Sink for FileSink {
     fn begin(&mut self, checkpoint: &Checkpoint) -> Result<String, Trouble> {
+        self.file = None;
         if let Some(path) = self.terms.path.clone() {
             self.open(&path, checkpoint)?;
         }
-        Ok(self.bytes.to_string())
+        self.mark().map_err(|why| Trouble::Again(why.to_string()))
     }
 
     fn deliver(&mut self, changes: &[Change], seq: Seq) -> Result<String, Trouble> {
-        self.write(changes).map_err(|why| {
-            let path = self.terms.path.as_deref().unwrap_or(Path::new("standard output"));
+        if let Some(path) = self.terms.path.clone() {
+            self.rotate(&path)?;
+        }
+        let again = |why: io::Error, terms: &FileTerms| {
+            let path = terms.path.as_deref().unwrap_or(Path::new("standard output"));
             Trouble::Again(format!("{}: {why}", path.display()))
-        })?;
+        };
+        self.write(changes).map_err(|why| again(why, &self.terms))?;
         self.seq = seq;
-        Ok(self.bytes.to_string())
+        self.mark().map_err(|why| again(why, &self.terms))
     }
+}
+
+/// What a checkpoint says of a file: its length, its inode, and the format it was begun in.
+struct Mark<'a> {
+    bytes: u64,
+    inode: u64,
+    format: &'a str,
+}
+
+impl Mark<'_> {
+    fn read(mark: &str) -> Option<Mark<'_>> {
+        let mut words = mark.split(' ');
+        let (bytes, inode) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some(Mark { bytes, inode, format: words.next()? })
+    }
+}
+
+/// Keeps others who ask from writing it too; until it is closed.
+fn lock(file: &File) -> io::Result<()> {
+    Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
 }
 
 /// Makes the file's name durable.

@@ -12,7 +12,7 @@ use super::checkpoint::Checkpoint;
 use super::history::History;
 use super::{Sink, Trouble};
 use crate::heads::hex;
-use crate::journal::{Cursor, Disk, Watermark};
+use crate::journal::{Cursor, Disk, JournalError, Watermark};
 use crate::limits::{SINK_CHANGES_MAX, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
 use crate::message::messages;
 use crate::metrics::SinkCounters;
@@ -162,7 +162,7 @@ impl Follower {
     fn begin(&mut self) -> Result<(), Trouble> {
         if self.cursor.is_none() {
             let path = &self.parts.checkpoint;
-            let kept = Checkpoint::read(path).map_err(Trouble::Stop)?;
+            let kept = Checkpoint::read(path)?;
             let journal = hex(&self.parts.folder);
             self.kept =
                 kept.unwrap_or(Checkpoint { journal: journal.clone(), ..self.kept.clone() });
@@ -182,7 +182,7 @@ impl Follower {
                 )));
             }
             let cursor = Cursor::new(self.parts.journal.clone());
-            self.cursor = Some(cursor.map_err(|why| Trouble::Stop(why.to_string()))?);
+            self.cursor = Some(cursor.map_err(of_journal)?);
         }
         if !self.has_begun {
             let mark = self.parts.sink.begin(&self.kept)?;
@@ -206,14 +206,13 @@ impl Follower {
 
     /// Reads until there is enough to deliver, or nothing more is durable.
     fn gather(&mut self) -> Result<(), Trouble> {
-        let stop = |why: &dyn std::fmt::Display| Trouble::Stop(why.to_string());
         let cursor = self.cursor.as_mut().expect("it has begun");
         let durable = self.parts.watermark.seq();
         let mut looked = 0;
         while self.pending.len() < SINK_CHANGES_MAX && looked < 4 * SINK_CHANGES_MAX {
-            let Some(batch) = cursor.next(durable).map_err(|why| stop(&why))? else { break };
+            let Some(batch) = cursor.next(durable).map_err(of_journal)? else { break };
             for (seq, record) in (batch.first_seq..).zip(messages(batch.cells)) {
-                let change = self.history.note(seq, record).map_err(|why| stop(&why))?;
+                let change = self.history.note(seq, record).map_err(Trouble::Stop)?;
                 let change = change.filter(|change| self.parts.wanted.has(change));
                 self.pending.extend(change.filter(|_| seq > self.kept.seq));
                 self.read_time = record[0].head().time.to_native();
@@ -248,9 +247,18 @@ impl Follower {
     fn show(&self) {
         let counters = &self.parts.counters;
         let durable = self.parts.watermark.seq();
-        let delivered = if self.pending.is_empty() { self.read } else { self.kept.seq };
+        let read = if self.pending.is_empty() { self.read } else { 0 };
+        let delivered = self.kept.seq.max(read);
         counters.lag.set(durable.saturating_sub(delivered));
-        let is_behind = delivered < durable;
-        counters.behind_since.set(if is_behind { self.read_time } else { 0 });
+        let since = self.pending.first().map_or(self.read_time, |change| change.time);
+        counters.behind_since.set(if delivered < durable { since } else { 0 });
+    }
+}
+
+/// The disk may have its reasons, and they may pass; what is damaged stays so.
+fn of_journal(why: JournalError) -> Trouble {
+    match why {
+        JournalError::Disk { .. } => Trouble::Again(why.to_string()),
+        _ => Trouble::Stop(why.to_string()),
     }
 }

@@ -68,10 +68,11 @@ fn what_no_checkpoint_speaks_of_is_cut_wherever_it_was_killed() {
     let path = folder.path().join("orders.ndjson");
     let lines = |path: &Path| fs::read_to_string(path).expect("the file").lines().count();
     let mut file = sink(&path, Format::Ndjson, 500);
-    assert_eq!(file.begin(&at(0, "")).expect("a new file"), "0");
+    assert!(file.begin(&at(0, "")).expect("a new file").starts_with("0 "));
     let first = file.deliver(&[change(1, "a")], 1).expect("written");
     let second = file.deliver(&[change(2, "b"), change(3, "c")], 3).expect("written");
     // Killed before the second checkpoint was written.
+    drop(file);
     let mut file = sink(&path, Format::Ndjson, 500);
     assert_eq!(file.begin(&at(1, &first)).expect("it goes on"), first);
     assert_eq!(lines(&path), 1);
@@ -82,10 +83,12 @@ fn what_no_checkpoint_speaks_of_is_cut_wherever_it_was_killed() {
     assert_eq!(aside.file_name().expect("a name"), "orders.00000000000000000003.ndjson");
     assert_eq!((lines(&aside), lines(&path)), (3, 1));
     // Killed between putting aside and the checkpoint.
+    drop(file);
     let mut file = sink(&path, Format::Ndjson, 500);
-    assert_eq!(file.begin(&at(3, &second)).expect("it goes on"), "0");
+    assert!(file.begin(&at(3, &second)).expect("it goes on").starts_with("0 "));
     assert_eq!((lines(&aside), lines(&path)), (3, 0));
     let third = file.deliver(&[change(5, "e")], 5).expect("written");
+    drop(file);
     let mut file = sink(&path, Format::Ndjson, 500);
     assert_eq!(file.begin(&at(5, &third)).expect("it goes on"), third);
     assert_eq!((lines(&aside), lines(&path)), (3, 1));
@@ -96,10 +99,26 @@ fn a_file_that_was_cut_or_was_there_is_left_as_it_is() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("orders.ndjson");
     fs::write(&path, "theirs\n").expect("written");
-    for (checkpoint, why) in [(at(0, ""), "move it away"), (at(4, "900"), "somebody has cut it")] {
-        let refused = sink(&path, Format::Ndjson, 0).begin(&checkpoint);
+    let refused = |path: &Path, format, checkpoint: &Checkpoint, why: &str| {
+        let before = fs::read_to_string(path).ok();
+        let refused = sink(path, format, 0).begin(checkpoint);
         let Err(Trouble::Stop(told)) = refused else { panic!("{refused:?}") };
-        assert!(told.contains(why) && told.contains("orders.ndjson"), "{told}");
-        assert_eq!(fs::read_to_string(&path).expect("the file"), "theirs\n");
-    }
+        assert!(told.contains(why) && told.contains("orders"), "{told}");
+        assert_eq!(fs::read_to_string(path).ok(), before);
+    };
+    refused(&path, Format::Ndjson, &at(0, ""), "move it away");
+    let ours = folder.path().join("orders-of-ours.ndjson");
+    let mut file = sink(&ours, Format::Ndjson, 0);
+    file.begin(&at(0, "")).expect("a new file");
+    let kept = at(4, &file.deliver(&[change(4, "d")], 4).expect("written"));
+    // Two at once.
+    refused(&ours, Format::Ndjson, &kept, "another sink");
+    drop(file);
+    refused(&ours, Format::Csv, &kept, "another format");
+    // The checkpoint of one file, the path of another, or of none.
+    refused(&path, Format::Ndjson, &kept, "it is not the file that was written");
+    let none = folder.path().join("orders-of-nobody.ndjson");
+    refused(&none, Format::Ndjson, &kept, "it is not the file that was written");
+    fs::File::options().write(true).open(&ours).expect("ours").set_len(5).expect("cut");
+    refused(&ours, Format::Ndjson, &kept, "somebody has cut it");
 }
