@@ -66,7 +66,7 @@ impl<S: Storage> Cursor<S> {
         let cells = usize::try_from(durable - self.end.seq).unwrap_or(READ_CELLS);
         let cells = cells.saturating_mul(2).saturating_add(LITTLE_CELLS).min(READ_CELLS);
         let mut found = self.look();
-        if !is_whole(&found) {
+        if !matches!(found, Look::Whole { .. }) {
             // What was read may be older than what is there.
             found = self.read(cells)?;
         }
@@ -150,8 +150,4 @@ impl<S: Storage> Cursor<S> {
             what: what.to_owned(),
         }
     }
-}
-
-fn is_whole(found: &Look) -> bool {
-    matches!(found, Look::Whole { .. })
 }

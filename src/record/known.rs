@@ -1,7 +1,7 @@
 //! What the numbers and idents in records stand for, for those who read a journal: the names that
 //! records before have given to sales, items and channels, and whole texts of buyers and keys.
 
-use super::ruling;
+use super::{replay::tails_of, ruling};
 use crate::message::{Cell, decode_terms, join_text, kind};
 use crate::sale::{Form, Ident, Name, Rule, TEXT_BYTES_MAX, Terms, text_len};
 
@@ -24,8 +24,8 @@ impl Known {
             self.sales.push(decode_terms(record)?);
             self.channels.push(Vec::new());
         }
-        let tail = |index: usize| record.get(1 + index).copied().unwrap_or(Cell::ZERO);
-        let Some(ruling) = ruling(record[0].head(), tail) else { return Ok(()) };
+        let ruling = ruling(record[0].head(), tails_of(record));
+        let Some(ruling) = ruling else { return Ok(()) };
         // A channel has its number from the first time that something was set aside for it.
         let at = usize::from(ruling.sale).wrapping_sub(1);
         if let (Rule::Aside(aside), Some(known)) = (ruling.rule, self.channels.get_mut(at))

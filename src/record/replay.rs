@@ -239,7 +239,7 @@ impl RecordCounts {
 }
 
 /// The cells behind the head of a record; nothing behind its end.
-fn tails_of(cells: &[Cell]) -> impl Fn(usize) -> Cell + Copy {
+pub(super) fn tails_of(cells: &[Cell]) -> impl Fn(usize) -> Cell + Copy {
     |index| cells.get(1 + index).copied().unwrap_or(Cell::ZERO)
 }
 

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::clock;
+use crate::message::outcome;
 use crate::sale::{Name, Seq, Stamp, State};
 
 /// What has become of an order.
@@ -31,13 +32,7 @@ impl Kind {
     /// Its word.
     pub fn word(self) -> &'static str {
         match self {
-            Kind::Now(State::Held) => "held",
-            Kind::Now(State::Confirmed) => "confirmed",
-            Kind::Now(State::Released) => "released",
-            Kind::Now(State::Expired) => "expired",
-            Kind::Now(State::Cancelled) => "cancelled",
-            Kind::Now(State::Waiting) => "waiting",
-            Kind::Now(State::Left) => "left",
+            Kind::Now(state) => outcome::word(state as u8),
             Kind::Extended => "extended",
         }
     }

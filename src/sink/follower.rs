@@ -143,7 +143,7 @@ impl Follower {
         }
         let count = self.pending.len();
         let mark = self.parts.sink.deliver(&self.pending, self.read)?;
-        self.kept = Checkpoint { seq: self.read, mark, journal: self.kept.journal.clone() };
+        (self.kept.seq, self.kept.mark) = (self.read, mark);
         self.is_kept = false;
         self.pending.clear();
         self.parts.counters.delivered.add(count as u64);
@@ -164,8 +164,8 @@ impl Follower {
             let path = &self.parts.checkpoint;
             let kept = Checkpoint::read(path)?;
             let journal = hex(&self.parts.folder);
-            self.kept =
-                kept.unwrap_or(Checkpoint { journal: journal.clone(), ..self.kept.clone() });
+            let fresh = || Checkpoint { journal: journal.clone(), ..Checkpoint::default() };
+            self.kept = kept.unwrap_or_else(fresh);
             if self.kept.journal != journal {
                 return Err(Trouble::Stop(format!(
                     "{} speaks of another journal, {}; remove it to begin anew",

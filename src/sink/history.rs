@@ -38,7 +38,8 @@ impl History {
         self.known.note(record).map_err(|why| format!("seq {seq}: {why}"))?;
         let (kind, order, facts) = match head.kind {
             kind::BUY | kind::BASKET | kind::WAIT => {
-                let facts = self.facts(head, record).ok_or(format!("seq {seq}: no such item"))?;
+                let facts =
+                    self.facts(head, record).ok_or_else(|| format!("seq {seq}: no such item"))?;
                 (self.given(seq, head, &facts), seq, Some(facts))
             }
             kind::CONFIRM..=kind::CANCEL
@@ -49,22 +50,17 @@ impl History {
                 let order = head.order();
                 let changed = self.changed(head, order);
                 let (kind, facts) =
-                    changed.ok_or(format!("seq {seq}: no order {order} is open"))?;
+                    changed.ok_or_else(|| format!("seq {seq}: no order {order} is open"))?;
                 (kind, order, facts)
             }
             _ => return Ok(None),
         };
         let terms = self.known.terms(head.sale.to_native());
-        let terms = terms.ok_or(format!("seq {seq}: no such sale"))?;
+        let terms = terms.ok_or_else(|| format!("seq {seq}: no such sale"))?;
         let currency = (terms.currency != [0; 3])
             .then(|| String::from_utf8_lossy(&terms.currency).into_owned());
         let (time, sale) = (head.time.to_native(), terms.name);
         Ok(Some(Change { seq, time, kind, sale, currency, order, facts }))
-    }
-
-    /// Orders that are held or wait.
-    pub fn open(&self) -> usize {
-        self.open.len()
     }
 
     fn given(&mut self, seq: Seq, head: &Head, facts: &OrderFacts) -> Kind {
