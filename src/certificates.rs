@@ -15,7 +15,7 @@ use rustls::crypto::ring::{Ticketer, default_provider};
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, Error, RootCertStore, ServerConfig};
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore, ServerConfig};
 
 /// What is in force, and where it came from.
 pub struct Certificates {
@@ -101,6 +101,34 @@ impl Certificates {
             _ => None,
         }
     }
+}
+
+/// What a client of ours trusts: the certificates in this file (PEM), or, if there is none, the
+/// public authorities that browsers trust.
+///
+/// # Errors
+/// A sentence with the file and what is wrong with it.
+pub fn trusting(ca: Option<&Path>) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    match ca {
+        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+        Some(path) => {
+            let told = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+            let bytes = std::fs::read(path).map_err(|why| told(&why))?;
+            for certificate in CertificateDer::pem_slice_iter(&bytes) {
+                let certificate = certificate.map_err(|why| told(&sentence(&why)))?;
+                roots.add(certificate).map_err(|why| told(&why))?;
+            }
+            if roots.is_empty() {
+                return Err(told(&"no certificate in it; a PEM file is wanted"));
+            }
+        }
+    }
+    let provider = Arc::new(default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|why| why.to_string())?;
+    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn read(cert: &Path, key: &Path) -> Result<(Arc<ServerConfig>, CertificateDer<'static>), String> {

@@ -83,19 +83,27 @@ impl Crew {
     }
 
     fn start(&mut self, name: &str, run: impl FnOnce(Pulse) + Send + 'static) -> io::Result<()> {
+        let thread = self.spawn(name, run)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    fn spawn(
+        &mut self,
+        name: &str,
+        run: impl FnOnce(Pulse) + Send + 'static,
+    ) -> io::Result<JoinHandle<()>> {
         let pulse = self.shown.add(name);
         let core = match self.cores.len() {
             0 => None,
             count => Some(self.cores[self.threads.len() % count]),
         };
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
             if let Some(core) = core {
                 core_affinity::set_for_current(core);
             }
             run(pulse);
-        })?;
-        self.threads.push(thread);
-        Ok(())
+        })
     }
 
     pub(crate) fn shard(&mut self, index: usize, mut shard: Shard) -> io::Result<()> {
@@ -232,7 +240,7 @@ impl Crew {
         bell: Arc<Bell>,
     ) -> io::Result<()> {
         let stop = Arc::clone(&self.stop);
-        self.start(&format!("sink-{}", follower.name()), move |mut pulse| {
+        let thread = self.spawn(&format!("sink-{}", follower.name()), move |mut pulse| {
             stand_back();
             let mut deadline = None;
             loop {
@@ -254,7 +262,7 @@ impl Crew {
                 }
             }
         })?;
-        self.sinks.extend(self.threads.pop());
+        self.sinks.push(thread);
         Ok(())
     }
 

@@ -66,6 +66,7 @@ pub mod message;
 pub mod metrics;
 pub mod news;
 pub mod ring;
+pub mod taps;
 
 // The other end.
 pub mod client;

@@ -91,6 +91,8 @@ pub const SINK_CHANGES_MAX: usize = 32_768;
 pub const SINK_WAIT_MS_MIN: u64 = 20;
 /// See [`SINK_WAIT_MS_MIN`].
 pub const SINK_WAIT_MS_MAX: u64 = 30_000;
+/// Questions of operators that wait for one sink.
+pub const SINK_ASKS_MAX: usize = 8;
 /// Sinks of one server.
 pub const SINKS_MAX: usize = 32;
 

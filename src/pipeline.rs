@@ -114,7 +114,7 @@ impl Pipeline {
         let sales: Result<Vec<Terms>, String> =
             options.sale.iter().map(|path| crate::sale_file::read(path)).collect();
         let sales = sales.map_err(StartError::Sale)?;
-        let Shared { metrics, access, certificates } = shared;
+        let Shared { metrics, access, certificates, taps } = shared;
         let lock = FolderLock::take(&options.data)?;
         let listener = listen(options.listen)?;
         let address = listener.local_addr()?;
@@ -278,7 +278,7 @@ impl Pipeline {
             bells.push(Arc::clone(&bell));
             crew.heads(heads, options.heads_ms, parker, bell)?;
         }
-        for follower in opening::sinks(options, &report, &watermark, &metrics)? {
+        for follower in opening::sinks(options, &report, &watermark, &metrics, &taps)? {
             let parker = Parker::new();
             let bell = bell_of(&parker);
             bells.push(Arc::clone(&bell));

@@ -10,6 +10,7 @@ use crate::certificates::Certificates;
 use crate::clock;
 use crate::metrics::{Fixed, Metrics};
 use crate::options::Options;
+use crate::taps::Taps;
 
 /// What both ports know.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub struct Shared {
     pub access: Access,
     /// What TLS is spoken with; `None`: it is not.
     pub certificates: Option<Arc<Certificates>>,
+    /// The sinks, as operators reach them.
+    pub taps: Taps,
 }
 
 impl Shared {
@@ -38,6 +41,7 @@ impl Shared {
             metrics: Metrics { fixed, ..Metrics::new(options.shards) },
             access: Access::load(&options.access(), clock::unix)?,
             certificates: certificates.transpose()?.map(Arc::new),
+            taps: Taps::default(),
         })
     }
 

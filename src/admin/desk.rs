@@ -6,6 +6,7 @@
 use crate::heads::Shelf;
 use crate::operator::{OperatorCommand, SaleView};
 use crate::sale::Name;
+use crate::taps::Taps;
 
 /// A change that was made, and is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,9 @@ pub trait Desk: Send + Sync + 'static {
 
     /// The signed heads.
     fn heads(&self) -> Shelf;
+
+    /// The sinks.
+    fn taps(&self) -> Taps;
 
     /// The sales there are, in no order.
     fn names(&self) -> Vec<Name>;

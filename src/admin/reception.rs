@@ -9,6 +9,7 @@ use crate::heads::Shelf;
 use crate::message::outcome;
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle, Told};
 use crate::sale::Name;
+use crate::taps::Taps;
 
 /// When to try again, if too many wait already, ms.
 const RETRY_AFTER_MS: u64 = 1000;
@@ -19,12 +20,18 @@ pub struct Reception {
     /// Asked by the port's one thread only, so nobody waits for it.
     directory: Mutex<Directory>,
     heads: Shelf,
+    taps: Taps,
 }
 
 impl Reception {
     /// A desk for this server.
-    pub fn new(operator: OperatorHandle, directory: Directory, heads: Shelf) -> Reception {
-        Reception { operator, directory: Mutex::new(directory), heads }
+    pub fn new(
+        operator: OperatorHandle,
+        directory: Directory,
+        heads: Shelf,
+        taps: Taps,
+    ) -> Reception {
+        Reception { operator, directory: Mutex::new(directory), heads, taps }
     }
 
     fn ask(
@@ -64,6 +71,10 @@ impl Desk for Reception {
 
     fn heads(&self) -> Shelf {
         self.heads.clone()
+    }
+
+    fn taps(&self) -> Taps {
+        self.taps.clone()
     }
 
     fn names(&self) -> Vec<Name> {

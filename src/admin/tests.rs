@@ -24,6 +24,7 @@ use super::routes;
 use crate::heads::Shelf;
 use crate::operator::{ChannelView, DrawView, ItemView, OperatorCommand, SaleView, WaveView};
 use crate::sale::{self, Name, Terms};
+use crate::taps::Taps;
 
 /// How the pretended house behaves.
 const WELL: u8 = 0;
@@ -190,6 +191,10 @@ impl Desk for FakeDesk {
             }
         }
         Ok(())
+    }
+
+    fn taps(&self) -> Taps {
+        Taps::default()
     }
 
     fn heads(&self) -> Shelf {

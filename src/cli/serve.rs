@@ -97,7 +97,8 @@ pub(super) fn run(arguments: Serve) -> i32 {
     for warning in shared.warnings() {
         warn!("{warning}");
     }
-    let reception = Reception::new(pipeline.operator(), pipeline.directory(), pipeline.heads());
+    let (names, heads) = (pipeline.directory(), pipeline.heads());
+    let reception = Reception::new(pipeline.operator(), names, heads, shared.taps.clone());
     let counted = metrics.clone();
     admin.open(Arc::new(reception), Box::new(move || counted.render()));
     let operators = admin.address();

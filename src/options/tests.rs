@@ -143,7 +143,8 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
     let layer = Layer::from_file(&path).expect("a good file");
     let options = layer.clone().options().expect("good options");
     let sink = &options.sinks().expect("good sinks")[0];
-    assert_eq!((sink.name.as_str(), sink.file.rotate_bytes), ("a", 3 << 20));
+    assert_eq!((sink.name.as_str(), sink.from), ("a", 1));
+    assert!(matches!(&sink.terms, crate::sink::Terms::File(file) if file.rotate_bytes == 3 << 20));
     assert_eq!((sink.wanted.kinds.len(), sink.wanted.sales.len()), (2, 1));
     // What is printed reads back as it was.
     std::fs::write(&path, layer.print().expect("good options")).expect("written");
@@ -159,15 +160,19 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
     assert_eq!(told(&[good]), Ok(1));
     for (bad, part) in [
         ("name", "is not a list, each a sink"),
-        ("name=b type=file path=x colour=red", "there is no key `colour`"),
+        ("name=b type=file path=x colour=red", "a file has no key `colour`"),
         ("name=b type=file path=x formt=csv", "did you mean `format`?"),
         ("type=file path=x", "name: it wants one"),
         ("name=b/c type=file path=x", "sink `b/c`: name: it must be 1 to 32 of"),
         ("name=b path=x", "type: it wants one"),
-        ("name=b type=kafka path=x", "type: `kafka` is not `file`"),
+        ("name=b type=file path=x from=0", "from: `0` is not a seq, 1 or more, or `now`"),
+        ("name=b type=kafka path=x", "type: `kafka` is none of `file`"),
         ("name=b type=file", "path: it wants one"),
         ("name=b type=file path=x format=xml", "format: `xml` is not `ndjson` or `csv`"),
-        ("name=b type=file path=x rotate_mib=-1", "rotate_mib: it must be a whole number"),
+        (
+            "name=b type=file path=x rotate_mib=-1",
+            "rotate_mib: `-1` is not a whole number between 0 and",
+        ),
         ("name=b type=file path=- rotate_mib=1", "standard output is not put aside"),
         ("name=b type=file path=x changes=sold", "changes: `sold` is none of `all`, `held`"),
         ("name=b type=file path=x sales=a/b", "sales: `a/b`"),
@@ -177,12 +182,12 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
         assert!(why.contains(part), "{bad}: {why}");
     }
     let why = told(&[good, "name=c type=file path=-"]).expect_err("twice");
-    assert!(why.contains("another sink writes it"), "{why}");
+    assert!(why.contains("another sink writes there"), "{why}");
     let durability = Some(Durability::Os);
     let layer = Layer { sink: Some(options.sink), durability, ..Layer::default() };
     assert!(layer.options().expect_err("not durable").contains("durability `fsync`"));
     let why = told(&[good, "name=b type=file path=y"]).expect_err("twice");
     assert!(why.contains("another sink has it"), "{why}");
     let why = told(&["name=b type=file path=y", "name=c type=file path=y"]).expect_err("twice");
-    assert!(why.contains("another sink writes it"), "{why}");
+    assert!(why.contains("another sink writes there"), "{why}");
 }

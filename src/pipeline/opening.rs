@@ -17,7 +17,8 @@ use crate::metrics::Metrics;
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle};
 use crate::options::{Options, SinkOptions};
 use crate::sale::{Shop, Terms};
-use crate::sink::{self, FileSink, Follower, FollowerParts};
+use crate::sink::{self, Follower, FollowerParts};
+use crate::taps::{SinkView, Taps};
 
 /// How long an answer at the start may take before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -50,6 +51,7 @@ pub(super) fn sinks(
     report: &Report,
     watermark: &Watermark,
     metrics: &Metrics,
+    taps: &Taps,
 ) -> Result<Vec<Follower>, StartError> {
     let sinks = options.sinks().map_err(StartError::Options)?;
     if !sinks.is_empty() {
@@ -59,16 +61,20 @@ pub(super) fn sinks(
             .map_err(|why| StartError::Options(format!("{}: {why}", folder.display())))?;
     }
     let follower = |sink: SinkOptions| {
+        let (name, kind) = (sink.name, sink.terms.word().to_owned());
+        let view = SinkView { name: name.clone(), kind, ..SinkView::default() };
         Follower::new(FollowerParts {
-            sink: Box::new(FileSink::new(sink.file)),
+            tap: taps.add(view.clone()),
+            view,
+            sink: sink.terms.sink(&name),
             wanted: sink.wanted,
+            from: sink.from,
             journal: Disk::new(options.data.join("journal")),
             folder: report.folder,
             watermark: watermark.clone(),
-            checkpoint: sink::path_of(&options.data, &sink.name),
-            counters: metrics.sinks.add(&sink.name),
+            checkpoint: sink::path_of(&options.data, &name),
+            counters: metrics.sinks.add(&name),
             clock: clock::monotonic,
-            name: sink.name,
         })
     };
     Ok(sinks.into_iter().map(follower).collect())

@@ -1,9 +1,6 @@
 //! A change of an order as the systems behind want to know it: whole in itself, with names in place
 //! of numbers.
 
-use serde::Serialize;
-
-use crate::clock;
 use crate::message::outcome;
 use crate::sale::{Name, Seq, Stamp, State};
 
@@ -87,61 +84,10 @@ pub struct Change {
     pub facts: Option<OrderFacts>,
 }
 
-/// A change as it is told in JSON.
-#[derive(Serialize)]
-struct Told<'a> {
-    seq: Seq,
-    time: String,
-    change: &'static str,
-    sale: &'a str,
-    /// As text: JSON's numbers end where a float's whole numbers do.
-    order: String,
-    #[serde(flatten)]
-    facts: Option<ToldFacts<'a>>,
-}
-
-#[derive(Serialize)]
-struct ToldFacts<'a> {
-    buyer: &'a str,
-    key: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    channel: Option<&'a str>,
-    lines: Vec<ToldLine<'a>>,
-    total: u64,
-    currency: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct ToldLine<'a> {
-    item: &'a str,
-    units: u32,
-    price: u64,
-}
-
-impl Change {
-    /// Appends it as JSON, one object.
-    pub fn write_json(&self, out: &mut Vec<u8>) {
+impl OrderFacts {
+    /// The sum of all lines, minor units.
+    pub fn total(&self) -> u64 {
         let sum = |line: &ChangedLine| line.price.saturating_mul(line.units.into());
-        let facts = self.facts.as_ref().map(|facts| ToldFacts {
-            buyer: &facts.buyer,
-            key: &facts.key,
-            channel: facts.channel.as_ref().map(|name| name.as_str()),
-            lines: facts.lines.iter().map(told_line).collect(),
-            total: facts.lines.iter().fold(0, |total, one| total.saturating_add(sum(one))),
-            currency: self.currency.as_deref(),
-        });
-        let told = Told {
-            seq: self.seq,
-            time: clock::iso(self.time),
-            change: self.kind.word(),
-            sale: self.sale.as_str(),
-            order: self.order.to_string(),
-            facts,
-        };
-        serde_json::to_writer(out, &told).expect("memory takes everything");
+        self.lines.iter().fold(0, |total, line| total.saturating_add(sum(line)))
     }
-}
-
-fn told_line(line: &ChangedLine) -> ToldLine<'_> {
-    ToldLine { item: line.item.as_str(), units: line.units, price: line.price }
 }

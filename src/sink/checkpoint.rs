@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Trouble;
 use crate::sale::Seq;
+use crate::taps::Span;
 
 /// The folder of checkpoints in a data folder.
 pub const FOLDER: &str = "sinks";
@@ -22,6 +23,12 @@ pub struct Checkpoint {
     pub seq: Seq,
     /// What the sink wants to know of it when it begins again.
     pub mark: String,
+    /// Whether an operator has paused it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
+    /// What is still to be delivered again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Span>,
 }
 
 /// Where a sink's checkpoint lies.

@@ -11,7 +11,7 @@ use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Change, Checkpoint, Sink, Trouble};
+use super::{Change, Checkpoint, Sink, Standing, Told, Trouble};
 use crate::clock;
 use crate::sale::Seq;
 
@@ -161,7 +161,7 @@ impl FileSink {
         for change in changes {
             match self.terms.format {
                 Format::Ndjson => {
-                    change.write_json(&mut self.out);
+                    Told::of(change).write_json(&mut self.out);
                     self.out.push(b'\n');
                 }
                 Format::Csv => csv(change, &mut self.out),
@@ -184,12 +184,13 @@ impl FileSink {
 }
 
 impl Sink for FileSink {
-    fn begin(&mut self, checkpoint: &Checkpoint) -> Result<String, Trouble> {
+    fn begin(&mut self, checkpoint: &Checkpoint) -> Result<Standing, Trouble> {
         self.file = None;
         if let Some(path) = self.terms.path.clone() {
             self.open(&path, checkpoint)?;
         }
-        self.mark().map_err(|why| Trouble::Again(why.to_string()))
+        let mark = self.mark().map_err(|why| Trouble::Again(why.to_string()))?;
+        Ok(Standing { seq: checkpoint.seq, mark })
     }
 
     fn deliver(&mut self, changes: &[Change], seq: Seq) -> Result<String, Trouble> {
@@ -203,6 +204,11 @@ impl Sink for FileSink {
         self.write(changes).map_err(|why| again(why, &self.terms))?;
         self.seq = seq;
         self.mark().map_err(|why| again(why, &self.terms))
+    }
+
+    /// Changes that are told again stand at the end, under the seqs that they had.
+    fn repeat(&mut self, changes: &[Change]) -> Result<String, Trouble> {
+        self.deliver(changes, self.seq)
     }
 }
 

@@ -7,41 +7,27 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
-use super::change::{Change, Kind};
+use super::change::Change;
 use super::checkpoint::Checkpoint;
-use super::history::History;
+use super::reader::{Reader, Wanted};
 use super::{Sink, Trouble};
 use crate::heads::hex;
-use crate::journal::{Cursor, Disk, JournalError, Watermark};
+use crate::journal::{Disk, Watermark};
 use crate::limits::{SINK_CHANGES_MAX, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
-use crate::message::messages;
 use crate::metrics::SinkCounters;
-use crate::sale::{Name, Seq, Stamp};
-
-/// Which changes a sink wants.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// Of these kinds.
-    pub kinds: Vec<Kind>,
-    /// Of these sales; empty for all.
-    pub sales: Vec<Name>,
-}
-
-impl Wanted {
-    fn has(&self, change: &Change) -> bool {
-        self.kinds.contains(&change.kind)
-            && (self.sales.is_empty() || self.sales.contains(&change.sale))
-    }
-}
+use crate::sale::Seq;
+use crate::taps::{Ask, SinkState, SinkView, Span, Tap};
 
 /// What a follower is made of.
 pub struct FollowerParts {
-    /// The sink's name.
-    pub name: String,
+    /// How it is shown before it has done anything: its name and type.
+    pub view: SinkView,
     /// Where changes go.
     pub sink: Box<dyn Sink>,
     /// Which.
     pub wanted: Wanted,
+    /// The seq with which a sink begins that was never told anything.
+    pub from: Seq,
     /// The journal's folder.
     pub journal: Disk,
     /// Its id.
@@ -52,6 +38,8 @@ pub struct FollowerParts {
     pub checkpoint: PathBuf,
     /// Where it counts.
     pub counters: Arc<SinkCounters>,
+    /// Where operators ask.
+    pub tap: Arc<Tap>,
     /// Monotonic ns.
     pub clock: fn() -> u64,
 }
@@ -59,23 +47,21 @@ pub struct FollowerParts {
 /// The room of one sink.
 pub struct Follower {
     parts: FollowerParts,
-    /// `None` before it could begin.
-    cursor: Option<Cursor<Disk>>,
-    history: History,
-    /// What is to be written down, and whether it is.
-    kept: Checkpoint,
+    /// What is to be written down; `None` before it was read.
+    kept: Option<Checkpoint>,
     is_kept: bool,
-    /// Read and not delivered yet, and up to where it was read.
+    /// Stands behind what is pending.
+    reader: Option<Reader>,
+    /// Read and not delivered yet.
     pending: Vec<Change>,
-    read: Seq,
-    /// The time of the last record that was read.
-    read_time: Stamp,
     /// Whether the sink stands where `kept` says.
     has_begun: bool,
+    /// Reads again what is delivered again.
+    again: Option<Reader>,
     /// After trouble: when it is tried again, and how long it is waited then.
     again_at: u64,
     wait_ms: u64,
-    has_stopped: bool,
+    view: SinkView,
 }
 
 impl Follower {
@@ -86,43 +72,42 @@ impl Follower {
     /// A follower that has done nothing yet.
     pub fn new(parts: FollowerParts) -> Follower {
         Follower {
+            view: parts.view.clone(),
             parts,
-            cursor: None,
-            history: History::default(),
-            kept: Checkpoint::default(),
+            kept: None,
             is_kept: true,
+            reader: None,
             pending: Vec::new(),
-            read: 0,
-            read_time: 0,
             has_begun: false,
+            again: None,
             again_at: 0,
             wait_ms: SINK_WAIT_MS_MIN,
-            has_stopped: false,
         }
     }
 
     /// The sink's name.
     pub fn name(&self) -> &str {
-        &self.parts.name
+        &self.view.name
     }
 
     /// Whether everything that is durable now has been delivered.
     pub fn is_level(&self) -> bool {
-        self.pending.is_empty() && self.read >= self.parts.watermark.seq() && self.has_begun
+        self.has_begun && self.delivered() >= self.parts.watermark.seq()
     }
 
     /// Whether it waits for better times, or for nothing any more: nobody needs to wait for it.
     pub fn is_in_trouble(&self) -> bool {
-        self.has_stopped || self.wait_ms > SINK_WAIT_MS_MIN
+        self.view.state != SinkState::Running
     }
 
     /// Reads and delivers what there is, some of it. Returns how much was done.
     pub fn work(&mut self) -> usize {
-        let mut done = 0;
-        if !self.has_stopped && (self.parts.clock)() >= self.again_at {
+        let mut done = self.answer();
+        let is_off = matches!(self.view.state, SinkState::Stopped | SinkState::Paused);
+        if !is_off && (self.parts.clock)() >= self.again_at {
             match self.round() {
                 Ok(count) => {
-                    done = count;
+                    done += count;
                     self.recovered();
                 }
                 Err(trouble) => self.trouble(trouble),
@@ -133,100 +118,160 @@ impl Follower {
     }
 
     fn round(&mut self) -> Result<usize, Trouble> {
-        self.begin()?;
+        if !self.begin()? {
+            return Ok(0);
+        }
         // Nothing more is delivered before it is written down what was.
         self.keep()?;
-        let before = self.read;
-        self.gather()?;
-        if self.pending.is_empty() {
-            return Ok((self.read - before) as usize);
-        }
-        let count = self.pending.len();
-        let mark = self.parts.sink.deliver(&self.pending, self.read)?;
-        (self.kept.seq, self.kept.mark) = (self.read, mark);
-        self.is_kept = false;
-        self.pending.clear();
-        self.parts.counters.delivered.add(count as u64);
+        let count = self.repeat()? + self.advance()?;
         self.keep()?;
         Ok(count)
     }
 
+    /// Delivers what comes next.
+    fn advance(&mut self) -> Result<usize, Trouble> {
+        let kept = self.kept.as_mut().expect("it has begun");
+        let reader = self.reader.as_mut().expect("it has begun");
+        let (before, durable) = (reader.seq(), self.parts.watermark.seq());
+        let wanted = &self.parts.wanted;
+        reader.gather(durable, kept.seq, wanted, SINK_CHANGES_MAX, &mut self.pending)?;
+        if self.pending.is_empty() {
+            return Ok((reader.seq() - before) as usize);
+        }
+        let count = self.pending.len();
+        kept.mark = self.parts.sink.deliver(&self.pending, reader.seq())?;
+        kept.seq = reader.seq();
+        self.is_kept = false;
+        self.pending.clear();
+        self.count(count);
+        Ok(count)
+    }
+
+    /// Delivers again some of what is to be.
+    fn repeat(&mut self) -> Result<usize, Trouble> {
+        let kept = self.kept.as_mut().expect("it has begun");
+        let Some(span) = kept.replay else { return Ok(0) };
+        let mut reader = match self.again.take() {
+            Some(reader) => reader,
+            None => Reader::new(&self.parts.journal)?,
+        };
+        let mut changes = Vec::new();
+        let to = span.to.min(kept.seq);
+        reader.gather(to, span.from - 1, &self.parts.wanted, SINK_CHANGES_MAX, &mut changes)?;
+        // The last batch may go beyond.
+        changes.retain(|change| change.seq <= to);
+        if !changes.is_empty() {
+            kept.mark = self.parts.sink.repeat(&changes)?;
+        }
+        let is_over = reader.seq() >= to;
+        kept.replay = (!is_over).then(|| Span { from: span.from.max(reader.seq() + 1), ..span });
+        self.is_kept = false;
+        let looked = changes.len().max(1);
+        if is_over {
+            info!("sink {}: delivered again up to seq {to}", self.view.name);
+        } else {
+            self.again = Some(reader);
+        }
+        self.count(changes.len());
+        Ok(looked)
+    }
+
+    fn count(&mut self, changes: usize) {
+        self.parts.counters.delivered.add(changes as u64);
+        self.view.delivered += changes as u64;
+    }
+
     fn recovered(&mut self) {
-        if self.wait_ms > SINK_WAIT_MS_MIN {
-            info!("sink {}: goes on after seq {}", self.parts.name, self.kept.seq);
+        if self.view.state == SinkState::Waiting {
+            info!("sink {}: goes on after seq {}", self.view.name, self.delivered());
+            self.view.state = SinkState::Running;
+            self.view.trouble = None;
         }
         self.wait_ms = SINK_WAIT_MS_MIN;
     }
 
-    /// Makes sink and reader stand where the checkpoint says.
-    fn begin(&mut self) -> Result<(), Trouble> {
-        if self.cursor.is_none() {
-            let path = &self.parts.checkpoint;
-            let kept = Checkpoint::read(path)?;
-            let journal = hex(&self.parts.folder);
-            let fresh = || Checkpoint { journal: journal.clone(), ..Checkpoint::default() };
-            self.kept = kept.unwrap_or_else(fresh);
-            if self.kept.journal != journal {
-                return Err(Trouble::Stop(format!(
-                    "{} speaks of another journal, {}; remove it to begin anew",
-                    path.display(),
-                    self.kept.journal
-                )));
-            }
-            let durable = self.parts.watermark.seq();
-            if self.kept.seq > durable {
-                return Err(Trouble::Stop(format!(
-                    "{} says that seq {} was delivered, and the journal ends at {durable}",
-                    path.display(),
-                    self.kept.seq
-                )));
-            }
-            let cursor = Cursor::new(self.parts.journal.clone());
-            self.cursor = Some(cursor.map_err(of_journal)?);
+    /// Reads the checkpoint, and sees that it is of this journal.
+    fn remember(&mut self) -> Result<(), Trouble> {
+        if self.kept.is_some() {
+            return Ok(());
+        }
+        let path = &self.parts.checkpoint;
+        let journal = hex(&self.parts.folder);
+        let durable = self.parts.watermark.seq();
+        let kept = Checkpoint::read(path)?.unwrap_or_else(|| {
+            let seq = self.parts.from.saturating_sub(1).min(durable);
+            Checkpoint { journal: journal.clone(), seq, ..Checkpoint::default() }
+        });
+        if kept.journal != journal {
+            return Err(Trouble::Stop(format!(
+                "{} speaks of another journal, {}; remove it to begin anew",
+                path.display(),
+                kept.journal
+            )));
+        }
+        if kept.seq > durable {
+            return Err(Trouble::Stop(format!(
+                "{} says that seq {} was delivered, and the journal ends at {durable}",
+                path.display(),
+                kept.seq
+            )));
+        }
+        self.kept = Some(kept);
+        Ok(())
+    }
+
+    /// Makes sink and reader stand where both know that everything was told. Returns whether it is
+    /// to go on.
+    fn begin(&mut self) -> Result<bool, Trouble> {
+        self.remember()?;
+        let kept = self.kept.as_mut().expect("it was read");
+        if kept.paused {
+            self.view.state = SinkState::Paused;
+            return Ok(false);
         }
         if !self.has_begun {
-            let mark = self.parts.sink.begin(&self.kept)?;
-            self.is_kept &= mark == self.kept.mark;
-            self.kept.mark = mark;
+            let standing = self.parts.sink.begin(kept)?;
+            let durable = self.parts.watermark.seq();
+            if standing.seq > durable {
+                return Err(Trouble::Stop(format!(
+                    "its other side was told up to seq {}, and the journal ends at {durable}: \
+                     this is an older copy of it",
+                    standing.seq
+                )));
+            }
+            if standing.seq < kept.seq {
+                let (name, seq, lost) = (&self.view.name, standing.seq, kept.seq);
+                warn!("sink {name}: its other side has seqs up to {seq} of {lost}: told again");
+                // What is in orders that changed since stands where they were made.
+                self.reader = None;
+            }
+            self.is_kept &= standing.mark == kept.mark && standing.seq == kept.seq;
+            (kept.seq, kept.mark) = (standing.seq, standing.mark);
+            self.pending.retain(|change| change.seq > kept.seq);
             self.has_begun = true;
         }
-        Ok(())
+        if self.reader.is_none() {
+            self.pending.clear();
+            self.reader = Some(Reader::new(&self.parts.journal)?);
+        }
+        Ok(true)
     }
 
     /// Writes the checkpoint, if there is anything new in it.
     fn keep(&mut self) -> Result<(), Trouble> {
-        if !self.is_kept {
+        if let Some(kept) = self.kept.as_ref().filter(|_| !self.is_kept) {
             let path = &self.parts.checkpoint;
-            let written = self.kept.write(path);
+            let written = kept.write(path);
             written.map_err(|why| Trouble::Again(format!("{}: {why}", path.display())))?;
             self.is_kept = true;
         }
         Ok(())
     }
 
-    /// Reads until there is enough to deliver, or nothing more is durable.
-    fn gather(&mut self) -> Result<(), Trouble> {
-        let cursor = self.cursor.as_mut().expect("it has begun");
-        let durable = self.parts.watermark.seq();
-        let mut looked = 0;
-        while self.pending.len() < SINK_CHANGES_MAX && looked < 4 * SINK_CHANGES_MAX {
-            let Some(batch) = cursor.next(durable).map_err(of_journal)? else { break };
-            for (seq, record) in (batch.first_seq..).zip(messages(batch.cells)) {
-                let change = self.history.note(seq, record).map_err(Trouble::Stop)?;
-                let change = change.filter(|change| self.parts.wanted.has(change));
-                self.pending.extend(change.filter(|_| seq > self.kept.seq));
-                self.read_time = record[0].head().time.to_native();
-                looked += 1;
-            }
-            self.read = batch.last_seq;
-        }
-        Ok(())
-    }
-
     fn trouble(&mut self, trouble: Trouble) {
-        let name = &self.parts.name;
+        let name = &self.view.name;
         self.has_begun = false;
-        match trouble {
+        let (why, state) = match trouble {
             Trouble::Again(why) => {
                 // Half of it by chance, so that many that failed together do not come together.
                 let chance = (self.parts.clock)().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
@@ -235,30 +280,79 @@ impl Follower {
                 self.wait_ms = (2 * self.wait_ms).min(SINK_WAIT_MS_MAX);
                 self.parts.counters.failures.add(1);
                 warn!("sink {name}: {why}; again in {wait_ms} ms, nothing is lost");
+                (why, SinkState::Waiting)
             }
             Trouble::Stop(why) => {
-                self.has_stopped = true;
-                self.parts.counters.stopped.set(1);
                 error!("sink {name} has stopped: {why}; the server goes on without it");
+                (why, SinkState::Stopped)
+            }
+        };
+        (self.view.state, self.view.trouble) = (state, Some(why));
+    }
+
+    /// Answers what operators ask. Returns how much was done.
+    fn answer(&mut self) -> usize {
+        let Some((ask, tell)) = self.parts.tap.next() else { return 0 };
+        let answer = self.obey(ask);
+        self.show();
+        tell(answer.map(|()| self.view.clone()));
+        1
+    }
+
+    fn obey(&mut self, ask: Ask) -> Result<(), String> {
+        self.remember().and_then(|()| self.keep()).map_err(Trouble::sentence)?;
+        let kept = self.kept.as_mut().expect("it was read");
+        let before = kept.clone();
+        match ask {
+            Ask::Pause => kept.paused = true,
+            Ask::Resume => kept.paused = false,
+            Ask::Replay(span) => {
+                if let Some(still) = kept.replay {
+                    let (from, to) = (still.from, still.to);
+                    return Err(format!("seqs {from} to {to} are still being delivered again"));
+                }
+                if span.from == 0 || span.from > span.to || span.to > kept.seq {
+                    let seq = kept.seq;
+                    return Err(format!("from and to must be within 1 and {seq}, in this order"));
+                }
+                self.parts.sink.can_repeat()?;
+                kept.replay = Some(span);
             }
         }
+        self.is_kept = *kept == before;
+        if let Err(trouble) = self.keep() {
+            // What could not be written down is not so.
+            (self.kept, self.is_kept) = (Some(before), true);
+            return Err(trouble.sentence());
+        }
+        match ask {
+            Ask::Pause => (self.view.state, self.has_begun) = (SinkState::Paused, false),
+            Ask::Resume => {
+                (self.view.state, self.view.trouble) = (SinkState::Running, None);
+                (self.again_at, self.wait_ms) = (0, SINK_WAIT_MS_MIN);
+            }
+            Ask::Replay(_) => self.again = None,
+        }
+        Ok(())
     }
 
-    fn show(&self) {
+    /// Everything up to here is dealt with.
+    fn delivered(&self) -> Seq {
+        let read = self.reader.as_ref().filter(|_| self.pending.is_empty()).map_or(0, Reader::seq);
+        self.kept.as_ref().map_or(0, |kept| kept.seq).max(read)
+    }
+
+    fn show(&mut self) {
+        let (durable, delivered) = (self.parts.watermark.seq(), self.delivered());
         let counters = &self.parts.counters;
-        let durable = self.parts.watermark.seq();
-        let read = if self.pending.is_empty() { self.read } else { 0 };
-        let delivered = self.kept.seq.max(read);
-        counters.lag.set(durable.saturating_sub(delivered));
-        let since = self.pending.first().map_or(self.read_time, |change| change.time);
+        self.view.seq = delivered;
+        self.view.lag_seqs = durable.saturating_sub(delivered);
+        self.view.replay = self.kept.as_ref().and_then(|kept| kept.replay);
+        counters.lag.set(self.view.lag_seqs);
+        counters.stopped.set((self.view.state == SinkState::Stopped).into());
+        let read_time = self.reader.as_ref().map_or(0, Reader::time);
+        let since = self.pending.first().map_or(read_time, |change| change.time);
         counters.behind_since.set(if delivered < durable { since } else { 0 });
-    }
-}
-
-/// The disk may have its reasons, and they may pass; what is damaged stays so.
-fn of_journal(why: JournalError) -> Trouble {
-    match why {
-        JournalError::Disk { .. } => Trouble::Again(why.to_string()),
-        _ => Trouble::Stop(why.to_string()),
+        self.parts.tap.show(&self.view);
     }
 }

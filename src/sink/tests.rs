@@ -30,7 +30,7 @@ fn change(seq: u64, buyer: &str) -> Change {
 }
 
 fn at(seq: u64, mark: &str) -> Checkpoint {
-    Checkpoint { journal: String::new(), seq, mark: mark.to_owned() }
+    Checkpoint { seq, mark: mark.to_owned(), ..Checkpoint::default() }
 }
 
 fn sink(path: &Path, format: Format, rotate_bytes: u64) -> FileSink {
@@ -40,13 +40,19 @@ fn sink(path: &Path, format: Format, rotate_bytes: u64) -> FileSink {
 #[test]
 fn a_change_is_whole_in_json_and_in_csv() {
     let mut out = Vec::new();
-    change(9, "ann").write_json(&mut out);
+    Told::of(&change(9, "ann")).write_json(&mut out);
     let text = concat!(
         r#"{"seq":9,"time":"2026-09-21T14:13:20.000000Z","change":"confirmed","sale":"drop","#,
         r#""order":"7","buyer":"ann","key":"k9","lines":[{"item":"tee","units":2,"price":2500},"#,
         r#"{"item":"cap","units":1,"price":2500}],"total":7500,"currency":"EUR"}"#
     );
     assert_eq!(String::from_utf8_lossy(&out), text);
+    let read: Told<'_> = serde_json::from_slice(&out).expect("it reads back");
+    assert_eq!(read, Told::of(&change(9, "ann")));
+    let bare = Change { facts: None, ..change(9, "") };
+    out.clear();
+    Told::of(&bare).write_json(&mut out);
+    assert_eq!(serde_json::from_slice::<Told<'_>>(&out).expect("it reads back"), Told::of(&bare));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("orders.csv");
     let mut file = sink(&path, Format::Csv, 0);
@@ -68,13 +74,13 @@ fn what_no_checkpoint_speaks_of_is_cut_wherever_it_was_killed() {
     let path = folder.path().join("orders.ndjson");
     let lines = |path: &Path| fs::read_to_string(path).expect("the file").lines().count();
     let mut file = sink(&path, Format::Ndjson, 500);
-    assert!(file.begin(&at(0, "")).expect("a new file").starts_with("0 "));
+    assert!(file.begin(&at(0, "")).expect("a new file").mark.starts_with("0 "));
     let first = file.deliver(&[change(1, "a")], 1).expect("written");
     let second = file.deliver(&[change(2, "b"), change(3, "c")], 3).expect("written");
     // Killed before the second checkpoint was written.
     drop(file);
     let mut file = sink(&path, Format::Ndjson, 500);
-    assert_eq!(file.begin(&at(1, &first)).expect("it goes on"), first);
+    assert_eq!(file.begin(&at(1, &first)).expect("it goes on").mark, first);
     assert_eq!(lines(&path), 1);
     assert_eq!(file.deliver(&[change(2, "b"), change(3, "c")], 3).expect("written"), second);
     // It has grown enough: the next comes into a new one.
@@ -85,12 +91,12 @@ fn what_no_checkpoint_speaks_of_is_cut_wherever_it_was_killed() {
     // Killed between putting aside and the checkpoint.
     drop(file);
     let mut file = sink(&path, Format::Ndjson, 500);
-    assert!(file.begin(&at(3, &second)).expect("it goes on").starts_with("0 "));
+    assert!(file.begin(&at(3, &second)).expect("it goes on").mark.starts_with("0 "));
     assert_eq!((lines(&aside), lines(&path)), (3, 0));
     let third = file.deliver(&[change(5, "e")], 5).expect("written");
     drop(file);
     let mut file = sink(&path, Format::Ndjson, 500);
-    assert_eq!(file.begin(&at(5, &third)).expect("it goes on"), third);
+    assert_eq!(file.begin(&at(5, &third)).expect("it goes on").mark, third);
     assert_eq!((lines(&aside), lines(&path)), (3, 1));
 }
 

@@ -1,6 +1,8 @@
 //! The sinks that a server is told of: a table each, read as words first and understood when all
 //! options are there, so that a refusal can name the sink, the key and what is allowed.
 
+mod file;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -10,7 +12,7 @@ use super::Options;
 use super::value::{Value, meant};
 use crate::limits::SINKS_MAX;
 use crate::sale::Name;
-use crate::sink::{FileTerms, Format, Kind, Wanted};
+use crate::sink::{Kind, Secret, Terms, Wanted};
 
 /// A sink as it was said: keys, and one or more words for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,13 +25,20 @@ pub struct SinkOptions {
     pub name: String,
     /// Which changes it wants.
     pub wanted: Wanted,
-    /// The file.
-    pub file: FileTerms,
+    /// The seq with which it begins; `u64::MAX` for what comes after the start.
+    pub from: u64,
+    /// Of which type it is, and what that is told.
+    pub terms: Terms,
 }
 
 const NAME_BYTES_MAX: usize = 32;
-const ROTATE_MIB_MAX: u64 = 1 << 20;
-const KEYS: [&str; 7] = ["name", "type", "path", "format", "rotate_mib", "changes", "sales"];
+/// The keys that sinks of all types have.
+const KEYS: [&str; 5] = ["name", "type", "changes", "sales", "from"];
+
+/// A type of sinks: its word, the keys it has beside those of all, and how they are understood.
+type Type = (&'static str, &'static [&'static str], fn(&SinkTable) -> Result<Terms, String>);
+
+const TYPES: [Type; 1] = [("file", file::KEYS, file::understood)];
 /// What is told if nothing else is said: what was sold, and what of that was given back.
 const CHANGES_USUAL: [&str; 2] = ["confirmed", "cancelled"];
 
@@ -100,39 +109,59 @@ impl SinkTable {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
 
+    /// A whole number within bounds, if it is there.
+    fn number(
+        &self,
+        key: &str,
+        within: std::ops::RangeInclusive<u64>,
+    ) -> Result<Option<u64>, String> {
+        let Some(word) = self.one(key)? else { return Ok(None) };
+        let number = word.parse().ok().filter(|number| within.contains(number));
+        let (min, max) = (within.start(), within.end());
+        let why = || format!("{key}: `{word}` is not a whole number between {min} and {max}");
+        number.map(Some).ok_or_else(why)
+    }
+
+    /// Where a secret stands, by `KEY_file` or `KEY_env`; in the table itself it may not be.
+    #[allow(dead_code, reason = "for the types to come")]
+    fn secret(&self, key: &str) -> Result<Option<Secret>, String> {
+        let (in_file, in_variable) = (format!("{key}_file"), format!("{key}_env"));
+        match (self.one(&in_file)?, self.one(&in_variable)?) {
+            (None, None) => Ok(None),
+            (Some(path), None) => Ok(Some(Secret::File(PathBuf::from(path)))),
+            (None, Some(name)) => Ok(Some(Secret::Variable(name.to_owned()))),
+            (Some(_), Some(_)) => Err(format!("{in_file}: either this or {in_variable}")),
+        }
+    }
+
     fn understood(&self) -> Result<SinkOptions, String> {
-        if let Some(key) = self.0.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            let keys = KEYS.join("`, `");
-            return Err(format!("there is no key `{key}`; there are `{keys}`{}", meant(key, KEYS)));
+        let words = TYPES.map(|(word, ..)| word).join("`, `");
+        let word = self.one("type")?.ok_or_else(|| format!("type: it wants one of `{words}`"))?;
+        let of_type = TYPES.iter().find(|(known, ..)| *known == word);
+        let (_, keys, understand) =
+            of_type.ok_or_else(|| format!("type: `{word}` is none of `{words}`"))?;
+        let keys: Vec<&str> = KEYS.iter().chain(*keys).copied().collect();
+        if let Some(key) = self.0.keys().find(|key| !keys.contains(&key.as_str())) {
+            let near = meant(key, keys.iter().copied());
+            let keys = keys.join("`, `");
+            return Err(format!("a {word} has no key `{key}`; it has `{keys}`{near}"));
         }
         let name = self.one("name")?.ok_or("name: it wants one")?;
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         if !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(is_plain) {
             return Err(format!("name: it must be 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 _ -"));
         }
-        match self.one("type")? {
-            Some("file") => {}
-            Some(other) => return Err(format!("type: `{other}` is not `file`")),
-            None => return Err("type: it wants one: `file`".to_owned()),
-        }
-        let path = self.one("path")?.filter(|path| !path.is_empty());
-        let path = path.ok_or("path: it wants one; - is standard output")?;
-        let format = match self.one("format")? {
-            None | Some("ndjson") => Format::Ndjson,
-            Some("csv") => Format::Csv,
-            Some(other) => return Err(format!("format: `{other}` is not `ndjson` or `csv`")),
+        let from = match self.one("from")? {
+            None => 1,
+            Some("now") => u64::MAX,
+            Some(word) => word
+                .parse()
+                .ok()
+                .filter(|seq| *seq > 0)
+                .ok_or_else(|| format!("from: `{word}` is not a seq, 1 or more, or `now`"))?,
         };
-        let rotate_mib = self.one("rotate_mib")?.map_or(Some(0), |word| word.parse::<u64>().ok());
-        let rotate_mib = rotate_mib.filter(|mib| *mib <= ROTATE_MIB_MAX);
-        let rotate_mib = rotate_mib.ok_or(format!(
-            "rotate_mib: it must be a whole number between 0, for never, and {ROTATE_MIB_MAX}"
-        ))?;
-        let path = (path != "-").then(|| PathBuf::from(path));
-        if path.is_none() && rotate_mib > 0 {
-            return Err("rotate_mib: standard output is not put aside".to_owned());
-        }
-        let file = FileTerms { path, format, rotate_bytes: rotate_mib << 20 };
-        Ok(SinkOptions { name: name.to_owned(), wanted: self.wanted()?, file })
+        let (name, wanted) = (name.to_owned(), self.wanted()?);
+        Ok(SinkOptions { name, wanted, from, terms: understand(self)? })
     }
 
     fn wanted(&self) -> Result<Wanted, String> {
@@ -172,8 +201,8 @@ impl Options {
             if sinks.iter().any(|other| other.name == sink.name) {
                 return Err(told("name: another sink has it".to_owned()));
             }
-            if sinks.iter().any(|other| other.file.path == sink.file.path) {
-                return Err(told("path: another sink writes it".to_owned()));
+            if sinks.iter().any(|other| other.terms.is_same_place(&sink.terms)) {
+                return Err(told("another sink writes there".to_owned()));
             }
             sinks.push(sink);
         }

@@ -1,0 +1,83 @@
+//! Reads the journal as changes that are wanted, in the order of seq.
+
+use super::change::{Change, Kind};
+use super::history::History;
+use super::{Trouble, of_journal};
+use crate::journal::{Cursor, Disk};
+use crate::message::messages;
+use crate::sale::{Name, Seq, Stamp};
+
+/// Which changes a sink wants.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Of these kinds.
+    pub kinds: Vec<Kind>,
+    /// Of these sales; empty for all.
+    pub sales: Vec<Name>,
+}
+
+impl Wanted {
+    /// Whether a change is one of them.
+    pub fn has(&self, change: &Change) -> bool {
+        self.kinds.contains(&change.kind)
+            && (self.sales.is_empty() || self.sales.contains(&change.sale))
+    }
+}
+
+/// Stands between two batches of a journal. It begins at the first, whatever is wanted, for what is
+/// in an order stands where that was made.
+pub struct Reader {
+    cursor: Cursor<Disk>,
+    history: History,
+    /// The time of the last record that was read.
+    time: Stamp,
+}
+
+impl Reader {
+    /// Stands at the beginning.
+    ///
+    /// # Errors
+    /// [`Trouble`]: the first segment is missing or none of ours, or the disk.
+    pub fn new(journal: &Disk) -> Result<Reader, Trouble> {
+        let cursor = Cursor::new(journal.clone()).map_err(of_journal)?;
+        Ok(Reader { cursor, history: History::default(), time: 0 })
+    }
+
+    /// The last record that was read.
+    pub fn seq(&self) -> Seq {
+        self.cursor.seq()
+    }
+
+    /// When that was made, Unix ns; 0 before the first.
+    pub fn time(&self) -> Stamp {
+        self.time
+    }
+
+    /// Reads until `pending` holds `changes_max`, or nothing more is durable, or it has read about
+    /// four times as many records. Appended is what is wanted of seqs above `after`.
+    ///
+    /// # Errors
+    /// [`Trouble`]: the disk, or what lies there is not what was written. What was appended before
+    /// is good.
+    pub fn gather(
+        &mut self,
+        durable: Seq,
+        after: Seq,
+        wanted: &Wanted,
+        changes_max: usize,
+        pending: &mut Vec<Change>,
+    ) -> Result<(), Trouble> {
+        let mut looked = 0;
+        while pending.len() < changes_max && looked < 4 * changes_max {
+            let Some(batch) = self.cursor.next(durable).map_err(of_journal)? else { break };
+            for (seq, record) in (batch.first_seq..).zip(messages(batch.cells)) {
+                let change = self.history.note(seq, record).map_err(Trouble::Stop)?;
+                let change = change.filter(|change| seq > after && wanted.has(change));
+                pending.extend(change);
+                self.time = record[0].head().time.to_native();
+                looked += 1;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,126 @@
+//! Where operators and sinks meet: what is asked of a sink, and how each one does.
+//!
+//! Whoever asks leaves a question and a way to tell the answer; the sink's thread looks here
+//! between two deliveries. At most [`ASKS_MAX`] questions wait for one sink.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::limits::SINK_ASKS_MAX as ASKS_MAX;
+
+/// What can be asked of a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// Deliver nothing more, also after a restart.
+    Pause,
+    /// Go on, also if it has stopped over trouble.
+    Resume,
+    /// Deliver again what was delivered.
+    Replay(Span),
+}
+
+/// Seqs from one to another, both of them too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Span {
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub to: u64,
+}
+
+/// What a sink does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SinkState {
+    /// It delivers what comes, and there is nothing else to say.
+    #[default]
+    Running,
+    /// It tries again after trouble.
+    Waiting,
+    /// An operator has paused it.
+    Paused,
+    /// It has given up until an operator resumes it, or the next start.
+    Stopped,
+}
+
+/// How a sink does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SinkView {
+    /// What it is called.
+    pub name: String,
+    /// Of which type it is.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it does.
+    pub state: SinkState,
+    /// Everything up to here is delivered.
+    pub seq: u64,
+    /// Records that are durable and not dealt with.
+    pub lag_seqs: u64,
+    /// Changes delivered since the start.
+    pub delivered: u64,
+    /// What is delivered again and is still to do, if something is.
+    pub replay: Option<Span>,
+    /// What its last trouble was, while that lasts.
+    pub trouble: Option<String>,
+}
+
+/// What is called with the answer.
+pub type Tell = Box<dyn FnOnce(Result<SinkView, String>) + Send>;
+
+/// How one sink is reached.
+#[derive(Default)]
+pub struct Tap {
+    asked: Mutex<VecDeque<(Ask, Tell)>>,
+    view: Mutex<SinkView>,
+}
+
+impl Tap {
+    /// The oldest question that waits.
+    pub fn next(&self) -> Option<(Ask, Tell)> {
+        self.asked.lock().pop_front()
+    }
+
+    /// Shows how the sink does.
+    pub fn show(&self, view: &SinkView) {
+        let mut shown = self.view.lock();
+        if *shown != *view {
+            shown.clone_from(view);
+        }
+    }
+}
+
+/// All sinks.
+#[derive(Clone, Default)]
+pub struct Taps(Arc<RwLock<Vec<Arc<Tap>>>>);
+
+impl Taps {
+    /// Makes the tap of a sink, in the order in which they are shown.
+    pub fn add(&self, view: SinkView) -> Arc<Tap> {
+        let tap = Arc::new(Tap { asked: Mutex::default(), view: Mutex::new(view) });
+        self.0.write().push(Arc::clone(&tap));
+        tap
+    }
+
+    /// How all of them do.
+    pub fn views(&self) -> Vec<SinkView> {
+        self.0.read().iter().map(|tap| tap.view.lock().clone()).collect()
+    }
+
+    /// Asks a sink; `tell` is called from its thread. `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// A sentence, if too many questions wait.
+    pub fn ask(&self, name: &str, ask: Ask, tell: Tell) -> Option<Result<(), String>> {
+        let places = self.0.read();
+        let tap = places.iter().find(|tap| tap.view.lock().name == name)?;
+        let mut asked = tap.asked.lock();
+        if asked.len() >= ASKS_MAX {
+            return Some(Err(format!("{ASKS_MAX} questions wait for sink {name} already")));
+        }
+        asked.push_back((ask, tell));
+        Some(Ok(()))
+    }
+}
