@@ -7,27 +7,16 @@ mod resp;
 #[path = "support/server.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod server;
+#[path = "support/sinks.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod sinks;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use resp::Resp;
 use serde_json::Value;
-use server::{House, PATIENCE, Server};
-
-const DROP: &str = r#"
-name = "drop"
-hold_ms = 40
-extend_ms = 40
-waitlist = 20
-offer_ms = 40
-items = [
-    { sku = "tee", stock = 1000000, price = 2500 },
-    { sku = "cap", stock = 3, price = 900 },
-]
-"#;
-const AT_ONCE: &str =
-    "name = \"once\"\nhold_ms = 0\nitems = [{ sku = \"pin\", stock = 100000, price = 100 }]\n";
+use server::House;
+use sinks::{AT_ONCE, DROP, figures, reconcile, shop, shop_one, until};
 
 /// Kinds of records that change an order.
 const OF_ORDERS: [&str; 11] = [
@@ -39,38 +28,6 @@ fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("the file is there");
     assert!(text.is_empty() || text.ends_with('\n'), "the last line is cut");
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
-
-/// Orders of all kinds, as long as the server answers, for about so many rounds.
-fn shop(server: &Server, round: u64, rounds: u64) -> Option<()> {
-    let mut resp = Resp::over(server.try_connect().ok()?);
-    for number in 0..rounds {
-        let name = format!("{round}-{number}");
-        let long = format!("a-buyer-of-more-than-sixteen-{name}");
-        let buyer = if number % 5 == 0 { &long } else { &name };
-        let given = ask(&mut resp, &["BUY", "drop", "tee", buyer, &name, "UNITS", "2"])?;
-        let order = given.number(1).to_string();
-        match number % 6 {
-            0 => _ = ask(&mut resp, &["CONFIRM", "drop", &order])?,
-            1 => _ = ask(&mut resp, &["RELEASE", "drop", &order])?,
-            2 => {
-                ask(&mut resp, &["CONFIRM", "drop", &order])?;
-                ask(&mut resp, &["CANCEL", "drop", &order])?;
-            }
-            3 => _ = ask(&mut resp, &["EXTEND", "drop", &order])?,
-            _ => {}
-        }
-        let cap = format!("cap-{name}");
-        ask(&mut resp, &["BUY", "drop", "cap", buyer, &cap, "WAIT"])?;
-        let basket = format!("basket-{name}");
-        ask(&mut resp, &["BASKET", "drop", buyer, &basket, "tee", "1", "cap", "1"])?;
-        ask(&mut resp, &["BUY", "once", "pin", buyer, &name])?;
-    }
-    Some(())
-}
-
-fn ask(resp: &mut Resp, words: &[&str]) -> Option<resp::Value> {
-    resp.send(words).and_then(|()| resp.receive()).ok()
 }
 
 /// The seqs of the journal's records of these kinds.
@@ -108,6 +65,10 @@ fn a_file_holds_each_change_once_and_in_order_whatever_was_killed() {
     shop(&server, 100, 30).expect("it answers");
     // What is left when it stops is told before it ends.
     server.stop().expect_code(0);
+    for sink in &sinks[..2] {
+        let compared = reconcile(&house, sink);
+        assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
+    }
     let records = house.records();
     let told = lines(&all);
     let found: Vec<u64> = told.iter().map(|line| line["seq"].as_u64().expect("a seq")).collect();
@@ -161,7 +122,7 @@ fn a_sink_that_cannot_go_on_stops_alone_and_says_why() {
     let sink = format!("name=orders type=file path={}", path.display());
     let server = house.server().with(&["--sink", &sink]).run();
     until(&server, "doorbuster_sink_stopped{sink=\"orders\"} 1");
-    shop_one(&server);
+    shop_one(&server, "k");
     let ended = server.stop();
     let said = &ended.expect_code(0).stderr;
     let line = said.lines().find(|line| line.contains("sink orders has stopped"));
@@ -177,7 +138,7 @@ fn a_sink_whose_folder_is_missing_goes_on_when_it_is_there() {
     let path = folder.join("orders.ndjson");
     let sink = format!("name=orders type=file path={}", path.display());
     let server = house.server().with(&["--sink", &sink]).run();
-    shop_one(&server);
+    shop_one(&server, "k");
     until(&server, "doorbuster_sink_failures_total{sink=\"orders\"} 2");
     assert!(figures(&server).contains("doorbuster_sink_changes_total{sink=\"orders\"} 0"));
     std::fs::create_dir(&folder).expect("a folder");
@@ -198,7 +159,7 @@ fn a_sink_that_hangs_keeps_nobody_and_does_not_keep_the_server_from_its_end() {
     assert!(made.is_ok_and(|status| status.success()), "mkfifo, of coreutils, is wanted");
     let sink = format!("name=pipe type=file path={}", path.display());
     let server = house.server().with(&["--sink", &sink]).run();
-    shop_one(&server);
+    shop_one(&server, "k");
     server.terminate();
     std::thread::sleep(Duration::from_millis(300));
     // The second one ends the wait for those that take nothing.
@@ -206,28 +167,4 @@ fn a_sink_that_hangs_keeps_nobody_and_does_not_keep_the_server_from_its_end() {
     let ended = server.wait();
     let said = &ended.expect_code(0).stderr;
     assert!(said.contains("a sink does not take what it is given"), "{said}");
-}
-
-/// Waits until the server shows a figure so.
-fn until(server: &Server, line: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let figures = figures(server);
-        if figures.lines().any(|shown| shown == line) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "no {line} in {figures}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn shop_one(server: &Server) {
-    let mut resp = Resp::over(server.connect());
-    assert_eq!(resp.ask(&["BUY", "once", "pin", "ann", "k"]).word(), "confirmed");
-}
-
-fn figures(server: &Server) -> String {
-    let mut answer =
-        ureq::get(format!("http://{}/metrics", server.admin)).call().expect("an answer");
-    answer.body_mut().read_to_string().expect("a body")
 }

@@ -1,6 +1,8 @@
 //! The flags of `serve`: one for each option, made from the same table as everything else about
 //! options. It decides nothing about their values.
 
+use std::path::Path;
+
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use doorbuster::options::{Layer, SETTINGS, Setting};
 
@@ -20,6 +22,27 @@ impl Flags {
         }
         Ok(layer)
     }
+}
+
+/// What flags, environment and file say together.
+///
+/// # Errors
+/// A sentence with where it was said and what is allowed.
+pub(super) fn layer(flags: &Flags, config: Option<&Path>) -> Result<Layer, String> {
+    Ok(flags.layer()?.over(below_flags(config)?))
+}
+
+/// What environment and file say together.
+///
+/// # Errors
+/// As [`layer`].
+pub(super) fn below_flags(config: Option<&Path>) -> Result<Layer, String> {
+    // A variable that is no text cannot be one of ours.
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let environment = Layer::from_environment(variables)?;
+    let file = config.map(Layer::from_file).transpose()?;
+    Ok(environment.over(file.unwrap_or_default()))
 }
 
 fn flag(setting: &'static Setting) -> Arg {

@@ -6,6 +6,7 @@ mod flags;
 mod guard;
 mod log;
 mod logging;
+mod reconcile;
 mod sale;
 mod serve;
 mod token;
@@ -59,6 +60,8 @@ enum Command {
     Log(Log),
     /// Replay the journal and prove that it keeps the law.
     Audit(Audit),
+    /// Compare the journal with what a sink has told its other side.
+    Reconcile(reconcile::Arguments),
     /// Make, list and remove tokens.
     Token(token::Arguments),
     /// Print what completes these commands in a shell.
@@ -141,6 +144,7 @@ pub(crate) fn run(arguments: Arguments) -> i32 {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -18,12 +18,12 @@ use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
 use super::guard::{Guard, notify};
-use super::logging;
 use super::words::{count, duration};
 use super::{
     CANNOT_CREATE, CONFIGURATION, DISK, FINE, Serve, delivered, failed, journal_code, start_code,
     talk,
 };
+use super::{flags, logging};
 
 /// Descriptors for everything but buyers: the journal, the shards, and sockets about to be turned
 /// away.
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: Serve) -> i32 {
             return failed(DISK, &format_args!("could not bind to the parent's life: {why}"));
         }
     }
-    let layer = match layer(&arguments) {
+    let layer = match flags::layer(&arguments.flags, arguments.config.as_deref()) {
         Ok(layer) => layer,
         Err(why) => return failed(CONFIGURATION, &why),
     };
@@ -163,7 +163,7 @@ fn ended(code: i32, what: &impl std::fmt::Display) -> i32 {
 
 /// Reads the options again and brings into force what can change. Returns what is in force now.
 fn reload(arguments: &Serve, old: &Options, pipeline: &mut Pipeline) -> Result<Options, String> {
-    let mut newer = layer(arguments)?.options()?;
+    let mut newer = flags::layer(&arguments.flags, arguments.config.as_deref())?.options()?;
     share_descriptors(&mut newer);
     let changes = old.changes(&newer);
     let in_force = old.reloaded(&newer);
@@ -210,20 +210,6 @@ fn share_descriptors(options: &mut Options) {
         );
         options.connections_max = connections_max;
     }
-}
-
-/// What flags, environment and file say together.
-fn layer(arguments: &Serve) -> Result<Layer, String> {
-    let flags = arguments.flags.layer()?;
-    // A variable that is no text cannot be one of ours.
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    let environment = Layer::from_environment(variables)?;
-    let file = match &arguments.config {
-        Some(path) => Layer::from_file(path)?,
-        None => Layer::default(),
-    };
-    Ok(flags.over(environment).over(file))
 }
 
 /// Says what the options are. Returns the exit code.

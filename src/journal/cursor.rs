@@ -49,6 +49,11 @@ impl<S: Storage> Cursor<S> {
         Ok(Cursor { storage, segment, end, cells: Vec::new(), at: 0, filled: 0 })
     }
 
+    /// The journal's id.
+    pub fn folder(&self) -> [u8; 16] {
+        self.end.folder
+    }
+
     /// The seq of the last record that was given; 0 at the beginning.
     pub fn seq(&self) -> u64 {
         self.end.seq

@@ -166,7 +166,7 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
         ("name=b/c type=file path=x", "sink `b/c`: name: it must be 1 to 32 of"),
         ("name=b path=x", "type: it wants one"),
         ("name=b type=file path=x from=0", "from: `0` is not a seq, 1 or more, or `now`"),
-        ("name=b type=kafka path=x", "type: `kafka` is none of `file`"),
+        ("name=b type=kafka path=x", "type: `kafka` is none of `file`, `postgres`"),
         ("name=b type=file", "path: it wants one"),
         ("name=b type=file path=x format=xml", "format: `xml` is not `ndjson` or `csv`"),
         (
@@ -177,6 +177,16 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
         ("name=b type=file path=x changes=sold", "changes: `sold` is none of `all`, `held`"),
         ("name=b type=file path=x sales=a/b", "sales: `a/b`"),
         ("name=b name=c type=file path=x", "name: one is wanted"),
+        ("name=b type=postgres", "url: it wants one, as postgres://"),
+        ("name=b type=postgres url=http://x", "url: invalid connection string: "),
+        ("name=b type=postgres url=postgres://x", "it wants a host and a user"),
+        ("name=b type=postgres url=postgres://a:hush@h", "url: no password in it"),
+        ("name=b type=postgres url=postgres://a@h schema=A", "schema: `A` is not 1 to 48 of a-z"),
+        ("name=b type=postgres url=postgres://a@h timeout_ms=1", "between 100 and 3600000"),
+        (
+            "name=b type=postgres url=postgres://a@h password_env=A password_file=b",
+            "either this or password_env",
+        ),
     ] {
         let why = told(&[bad]).expect_err(bad);
         assert!(why.contains(part), "{bad}: {why}");

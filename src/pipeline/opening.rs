@@ -66,7 +66,7 @@ pub(super) fn sinks(
         Follower::new(FollowerParts {
             tap: taps.add(view.clone()),
             view,
-            sink: sink.terms.sink(&name),
+            sink: sink.terms.sink(&name, &sink.wanted),
             wanted: sink.wanted,
             from: sink.from,
             journal: Disk::new(options.data.join("journal")),

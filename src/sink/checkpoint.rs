@@ -19,6 +19,9 @@ pub const FOLDER: &str = "sinks";
 pub struct Checkpoint {
     /// The journal's id, in hexadecimal: what comes from another journal means nothing here.
     pub journal: String,
+    /// It began behind this.
+    #[serde(default)]
+    pub start: Seq,
     /// Everything up to here is delivered.
     pub seq: Seq,
     /// What the sink wants to know of it when it begins again.

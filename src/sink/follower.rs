@@ -199,8 +199,8 @@ impl Follower {
         let journal = hex(&self.parts.folder);
         let durable = self.parts.watermark.seq();
         let kept = Checkpoint::read(path)?.unwrap_or_else(|| {
-            let seq = self.parts.from.saturating_sub(1).min(durable);
-            Checkpoint { journal: journal.clone(), seq, ..Checkpoint::default() }
+            let start = self.parts.from.saturating_sub(1).min(durable);
+            Checkpoint { journal: journal.clone(), start, seq: start, ..Checkpoint::default() }
         });
         if kept.journal != journal {
             return Err(Trouble::Stop(format!(

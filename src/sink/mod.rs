@@ -16,16 +16,22 @@ mod checkpoint;
 mod file;
 mod follower;
 mod history;
+mod ledger;
+mod postgres;
 mod reader;
+mod reconcile;
 mod secret;
 mod told;
 
 pub use change::{Change, ChangedLine, Kind, OrderFacts};
 pub use checkpoint::{Checkpoint, FOLDER, path_of};
-pub use file::{FileSink, FileTerms, Format};
+pub use file::{FileLedger, FileSink, FileTerms, Format};
 pub use follower::{Follower, FollowerParts};
 pub use history::History;
+pub use ledger::{Found, Ledger};
+pub use postgres::{PostgresLedger, PostgresSink, PostgresTerms};
 pub use reader::{Reader, Wanted};
+pub use reconcile::{Difference, Place, Sum, Sums, Verdict, reconcile};
 pub use secret::Secret;
 pub use told::{Told, ToldFacts, ToldLine};
 
@@ -105,6 +111,8 @@ pub trait Sink: Send {
 pub enum Terms {
     /// A file, or standard output.
     File(FileTerms),
+    /// Tables of PostgreSQL.
+    Postgres(Box<PostgresTerms>),
 }
 
 impl Terms {
@@ -112,6 +120,7 @@ impl Terms {
     pub fn word(&self) -> &'static str {
         match self {
             Terms::File(_) => "file",
+            Terms::Postgres(_) => "postgres",
         }
     }
 
@@ -119,13 +128,30 @@ impl Terms {
     pub fn is_same_place(&self, other: &Terms) -> bool {
         match (self, other) {
             (Terms::File(one), Terms::File(other)) => one.path == other.path,
+            (Terms::Postgres(one), Terms::Postgres(other)) => {
+                one.server == other.server && one.schema == other.schema
+            }
+            _ => false,
         }
     }
 
-    /// The sink of this name.
-    pub fn sink(self, _name: &str) -> Box<dyn Sink> {
+    /// What a sink of this name has told its other side.
+    ///
+    /// # Errors
+    /// [`Trouble`], also if its other side cannot be read at all.
+    pub fn ledger(self, name: &str, checkpoint: &Checkpoint) -> Result<Box<dyn Ledger>, Trouble> {
+        let journal = checkpoint.journal.as_str();
+        Ok(match self {
+            Terms::File(terms) => Box::new(FileLedger::open(&terms, checkpoint)?),
+            Terms::Postgres(terms) => Box::new(PostgresLedger::open(&terms, (journal, name))?),
+        })
+    }
+
+    /// The sink of this name, which is told what is wanted.
+    pub fn sink(self, name: &str, wanted: &Wanted) -> Box<dyn Sink> {
         match self {
             Terms::File(terms) => Box::new(FileSink::new(terms)),
+            Terms::Postgres(terms) => Box::new(PostgresSink::new(*terms, name, wanted.clone())),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::change::{Change, Kind};
 use super::history::History;
 use super::{Trouble, of_journal};
+use crate::heads::hex;
 use crate::journal::{Cursor, Disk};
 use crate::message::messages;
 use crate::sale::{Name, Seq, Stamp};
@@ -41,6 +42,11 @@ impl Reader {
     pub fn new(journal: &Disk) -> Result<Reader, Trouble> {
         let cursor = Cursor::new(journal.clone()).map_err(of_journal)?;
         Ok(Reader { cursor, history: History::default(), time: 0 })
+    }
+
+    /// The journal's id, in hexadecimal.
+    pub fn journal(&self) -> String {
+        hex(&self.cursor.folder())
     }
 
     /// The last record that was read.

@@ -6,10 +6,14 @@
 //! which it tells, and a new one is begun. Invariant: nothing is cut off a file but what a
 //! checkpoint says was put there by this sink.
 
+mod reading;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+
+pub use reading::FileLedger;
 
 use super::{Change, Checkpoint, Sink, Standing, Told, Trouble};
 use crate::clock;
@@ -206,9 +210,18 @@ impl Sink for FileSink {
         self.mark().map_err(|why| again(why, &self.terms))
     }
 
-    /// Changes that are told again stand at the end, under the seqs that they had.
+    /// Only standard output gets here.
     fn repeat(&mut self, changes: &[Change]) -> Result<String, Trouble> {
         self.deliver(changes, self.seq)
+    }
+
+    fn can_repeat(&self) -> Result<(), String> {
+        match self.terms.path {
+            None => Ok(()),
+            Some(_) => Err("a file holds each change once; begin another sink, from the seq that \
+                            is wanted again"
+                .to_owned()),
+        }
     }
 }
 

@@ -1,0 +1,132 @@
+//! One delivery, one transaction.
+
+use bytes::Bytes;
+use futures_util::SinkExt as _;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, CopyInSink, Error};
+
+use super::rows::{Rows, Table};
+use super::session::Fault;
+use super::tables::Claim;
+use crate::sale::Seq;
+use crate::sink::Trouble;
+
+const ORDERS: &str = "id, sale, buyer, key, channel, total, currency, state, seq, changed_at";
+const LINES: &str = "order_id, line, item, units, price";
+const CHANGES: &str = "seq, order_id, sale, change, at";
+/// Bytes that go to the server at once.
+const CHUNK_BYTES: usize = 1 << 18;
+
+/// What a delivery is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// What comes next.
+    Next,
+    /// What was told before.
+    Again,
+}
+
+/// Writes rows that tell up to `seq`, if nobody else has taken over. Returns whether it did: not if
+/// an order that was taken for a new one is there already; nothing was written then.
+pub(super) async fn write(
+    client: &Client,
+    schema: &str,
+    claim: &mut Claim,
+    rows: &Rows,
+    seq: Seq,
+    how: How,
+) -> Result<bool, Fault> {
+    client.batch_execute("BEGIN").await?;
+    let compare_and_set = format!(
+        "UPDATE {schema}.progress SET seq = $1, changed_at = now() WHERE epoch = $2 AND seq = $3"
+    );
+    let (new, old) = (seq as i64, claim.seq as i64);
+    if client.execute(&compare_and_set, &[&new, &claim.epoch, &old]).await? != 1 {
+        let why = format!(
+            "another doorbuster has taken over schema {schema}; this one writes nothing there \
+             until it is resumed or started again"
+        );
+        return Err(Trouble::Stop(why).into());
+    }
+    if how == How::Again {
+        let (from, to) = (rows.seq_from, rows.seq_to);
+        let sql = format!("DELETE FROM {schema}.changes WHERE seq BETWEEN {from} AND {to}");
+        client.batch_execute(&sql).await?;
+    }
+    if !rows.new_orders.is_empty() {
+        match copy(client, schema, ("orders", ORDERS), &rows.new_orders).await {
+            Err(why) if why.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                client.batch_execute("ROLLBACK").await?;
+                return Ok(false);
+            }
+            copied => copied?,
+        }
+        copy(client, schema, ("lines", LINES), &rows.new_lines).await?;
+    }
+    copy(client, schema, ("changes", CHANGES), &rows.changes).await?;
+    if !rows.moved_orders.is_empty() {
+        moved(client, schema, rows).await?;
+    }
+    client.batch_execute("COMMIT").await?;
+    claim.seq = seq;
+    Ok(true)
+}
+
+/// Brings rows that are there to what is known now; what is there and newer stays.
+async fn moved(client: &Client, schema: &str, rows: &Rows) -> Result<(), Fault> {
+    let tables = format!(
+        "CREATE TEMP TABLE IF NOT EXISTS moved_orders ON COMMIT DELETE ROWS AS \
+             SELECT {ORDERS} FROM {schema}.orders WITH NO DATA; \
+         CREATE TEMP TABLE IF NOT EXISTS moved_lines ON COMMIT DELETE ROWS AS \
+             SELECT {LINES} FROM {schema}.lines WITH NO DATA"
+    );
+    client.batch_execute(&tables).await?;
+    copy(client, "pg_temp", ("moved_orders", ORDERS), &rows.moved_orders).await?;
+    let orders = format!(
+        "INSERT INTO {schema}.orders AS it ({ORDERS}) \
+             SELECT {ORDERS} FROM moved_orders WHERE buyer IS NOT NULL \
+             ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, seq = EXCLUDED.seq, \
+                 changed_at = EXCLUDED.changed_at, total = EXCLUDED.total \
+             WHERE it.seq < EXCLUDED.seq; \
+         UPDATE {schema}.orders AS it \
+             SET state = moved.state, seq = moved.seq, changed_at = moved.changed_at \
+             FROM moved_orders moved \
+             WHERE moved.buyer IS NULL AND it.id = moved.id AND it.seq < moved.seq"
+    );
+    client.batch_execute(&orders).await?;
+    if rows.moved_lines.is_empty() {
+        return Ok(());
+    }
+    copy(client, "pg_temp", ("moved_lines", LINES), &rows.moved_lines).await?;
+    // Units are settled once an order is given; those it waited for are good only while it waits.
+    let (from, to) = (rows.moved_from, rows.moved_to);
+    let lines = format!(
+        "DELETE FROM moved_lines USING moved_orders moved, {schema}.orders it \
+             WHERE order_id = moved.id AND it.id = moved.id \
+             AND moved.state = 'waiting' AND it.seq <> moved.seq; \
+         DELETE FROM {schema}.lines WHERE order_id BETWEEN {from} AND {to} \
+             AND order_id IN (SELECT order_id FROM moved_lines); \
+         INSERT INTO {schema}.lines ({LINES}) \
+             SELECT {LINES} FROM moved_lines ORDER BY order_id, line"
+    );
+    client.batch_execute(&lines).await?;
+    Ok(())
+}
+
+async fn copy(
+    client: &Client,
+    schema: &str,
+    (table, columns): (&str, &str),
+    rows: &Table,
+) -> Result<(), Error> {
+    let sql = format!("COPY {schema}.{table} ({columns}) FROM STDIN (FORMAT binary)");
+    let sink: CopyInSink<Bytes> = client.copy_in(&sql).await?;
+    let mut sink = std::pin::pin!(sink);
+    let mut bytes = rows.copy();
+    while !bytes.is_empty() {
+        let chunk = bytes.split_to(CHUNK_BYTES.min(bytes.len()));
+        sink.send(chunk).await?;
+    }
+    sink.finish().await?;
+    Ok(())
+}

@@ -1,0 +1,272 @@
+//! The PostgreSQL sink, with the real program and a real server: what is in the tables beside what
+//! the journal says, whatever was killed in between, and what is said when it cannot go on.
+
+#[path = "support/postgres.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod postgres;
+#[path = "support/resp.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod resp;
+#[path = "support/server.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod server;
+#[path = "support/sinks.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod sinks;
+
+use std::time::Duration;
+
+use postgres::Postgres;
+use server::{House, Server};
+use sinks::{AT_ONCE, DROP, reconcile, shop, shop_one, until};
+
+/// Rounds of killing; the variable `DOORBUSTER_ROUNDS` asks for more.
+const ROUNDS: u64 = 6;
+
+fn rounds() -> u64 {
+    std::env::var("DOORBUSTER_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS)
+}
+
+fn sink(postgres: &Postgres, name: &str, more: &str) -> String {
+    format!("name={name} type=postgres url={} timeout_ms=5000 {more}", postgres.url())
+}
+
+fn run(house: &House, sink: &str) -> Server {
+    house.server().with(&["--sink", sink]).run()
+}
+
+#[track_caller]
+fn assert_same(house: &House, sink: &str) {
+    let compared = reconcile(house, sink);
+    assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
+}
+
+#[test]
+fn each_change_is_in_the_tables_once_whatever_was_killed() {
+    let house = House::new(&[DROP, AT_ONCE]);
+    let mut postgres = Postgres::start();
+    let sinks = [
+        sink(&postgres, "all", "changes=all schema=all_of_them"),
+        sink(&postgres, "sold", ""),
+        sink(&postgres, "once", "sales=once schema=once"),
+    ];
+    let start = || sinks.iter().fold(house.server(), |start, sink| start.with(&["--sink", sink]));
+    let rounds = rounds();
+    for round in 0..rounds {
+        let server = start().run();
+        std::thread::scope(|scope| {
+            let shopping = scope.spawn(|| shop(&server, round, 300));
+            std::thread::sleep(Duration::from_millis(60 + 37 * (round % 10)));
+            if round % 3 != 1 {
+                postgres.kill();
+            }
+            if round % 3 != 0 {
+                server.strike();
+            }
+            if round % 3 != 1 {
+                postgres.again();
+            }
+            if round % 3 == 0 {
+                // It finds the server again by itself.
+                until(&server, "doorbuster_sink_lag_seqs{sink=\"all\"} 0");
+                server.strike();
+            }
+            // It ends when nobody answers any more.
+            shopping.join().expect("it only asks");
+        });
+        server.wait();
+    }
+    let server = start().run();
+    shop(&server, rounds, 30).expect("it answers");
+    server.stop().expect_code(0);
+    sinks.iter().for_each(|sink| assert_same(&house, sink));
+    // The same by other means: what the log says of each order is its state in the table.
+    let sold = house.records().iter().filter(|record| record["kind"] == "buy").count();
+    let in_table = postgres.ask("SELECT count(*), sum(total) FROM once.orders");
+    assert_eq!(in_table, [format!("{sold}|{}", 100 * sold)]);
+    let states = postgres.ask(
+        "SELECT count(*) FROM all_of_them.orders o WHERE state <> replace((SELECT change FROM \
+         all_of_them.changes c WHERE c.order_id = o.id ORDER BY seq DESC LIMIT 1), 'extended', \
+         'held')",
+    );
+    assert_eq!(states, ["0"]);
+    assert!(postgres.ask("SELECT count(*) FROM all_of_them.changes") > vec!["100".to_owned()]);
+}
+
+#[test]
+fn what_somebody_changed_is_found_and_can_be_told_again() {
+    let house = House::new(&[DROP, AT_ONCE]);
+    let postgres = Postgres::start();
+    let sink = sink(&postgres, "all", "changes=all");
+    let server = run(&house, &sink);
+    shop(&server, 0, 60).expect("it answers");
+    std::thread::sleep(Duration::from_millis(200));
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"all\"} 0");
+    assert_same(&house, &sink);
+    postgres.ask(
+        "DELETE FROM doorbuster.orders WHERE id IN (SELECT id FROM doorbuster.orders LIMIT 2); \
+         DELETE FROM doorbuster.changes WHERE seq = (SELECT max(seq) FROM doorbuster.changes); \
+         UPDATE doorbuster.orders SET state = 'sold' WHERE id = (SELECT max(id) FROM \
+             doorbuster.orders WHERE state = 'confirmed'); \
+         DELETE FROM doorbuster.lines WHERE order_id = (SELECT min(id) FROM doorbuster.orders \
+             WHERE state = 'confirmed');",
+    );
+    let compared = reconcile(&house, &sink);
+    let said = &compared.expect_code(1).stdout;
+    for part in ["missing: {", "orders has no row for it", "orders says sold, not confirmed"] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    assert!(said.contains("and the sink has {") && said.contains(" changes differ"), "{said}");
+    server.stop().expect_code(0);
+}
+
+#[test]
+fn a_table_that_was_dropped_is_made_and_told_from_the_beginning() {
+    let house = House::new(&[AT_ONCE]);
+    let postgres = Postgres::start();
+    let sink = sink(&postgres, "sold", "");
+    let server = run(&house, &sink);
+    shop_one(&server, "one");
+    until(&server, "doorbuster_sink_changes_total{sink=\"sold\"} 1");
+    server.stop().expect_code(0);
+    postgres.ask("DROP SCHEMA doorbuster CASCADE");
+    let server = run(&house, &sink);
+    shop_one(&server, "two");
+    until(&server, "doorbuster_sink_changes_total{sink=\"sold\"} 2");
+    let said = server.stop();
+    assert!(said.expect_code(0).stderr.contains("its other side has seqs up to 0"), "{said:?}");
+    assert_eq!(postgres.ask("SELECT count(*) FROM doorbuster.orders"), ["2"]);
+    assert_same(&house, &sink);
+}
+
+/// Starts with this sink, and something to tell; what is said of why it does not.
+fn trouble(house: &House, sink: &str, figure: &str) -> String {
+    let server = run(house, sink);
+    shop_one(&server, "k");
+    until(&server, figure);
+    let ended = server.stop();
+    let said = &ended.expect_code(0).stderr;
+    let line = said.lines().find(|line| line.contains("sink sold"));
+    line.unwrap_or_else(|| panic!("it does not say so: {said}")).to_owned()
+}
+
+const STOPPED: &str = "doorbuster_sink_stopped{sink=\"sold\"} 1";
+const FAILED: &str = "doorbuster_sink_failures_total{sink=\"sold\"} 2";
+
+#[test]
+fn a_schema_that_is_not_ours_stops_the_sink_alone() {
+    let (house, other) = (House::new(&[AT_ONCE]), House::new(&[AT_ONCE]));
+    let postgres = Postgres::start();
+    let sink = sink(&postgres, "sold", "");
+    let server = run(&other, &sink);
+    shop_one(&server, "one");
+    until(&server, "doorbuster_sink_changes_total{sink=\"sold\"} 1");
+    server.stop().expect_code(0);
+    let line = trouble(&house, &sink, STOPPED);
+    assert!(line.contains("is written by sink sold of journal"), "{line}");
+    postgres.ask("INSERT INTO doorbuster.migrations VALUES (99)");
+    let line = trouble(&house, &sink, STOPPED);
+    assert!(line.contains("a newer doorbuster made them"), "{line}");
+}
+
+#[test]
+fn tables_that_were_changed_and_rows_that_are_refused_stop_the_sink_alone() {
+    let house = House::new(&[AT_ONCE]);
+    let postgres = Postgres::start();
+    let sink = sink(&postgres, "sold", "");
+    let server = run(&house, &sink);
+    shop_one(&server, "one");
+    until(&server, "doorbuster_sink_changes_total{sink=\"sold\"} 1");
+    postgres.ask(
+        "ALTER TABLE doorbuster.orders ADD CONSTRAINT no_ann CHECK (key <> 'k'), \
+         ADD COLUMN packed boolean",
+    );
+    server.stop().expect_code(0);
+    let line = trouble(&house, &sink, STOPPED);
+    assert!(line.contains("23514") && line.contains("no_ann"), "{line}");
+    postgres.ask(
+        "ALTER TABLE doorbuster.orders DROP CONSTRAINT no_ann; \
+         ALTER TABLE doorbuster.lines RENAME units TO pieces",
+    );
+    let line = trouble(&house, &sink, STOPPED);
+    assert!(line.contains("42703") && line.contains("units"), "{line}");
+    postgres.ask("ALTER TABLE doorbuster.lines RENAME pieces TO units");
+    let server = run(&house, &sink);
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"sold\"} 0");
+    server.stop().expect_code(0);
+    assert_same(&house, &sink);
+}
+
+#[test]
+fn a_server_that_is_not_there_or_does_not_let_us_in_is_tried_again() {
+    let house = House::new(&[AT_ONCE]);
+    let nobody = format!(
+        "name=sold type=postgres url=postgres://shop@127.0.0.1:{}/shop?sslmode=disable",
+        postgres::free_port()
+    );
+    let line = trouble(&house, &nobody, FAILED);
+    assert!(line.contains("Connection refused") && line.contains("nothing is lost"), "{line}");
+    let postgres = Postgres::start();
+    std::fs::write(
+        postgres.data().join("pg_hba.conf"),
+        "host all all 127.0.0.1/32 scram-sha-256\n",
+    )
+    .expect("written");
+    postgres.ask(
+        "ALTER USER shop PASSWORD 'open sesame'; SELECT pg_reload_conf(); SELECT pg_sleep(0.1)",
+    );
+    let password = house.path("password");
+    std::fs::write(&password, "close sesame\n").expect("written");
+    let sink = sink(&postgres, "sold", &format!("password_file={}", password.display()));
+    let server = run(&house, &sink);
+    until(&server, FAILED);
+    // The file is read anew.
+    std::fs::write(&password, "open sesame\n").expect("written");
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"sold\"} 0");
+    let ended = server.stop();
+    let said = &ended.expect_code(0).stderr;
+    assert!(said.contains("28P01") && said.contains("goes on"), "{said}");
+    assert!(!said.contains("sesame"), "{said}");
+}
+
+#[test]
+fn of_two_servers_the_one_that_began_last_writes() {
+    let house = House::new(&[AT_ONCE]);
+    let postgres = Postgres::start();
+    let sink = sink(&postgres, "sold", "");
+    let old = run(&house, &sink);
+    shop_one(&old, "one");
+    until(&old, "doorbuster_sink_changes_total{sink=\"sold\"} 1");
+    // What a second server does when it begins.
+    postgres.ask("UPDATE doorbuster.progress SET epoch = epoch + 1");
+    shop_one(&old, "two");
+    until(&old, STOPPED);
+    let ended = old.stop();
+    let said = &ended.expect_code(0).stderr;
+    assert!(said.contains("another doorbuster has taken over schema doorbuster"), "{said}");
+    assert_eq!(postgres.ask("SELECT count(*) FROM doorbuster.orders"), ["1"]);
+}
+
+#[test]
+fn a_server_that_hangs_is_given_up_and_found_again() {
+    let house = House::new(&[AT_ONCE]);
+    let postgres = Postgres::start();
+    let sink = sink(&postgres, "sold", "").replace("5000", "300");
+    let server = run(&house, &sink);
+    shop_one(&server, "one");
+    until(&server, "doorbuster_sink_changes_total{sink=\"sold\"} 1");
+    // Somebody holds what the sink needs.
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            postgres.ask("BEGIN; LOCK TABLE doorbuster.orders; SELECT pg_sleep(1); COMMIT");
+        });
+        std::thread::sleep(Duration::from_millis(200));
+        shop_one(&server, "two");
+        until(&server, FAILED.replace(" 2", " 1").as_str());
+    });
+    until(&server, "doorbuster_sink_changes_total{sink=\"sold\"} 2");
+    let ended = server.stop();
+    let said = &ended.expect_code(0).stderr;
+    assert!(said.contains("no answer within 300 ms"), "{said}");
+    assert_same(&house, &sink);
+}

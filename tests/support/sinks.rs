@@ -1,0 +1,88 @@
+//! What tests of sinks have in common: orders of all kinds, and how a sink does.
+
+use std::time::{Duration, Instant};
+
+use super::resp::Resp;
+use super::server::{Ended, House, PATIENCE, Server, run};
+
+/// Held for a moment, prolonged, waited for, cancelled.
+pub(crate) const DROP: &str = r#"
+name = "drop"
+hold_ms = 40
+extend_ms = 40
+waitlist = 20
+offer_ms = 40
+items = [
+    { sku = "tee", stock = 1000000, price = 2500 },
+    { sku = "cap", stock = 3, price = 900 },
+]
+"#;
+/// Sold at once.
+pub(crate) const AT_ONCE: &str =
+    "name = \"once\"\nhold_ms = 0\nitems = [{ sku = \"pin\", stock = 100000, price = 100 }]\n";
+
+/// Orders of all kinds, as long as the server answers, for about so many rounds.
+pub(crate) fn shop(server: &Server, round: u64, rounds: u64) -> Option<()> {
+    let mut resp = Resp::over(server.try_connect().ok()?);
+    for number in 0..rounds {
+        let name = format!("{round}-{number}");
+        let long = format!("a-buyer-of-more-than-sixteen-{name}");
+        let buyer = if number % 5 == 0 { &long } else { &name };
+        let given = ask(&mut resp, &["BUY", "drop", "tee", buyer, &name, "UNITS", "2"])?;
+        let order = given.number(1).to_string();
+        match number % 6 {
+            0 => _ = ask(&mut resp, &["CONFIRM", "drop", &order])?,
+            1 => _ = ask(&mut resp, &["RELEASE", "drop", &order])?,
+            2 => {
+                ask(&mut resp, &["CONFIRM", "drop", &order])?;
+                ask(&mut resp, &["CANCEL", "drop", &order])?;
+            }
+            3 => _ = ask(&mut resp, &["EXTEND", "drop", &order])?,
+            _ => {}
+        }
+        let cap = format!("cap-{name}");
+        ask(&mut resp, &["BUY", "drop", "cap", buyer, &cap, "WAIT"])?;
+        let basket = format!("basket-{name}");
+        ask(&mut resp, &["BASKET", "drop", buyer, &basket, "tee", "1", "cap", "1"])?;
+        ask(&mut resp, &["BUY", "once", "pin", buyer, &name])?;
+    }
+    Some(())
+}
+
+fn ask(resp: &mut Resp, words: &[&str]) -> Option<super::resp::Value> {
+    resp.send(words).and_then(|()| resp.receive()).ok()
+}
+
+/// One order that is sold at once.
+pub(crate) fn shop_one(server: &Server, key: &str) {
+    let mut resp = Resp::over(server.connect());
+    assert_eq!(resp.ask(&["BUY", "once", "pin", "ann", key]).word(), "confirmed");
+}
+
+/// Waits until the server shows a figure so.
+#[track_caller]
+pub(crate) fn until(server: &Server, line: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let figures = figures(server);
+        if figures.lines().any(|shown| shown == line) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no {line} in {figures}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// All that is counted.
+pub(crate) fn figures(server: &Server) -> String {
+    let mut answer =
+        ureq::get(format!("http://{}/metrics", server.admin)).call().expect("an answer");
+    answer.body_mut().read_to_string().expect("a body")
+}
+
+/// The journal beside what this sink has told.
+pub(crate) fn reconcile(house: &House, sink: &str) -> Ended {
+    let data = house.data();
+    let data = data.to_str().expect("text");
+    run(&["reconcile", "--data", data, "--sink", sink])
+}
