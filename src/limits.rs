@@ -93,6 +93,8 @@ pub const SINK_WAIT_MS_MIN: u64 = 20;
 pub const SINK_WAIT_MS_MAX: u64 = 30_000;
 /// Questions of operators that wait for one sink.
 pub const SINK_ASKS_MAX: usize = 8;
+/// Bytes of a sink's name.
+pub const SINK_NAME_BYTES_MAX: usize = 32;
 /// Sinks of one server.
 pub const SINKS_MAX: usize = 32;
 

@@ -23,6 +23,7 @@ pub enum Ask {
 
 /// Seqs from one to another, both of them too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Span {
     /// The first.
     pub from: u64,

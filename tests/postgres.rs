@@ -14,7 +14,7 @@ mod server;
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod sinks;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::Postgres;
 use server::{House, Server};
@@ -116,7 +116,19 @@ fn what_somebody_changed_is_found_and_can_be_told_again() {
     for part in ["missing: {", "orders has no row for it", "orders says sold, not confirmed"] {
         assert!(said.contains(part), "no {part} in {said}");
     }
-    assert!(said.contains("and the sink has {") && said.contains(" changes differ"), "{said}");
+    assert!(
+        said.contains("and the sink has {") && said.contains("changes that differ: "),
+        "{said}"
+    );
+    let newest = server_seq(&postgres);
+    let listed = sinks::sink(&server, &["replay", "all", "--from", "1", "--to", &newest]);
+    assert!(listed.expect_code(0).stdout.contains("are being delivered again"), "{listed:?}");
+    let deadline = Instant::now() + server::PATIENCE;
+    while sinks::sink(&server, &["list"]).stdout.contains("again") {
+        assert!(Instant::now() < deadline, "it does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_same(&house, &sink);
     server.stop().expect_code(0);
 }
 
@@ -137,6 +149,10 @@ fn a_table_that_was_dropped_is_made_and_told_from_the_beginning() {
     assert!(said.expect_code(0).stderr.contains("its other side has seqs up to 0"), "{said:?}");
     assert_eq!(postgres.ask("SELECT count(*) FROM doorbuster.orders"), ["2"]);
     assert_same(&house, &sink);
+}
+
+fn server_seq(postgres: &Postgres) -> String {
+    postgres.ask("SELECT seq FROM doorbuster.progress").remove(0)
 }
 
 /// Starts with this sink, and something to tell; what is said of why it does not.
@@ -241,10 +257,15 @@ fn of_two_servers_the_one_that_began_last_writes() {
     postgres.ask("UPDATE doorbuster.progress SET epoch = epoch + 1");
     shop_one(&old, "two");
     until(&old, STOPPED);
+    assert_eq!(postgres.ask("SELECT count(*) FROM doorbuster.orders"), ["1"]);
+    // Whoever is resumed takes it back.
+    let resumed = sinks::sink(&old, &["resume", "sold"]);
+    assert!(resumed.expect_code(0).stdout.contains("running"), "{resumed:?}");
+    until(&old, "doorbuster_sink_changes_total{sink=\"sold\"} 2");
     let ended = old.stop();
     let said = &ended.expect_code(0).stderr;
     assert!(said.contains("another doorbuster has taken over schema doorbuster"), "{said}");
-    assert_eq!(postgres.ask("SELECT count(*) FROM doorbuster.orders"), ["1"]);
+    assert_same(&house, &sink);
 }
 
 #[test]

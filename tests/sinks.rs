@@ -168,3 +168,55 @@ fn a_sink_that_hangs_keeps_nobody_and_does_not_keep_the_server_from_its_end() {
     let said = &ended.expect_code(0).stderr;
     assert!(said.contains("a sink does not take what it is given"), "{said}");
 }
+
+#[test]
+fn a_sink_that_is_paused_stays_so_until_it_is_resumed() {
+    let house = House::new(&[AT_ONCE]);
+    let path = house.path("orders.ndjson");
+    let words = format!("name=orders type=file path={}", path.display());
+    let start = || house.server().with(&["--sink", &words]).run();
+    let server = start();
+    shop_one(&server, "one");
+    until(&server, "doorbuster_sink_changes_total{sink=\"orders\"} 1");
+    let paused = sinks::sink(&server, &["pause", "orders"]);
+    assert!(paused.expect_code(0).stdout.contains("paused"), "{paused:?}");
+    shop_one(&server, "two");
+    server.stop().expect_code(0);
+    let server = start();
+    shop_one(&server, "three");
+    let listed = sinks::sink(&server, &["list"]);
+    let row = listed.expect_code(0).stdout.lines().nth(1).expect("a row").to_owned();
+    let words: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(words[..3], ["orders", "file", "paused"], "{row}");
+    assert!(words[4] != "0", "{row}");
+    assert_eq!(lines(&path).len(), 1);
+    let replayed = sinks::sink(&server, &["replay", "orders", "--to", "1"]);
+    assert!(replayed.expect_code(1).stderr.contains("holds each change once"), "{replayed:?}");
+    let unknown = sinks::sink(&server, &["resume", "oders"]);
+    assert!(unknown.expect_code(1).stderr.contains("there is no sink 'oders'"), "{unknown:?}");
+    sinks::sink(&server, &["resume", "orders"]).expect_code(0);
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"orders\"} 0");
+    server.stop().expect_code(0);
+    assert_eq!(lines(&path).len(), 3);
+}
+
+#[test]
+fn a_sink_can_begin_in_the_middle_and_is_compared_from_there() {
+    let house = House::new(&[AT_ONCE]);
+    let (all, late) = (house.path("all.ndjson"), house.path("late.ndjson"));
+    let all = format!("name=all type=file path={}", all.display());
+    let server = house.server().with(&["--sink", &all]).run();
+    for key in ["one", "two", "three"] {
+        shop_one(&server, key);
+    }
+    server.stop().expect_code(0);
+    let from = *seqs(&house.records(), &["buy"]).last().expect("an order");
+    let words = format!("name=late type=file from={from} path={}", late.display());
+    let server = house.server().with(&["--sink", &words]).run();
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"late\"} 0");
+    server.stop().expect_code(0);
+    assert_eq!(lines(&late).len(), 1);
+    assert!(reconcile(&house, &words).expect_code(0).stdout.contains(": 1 changes"));
+    std::fs::write(&late, "").expect("emptied");
+    reconcile(&house, &words).expect_code(1);
+}

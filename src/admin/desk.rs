@@ -6,7 +6,7 @@
 use crate::heads::Shelf;
 use crate::operator::{OperatorCommand, SaleView};
 use crate::sale::Name;
-use crate::taps::Taps;
+use crate::taps::{Ask, SinkView, Tell};
 
 /// A change that was made, and is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,14 @@ pub trait Desk: Send + Sync + 'static {
     /// The signed heads.
     fn heads(&self) -> Shelf;
 
-    /// The sinks.
-    fn taps(&self) -> Taps;
+    /// How the sinks do.
+    fn sinks(&self) -> Vec<SinkView>;
+
+    /// Asks a sink; `None` if there is none of this name.
+    ///
+    /// # Errors
+    /// A sentence, if too much waits for it; nobody is called then.
+    fn ask_sink(&self, name: &str, ask: Ask, tell: Tell) -> Option<Result<(), String>>;
 
     /// The sales there are, in no order.
     fn names(&self) -> Vec<Name>;

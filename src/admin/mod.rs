@@ -16,6 +16,7 @@ mod reception;
 mod routes;
 mod server;
 pub mod show;
+mod sinks;
 mod tls;
 
 #[cfg(test)]

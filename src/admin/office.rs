@@ -81,7 +81,8 @@ impl Office {
         self.wait(answer).await?.map_err(refused)
     }
 
-    async fn wait<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Problem> {
+    /// Waits for an answer, but not for ever.
+    pub(super) async fn wait<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, Problem> {
         match timeout(PATIENCE, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) => {

@@ -23,7 +23,7 @@ pub(super) struct Problem {
 }
 
 /// Word, status and title of each.
-const PROBLEMS: [(&str, u16, &str); 26] = [
+const PROBLEMS: [(&str, u16, &str); 27] = [
     ("bad_request", 400, "The request cannot be understood"),
     ("unauthorized", 401, "A token is needed"),
     ("forbidden", 403, "This may not be asked for here"),
@@ -31,6 +31,7 @@ const PROBLEMS: [(&str, u16, &str); 26] = [
     ("unknown_sale", 404, "No such sale"),
     ("unknown_item", 404, "No such item in the sale"),
     ("unknown_wave", 404, "No such wave is planned"),
+    ("unknown_sink", 404, "No such sink"),
     ("method_not_allowed", 405, "This cannot be done here"),
     ("request_timeout", 408, "The request took too long to arrive"),
     ("key_reused", 409, "The name stands for another sale"),
@@ -43,7 +44,7 @@ const PROBLEMS: [(&str, u16, &str); 26] = [
     ("bad_time", 409, "The time will not do"),
     ("no_draw", 409, "The sale has no draw"),
     ("wrong_seed", 409, "The seed is another than was committed to"),
-    ("refused", 409, "The sale's state does not allow it"),
+    ("refused", 409, "It is not in a state for this"),
     ("too_large", 413, "The body is too large"),
     ("unsupported_media_type", 415, "The body is of another kind"),
     ("internal", 500, "Something is wrong here"),

@@ -9,7 +9,7 @@ use crate::heads::Shelf;
 use crate::message::outcome;
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle, Told};
 use crate::sale::Name;
-use crate::taps::Taps;
+use crate::taps::{Ask, SinkView, Taps, Tell};
 
 /// When to try again, if too many wait already, ms.
 const RETRY_AFTER_MS: u64 = 1000;
@@ -73,8 +73,12 @@ impl Desk for Reception {
         self.heads.clone()
     }
 
-    fn taps(&self) -> Taps {
-        self.taps.clone()
+    fn sinks(&self) -> Vec<SinkView> {
+        self.taps.views()
+    }
+
+    fn ask_sink(&self, name: &str, ask: Ask, tell: Tell) -> Option<Result<(), String>> {
+        self.taps.ask(name, ask, tell)
     }
 
     fn names(&self) -> Vec<Name> {

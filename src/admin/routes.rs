@@ -20,6 +20,7 @@ use super::page;
 use super::problem::{Problem, no_such_method, nothing_here};
 use super::reading::{OfChannel, OfItem, OfSale, OfWave, json, text};
 use super::show::{Listed, Shown, Summary};
+use super::sinks;
 use crate::limits::{
     ADMIN_BODY_BYTES_MAX, ADMIN_LIST_MAX, ADMIN_SALE_BYTES_MAX, PRICE_MAX, STOCK_MAX,
 };
@@ -39,6 +40,7 @@ pub(super) fn router(office: Arc<Office>, access: AskAccess) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/v1/heads", get(heads))
+        .merge(sinks::routes())
         .route("/v1/sales", get(list))
         .route("/v1/sales/{sale}", get(show).put(create).delete(remove))
         .route("/v1/sales/{sale}/open", change(|sale| OperatorCommand::Open { sale }))

@@ -24,7 +24,7 @@ use super::routes;
 use crate::heads::Shelf;
 use crate::operator::{ChannelView, DrawView, ItemView, OperatorCommand, SaleView, WaveView};
 use crate::sale::{self, Name, Terms};
-use crate::taps::Taps;
+use crate::taps::{Ask, SinkView, Tell};
 
 /// How the pretended house behaves.
 const WELL: u8 = 0;
@@ -193,8 +193,21 @@ impl Desk for FakeDesk {
         Ok(())
     }
 
-    fn taps(&self) -> Taps {
-        Taps::default()
+    fn sinks(&self) -> Vec<SinkView> {
+        vec![SinkView { name: "drop".to_owned(), kind: "file".to_owned(), ..SinkView::default() }]
+    }
+
+    /// There is a sink for each sale, which refuses everything when that is closed.
+    fn ask_sink(&self, name: &str, _ask: Ask, tell: Tell) -> Option<Result<(), String>> {
+        let sale = Name::parse(name.as_bytes()).expect("a name");
+        let phase = self.sales.lock().get(&sale)?.1.state;
+        match self.mood.load(Relaxed) {
+            FULL => return Some(Err("too many questions".to_owned())),
+            DEAF => {}
+            _ if phase == sale::Phase::Closed => tell(Err("not now".to_owned())),
+            _ => tell(Ok(self.sinks().remove(0))),
+        }
+        Some(Ok(()))
     }
 
     fn heads(&self) -> Shelf {

@@ -6,9 +6,11 @@ mod flags;
 mod guard;
 mod log;
 mod logging;
+mod port;
 mod reconcile;
 mod sale;
 mod serve;
+mod sink;
 mod token;
 mod words;
 
@@ -60,6 +62,8 @@ enum Command {
     Log(Log),
     /// Replay the journal and prove that it keeps the law.
     Audit(Audit),
+    /// List, pause and resume the sinks of a server that runs, and have them told again.
+    Sink(sink::Arguments),
     /// Compare the journal with what a sink has told its other side.
     Reconcile(reconcile::Arguments),
     /// Make, list and remove tokens.
@@ -144,6 +148,7 @@ pub(crate) fn run(arguments: Arguments) -> i32 {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Sink(arguments) => sink::run(&arguments),
         Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Completions { shell } => {

@@ -144,7 +144,7 @@ fn as_text(name: &str, kind: &str, verdict: &Verdict, shown: &[String]) -> Strin
     match verdict.differing {
         0 => text.push_str("\nno difference\n"),
         some => {
-            let _ = writeln!(text, "\n{} changes differ", count(some));
+            let _ = writeln!(text, "\nchanges that differ: {}", count(some));
             shown.iter().for_each(|one| _ = writeln!(text, "{one}"));
         }
     }

@@ -86,3 +86,11 @@ pub(crate) fn reconcile(house: &House, sink: &str) -> Ended {
     let data = data.to_str().expect("text");
     run(&["reconcile", "--data", data, "--sink", sink])
 }
+
+/// What `doorbuster sink` does at this server.
+pub(crate) fn sink(server: &Server, words: &[&str]) -> Ended {
+    let admin = format!("http://{}", server.admin);
+    let mut all = vec!["sink", "--admin", &admin];
+    all.extend(words);
+    run(&all)
+}

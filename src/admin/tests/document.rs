@@ -50,7 +50,7 @@ fn examples(document: &Value, method: &str, path: &str) -> Vec<String> {
 
 /// A port on which the operation meets that status.
 async fn port_for(path: &str, status: u16) -> Port {
-    if status == 503 && ["/readyz", "/metrics", "/v1/heads"].contains(&path) {
+    if status == 503 && ["/readyz", "/metrics", "/v1/heads", "/v1/sinks"].contains(&path) {
         return Port::loading();
     }
     let port = Port::open();
@@ -87,7 +87,7 @@ const WAVE: u64 = 2;
 
 /// A documented path with everything filled in.
 fn filled(path: &str, sale: &str) -> String {
-    let path = path.replace("{sale}", sale).replace("{sku}", "tee");
+    let path = path.replace("{sale}", sale).replace("{sink}", sale).replace("{sku}", "tee");
     path.replace("{channel}", "tv").replace("{wave}", &WAVE.to_string())
 }
 

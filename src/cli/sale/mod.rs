@@ -1,7 +1,6 @@
 //! `doorbuster sale`: what an operator does to sales, over the operator's port. Tables for people,
 //! the port's own JSON for scripts. It never touches a data folder.
 
-mod call;
 mod seed;
 mod table;
 mod times;
@@ -15,26 +14,15 @@ use doorbuster::sale::Name;
 use doorbuster::sale_file;
 use serde_json::{Value, json};
 
-use super::{CONFIGURATION, FAILED, UNAVAILABLE, delivered, failed};
-use call::{Failure, Port};
+use super::port::{Failure, Port, PortArguments};
+use super::{CONFIGURATION, delivered, failed};
 
 /// Runs sales over the operator's port. The token, if one is needed, comes from the variable
 /// DOORBUSTER_TOKEN or from a file, never from the command line, where others could read it.
 #[derive(Args)]
 pub(super) struct Sale {
-    /// The operator's port
-    #[arg(long, global = true, env = "DOORBUSTER_ADMIN", value_name = "URL",
-        default_value = "http://127.0.0.1:7401", value_parser = url)]
-    admin: String,
-    /// A file with the token; without it the variable DOORBUSTER_TOKEN
-    #[arg(long, global = true, value_name = "FILE")]
-    token_file: Option<PathBuf>,
-    /// A file with the certificates (PEM) that sign the port's, if no public authority does
-    #[arg(long, global = true, env = "DOORBUSTER_CA", value_name = "FILE")]
-    ca: Option<PathBuf>,
-    /// JSON as the port answers it
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    port: PortArguments,
     #[command(subcommand)]
     command: Command,
 }
@@ -147,15 +135,6 @@ fn name(text: &str) -> Result<Name, String> {
     Name::parse(text.as_bytes())
 }
 
-fn url(text: &str) -> Result<String, String> {
-    let text = text.trim_end_matches('/');
-    let place = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    match place {
-        Some(place) if !place.is_empty() => Ok(text.to_owned()),
-        _ => Err("write it like http://127.0.0.1:7401".to_owned()),
-    }
-}
-
 fn change(text: &str) -> Result<Change, String> {
     let wrong = || "write +100 to add units or -50 to withdraw them".to_owned();
     let (make, digits): (fn(u64) -> Change, &str) = match text.split_at_checked(1) {
@@ -177,21 +156,15 @@ fn aside(text: &str) -> Result<u64, String> {
 /// Runs the command. Returns the exit code.
 pub(super) fn run(arguments: Sale) -> i32 {
     if let Command::Seed { out } = &arguments.command {
-        return seed::make(out.as_deref(), arguments.json);
+        return seed::make(out.as_deref(), arguments.port.json);
     }
-    let port = match Port::new(
-        arguments.admin,
-        arguments.token_file.as_deref(),
-        arguments.ca.as_deref(),
-    ) {
+    let port = match Port::new(&arguments.port) {
         Ok(port) => port,
         Err(why) => return failed(CONFIGURATION, &why),
     };
     match act(&port, &arguments.command) {
-        Ok(done) => delivered(tell(&done, arguments.json)),
-        Err(Failure::Refused(why)) => failed(FAILED, &why),
-        Err(Failure::Unavailable(why)) => failed(UNAVAILABLE, &why),
-        Err(Failure::File(why)) => failed(CONFIGURATION, &why),
+        Ok(done) => delivered(tell(&done, arguments.port.json)),
+        Err(failure) => failure.told(),
     }
 }
 

@@ -9,8 +9,8 @@ use std::path::Path;
 use doorbuster::sale_file;
 use serde_json::json;
 
+use super::super::port::Failure;
 use super::super::{CANNOT_CREATE, DISK, delivered, failed};
-use super::call::Failure;
 
 /// Makes a seed; with a file it lies there and only its commitment is told. Returns the exit code.
 pub(super) fn make(out: Option<&Path>, as_json: bool) -> i32 {

@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use super::Options;
 use super::value::{Value, meant};
-use crate::limits::SINKS_MAX;
+use crate::limits::{SINK_NAME_BYTES_MAX as NAME_BYTES_MAX, SINKS_MAX};
 use crate::sale::Name;
 use crate::sink::{Kind, Secret, Terms, Wanted};
 
@@ -32,7 +32,6 @@ pub struct SinkOptions {
     pub terms: Terms,
 }
 
-const NAME_BYTES_MAX: usize = 32;
 /// The keys that sinks of all types have.
 const KEYS: [&str; 5] = ["name", "type", "changes", "sales", "from"];
 

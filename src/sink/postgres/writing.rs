@@ -87,11 +87,11 @@ async fn moved(client: &Client, schema: &str, rows: &Rows) -> Result<(), Fault> 
              SELECT {ORDERS} FROM moved_orders WHERE buyer IS NOT NULL \
              ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, seq = EXCLUDED.seq, \
                  changed_at = EXCLUDED.changed_at, total = EXCLUDED.total \
-             WHERE it.seq < EXCLUDED.seq; \
+             WHERE it.seq <= EXCLUDED.seq; \
          UPDATE {schema}.orders AS it \
              SET state = moved.state, seq = moved.seq, changed_at = moved.changed_at \
              FROM moved_orders moved \
-             WHERE moved.buyer IS NULL AND it.id = moved.id AND it.seq < moved.seq"
+             WHERE moved.buyer IS NULL AND it.id = moved.id AND it.seq <= moved.seq"
     );
     client.batch_execute(&orders).await?;
     if rows.moved_lines.is_empty() {

@@ -1,13 +1,16 @@
 //! One question to the operator's port and its answer. The token is kept out of every message.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Args;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Request;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+use super::{CONFIGURATION, FAILED, UNAVAILABLE, failed};
 
 /// Longer than the port itself waits for the house behind it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -15,6 +18,34 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// The longest token in a file.
 const TOKEN_BYTES_MAX: usize = 4096;
+
+/// Which port, and how to get in. The token, if one is needed, comes from the variable
+/// DOORBUSTER_TOKEN or from a file, never from the command line, where others could read it.
+#[derive(Args)]
+pub(super) struct PortArguments {
+    /// The operator's port
+    #[arg(long, global = true, env = "DOORBUSTER_ADMIN", value_name = "URL",
+        default_value = "http://127.0.0.1:7401", value_parser = url)]
+    admin: String,
+    /// A file with the token; without it the variable DOORBUSTER_TOKEN
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// A file with the certificates (PEM) that sign the port's, if no public authority does
+    #[arg(long, global = true, env = "DOORBUSTER_CA", value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// JSON as the port answers it
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let place = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    match place {
+        Some(place) if !place.is_empty() => Ok(text.to_owned()),
+        _ => Err("write it like http://127.0.0.1:7401".to_owned()),
+    }
+}
 
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
     let at = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
@@ -49,17 +80,13 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// The port at this URL, with the token of the file or of the environment, trusted if the
+    /// The port that was meant, with the token of the file or of the environment, trusted if the
     /// certificates in `ca` say so; without that file, if a public authority does.
     ///
     /// # Errors
     /// A sentence, if the token or the certificates cannot be read.
-    pub(super) fn new(
-        url: String,
-        token_file: Option<&Path>,
-        ca: Option<&Path>,
-    ) -> Result<Port, String> {
-        let token = match token_file {
+    pub(super) fn new(arguments: &PortArguments) -> Result<Port, String> {
+        let token = match &arguments.token_file {
             Some(path) => {
                 let text = std::fs::read_to_string(path);
                 Some(text.map_err(|why| format!("{}: {why}", path.display()))?)
@@ -74,7 +101,7 @@ impl Port {
             return Err("the token is no single word of printable characters".to_owned());
         }
         let mut tls = TlsConfig::builder();
-        if let Some(path) = ca {
+        if let Some(path) = &arguments.ca {
             tls = tls.root_certs(RootCerts::Specific(Arc::new(certificates(path)?)));
         }
         let config = Agent::config_builder()
@@ -85,7 +112,7 @@ impl Port {
             .proxy(None)
             .user_agent(concat!("doorbuster/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Port { agent: config.into(), url, token })
+        Ok(Port { agent: config.into(), url: arguments.admin.clone(), token })
     }
 
     /// Asks. An answer that is no success becomes a sentence.
@@ -133,6 +160,17 @@ impl Port {
                     Err(Failure::Refused(why))
                 }
             }
+        }
+    }
+}
+
+impl Failure {
+    /// Says it. Returns the exit code.
+    pub(super) fn told(&self) -> i32 {
+        match self {
+            Failure::Refused(why) => failed(FAILED, why),
+            Failure::Unavailable(why) => failed(UNAVAILABLE, why),
+            Failure::File(why) => failed(CONFIGURATION, why),
         }
     }
 }
