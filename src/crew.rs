@@ -5,6 +5,8 @@
 //! Waiting is the same everywhere: yield for a moment, then hang out the bell, look once more, and
 //! sleep.
 
+mod courtesy;
+
 use std::io;
 use std::sync::{
     Arc,
@@ -15,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
 use crossbeam::sync::Parker;
+
+use courtesy::Courtesy;
 
 use crate::bell::Bell;
 use crate::chains::Chains;
@@ -241,7 +245,7 @@ impl Crew {
     ) -> io::Result<()> {
         let stop = Arc::clone(&self.stop);
         let thread = self.spawn(&format!("sink-{}", follower.name()), move |mut pulse| {
-            stand_back();
+            let mut courtesy = Courtesy::begin();
             let mut deadline = None;
             loop {
                 let is_over = stop.is_asked() && chains.is_over();
@@ -254,10 +258,13 @@ impl Crew {
                     }
                 }
                 pulse.before();
+                let start = Instant::now();
                 let done = follower.work();
                 pulse.after(done);
-                if done == 0 {
-                    let nap = Follower::NAP;
+                // Who is waited for does not rest.
+                let rest = if is_over { Duration::ZERO } else { courtesy.rest(start.elapsed()) };
+                let nap = if done == 0 { Follower::NAP.max(rest) } else { rest };
+                if nap > Duration::ZERO {
                     bell.doze(|| false, || parker.park_timeout(nap));
                 }
             }
@@ -309,13 +316,6 @@ pub(crate) fn end_sinks(stop: &Stop, threads: Vec<JoinHandle<()>>) {
             std::panic::resume_unwind(panic);
         }
     }
-}
-
-/// Has this thread take what those on an order's way leave of the cores, about a tenth at least.
-/// Elsewhere than on Linux the whole process would.
-fn stand_back() {
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 10);
 }
 
 /// Decides what is still on its way in until all doors are closed, and seals the state.
