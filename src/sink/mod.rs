@@ -9,7 +9,7 @@
 //!
 //! In the order in which a change meets it: `history` (records to changes), `reader` (which of them
 //! are wanted), `follower` (the loop, the same for all), `checkpoint`, `told` (a change in JSON),
-//! and the kinds of sinks: `file`.
+//! and the kinds of sinks: `file`, `webhook`.
 
 mod change;
 mod checkpoint;
@@ -19,6 +19,7 @@ mod history;
 mod reader;
 mod secret;
 mod told;
+mod webhook;
 
 pub use change::{Change, ChangedLine, Kind, OrderFacts};
 pub use checkpoint::{Checkpoint, FOLDER, path_of};
@@ -28,8 +29,16 @@ pub use history::History;
 pub use reader::{Reader, Wanted};
 pub use secret::Secret;
 pub use told::{Told, ToldFacts, ToldLine};
+pub(crate) use webhook::is_public;
+pub use webhook::{WebhookSink, WebhookTerms};
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use crate::journal::JournalError;
+use crate::limits::SINK_CHANGES_MAX;
+use crate::metrics::SinkCounters;
 use crate::sale::Seq;
 
 /// Why a sink has not taken what it was given.
@@ -37,6 +46,8 @@ use crate::sale::Seq;
 pub enum Trouble {
     /// It may later: a sentence.
     Again(String),
+    /// It may when this time has passed, and asks not to be asked before: a sentence.
+    After(String, Duration),
     /// It never will, and somebody has to look: a sentence.
     Stop(String),
 }
@@ -45,7 +56,7 @@ impl Trouble {
     /// What is wrong.
     pub fn sentence(self) -> String {
         match self {
-            Trouble::Again(why) | Trouble::Stop(why) => why,
+            Trouble::Again(why) | Trouble::After(why, _) | Trouble::Stop(why) => why,
         }
     }
 }
@@ -91,6 +102,20 @@ pub trait Sink: Send {
     /// [`Trouble`].
     fn repeat(&mut self, changes: &[Change]) -> Result<String, Trouble>;
 
+    /// How many changes it wants at once, at most; 1 at least.
+    fn changes_max(&self) -> usize {
+        SINK_CHANGES_MAX
+    }
+
+    /// Does what is to be done beside, whether there are changes or not; asked again and again.
+    /// Returns how much was done.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    fn tick(&mut self) -> Result<usize, Trouble> {
+        Ok(0)
+    }
+
     /// Whether it can take anything again at all.
     ///
     /// # Errors
@@ -105,6 +130,21 @@ pub trait Sink: Send {
 pub enum Terms {
     /// A file, or standard output.
     File(FileTerms),
+    /// A receiver of HTTP requests.
+    Webhook(WebhookTerms),
+}
+
+/// Where a sink lives.
+#[derive(Clone, Copy)]
+pub struct Place<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// Where its checkpoint lies, and all else that it keeps.
+    pub folder: &'a Path,
+    /// Where it counts.
+    pub counters: &'a Arc<SinkCounters>,
+    /// Unix ns.
+    pub clock: fn() -> u64,
 }
 
 impl Terms {
@@ -112,6 +152,7 @@ impl Terms {
     pub fn word(&self) -> &'static str {
         match self {
             Terms::File(_) => "file",
+            Terms::Webhook(_) => "webhook",
         }
     }
 
@@ -119,13 +160,15 @@ impl Terms {
     pub fn is_same_place(&self, other: &Terms) -> bool {
         match (self, other) {
             (Terms::File(one), Terms::File(other)) => one.path == other.path,
+            _ => false,
         }
     }
 
-    /// The sink of this name.
-    pub fn sink(self, _name: &str) -> Box<dyn Sink> {
+    /// The sink that lives there.
+    pub fn sink(self, place: &Place<'_>) -> Box<dyn Sink> {
         match self {
             Terms::File(terms) => Box::new(FileSink::new(terms)),
+            Terms::Webhook(terms) => Box::new(WebhookSink::new(terms, place)),
         }
     }
 }

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use doorbuster::certificates::authorities;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Request;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{RootCerts, TlsConfig};
 
 /// Longer than the port itself waits for the house behind it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -15,21 +16,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// The longest token in a file.
 const TOKEN_BYTES_MAX: usize = 4096;
-
-fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
-    let at = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let text = std::fs::read(path).map_err(|why| at(&why))?;
-    let mut found = Vec::new();
-    for item in parse_pem(&text) {
-        if let PemItem::Certificate(certificate) = item.map_err(|why| at(&why))? {
-            found.push(certificate);
-        }
-    }
-    if found.is_empty() {
-        return Err(at(&"no certificate in it; one in PEM is wanted"));
-    }
-    Ok(found)
-}
 
 /// Why there is no answer to show.
 pub(super) enum Failure {
@@ -75,7 +61,7 @@ impl Port {
         }
         let mut tls = TlsConfig::builder();
         if let Some(path) = ca {
-            tls = tls.root_certs(RootCerts::Specific(Arc::new(certificates(path)?)));
+            tls = tls.root_certs(RootCerts::Specific(Arc::new(authorities(path)?)));
         }
         let config = Agent::config_builder()
             .tls_config(tls.build())

@@ -2,6 +2,7 @@
 //! options are there, so that a refusal can name the sink, the key and what is allowed.
 
 mod file;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,7 +39,8 @@ const KEYS: [&str; 5] = ["name", "type", "changes", "sales", "from"];
 /// A type of sinks: its word, the keys it has beside those of all, and how they are understood.
 type Type = (&'static str, &'static [&'static str], fn(&SinkTable) -> Result<Terms, String>);
 
-const TYPES: [Type; 1] = [("file", file::KEYS, file::understood)];
+const TYPES: [Type; 2] =
+    [("file", file::KEYS, file::understood), ("webhook", webhook::KEYS, webhook::understood)];
 /// What is told if nothing else is said: what was sold, and what of that was given back.
 const CHANGES_USUAL: [&str; 2] = ["confirmed", "cancelled"];
 
@@ -64,6 +66,7 @@ impl Value for SinkTable {
         let word = |value: &DeValue<'_>| match value {
             DeValue::String(text) => Some(text.to_string()),
             DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Boolean(is_so) => Some(is_so.to_string()),
             _ => None,
         };
         let mut table = BTreeMap::new();
@@ -122,8 +125,13 @@ impl SinkTable {
         number.map(Some).ok_or_else(why)
     }
 
+    /// Yes or no, if it is there.
+    fn flag(&self, key: &str) -> Result<Option<bool>, String> {
+        let Some(word) = self.one(key)? else { return Ok(None) };
+        word.parse().map(Some).map_err(|_| format!("{key}: `{word}` is not true or false"))
+    }
+
     /// Where a secret stands, by `KEY_file` or `KEY_env`; in the table itself it may not be.
-    #[allow(dead_code, reason = "for the types to come")]
     fn secret(&self, key: &str) -> Result<Option<Secret>, String> {
         let (in_file, in_variable) = (format!("{key}_file"), format!("{key}_env"));
         match (self.one(&in_file)?, self.one(&in_variable)?) {
