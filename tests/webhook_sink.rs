@@ -120,7 +120,8 @@ fn what_was_taken_before_trouble_is_not_posted_again() {
     let why = again(sink.deliver(&changes(1..=6), 6));
     assert!(why.ends_with(": 500") && why.contains("http://127.0.0.1:"), "{why}");
     assert!(!why.contains("hooks"), "the path may be a secret: {why}");
-    sink.begin(&checkpoint()).expect("it begins again");
+    let standing = sink.begin(&checkpoint()).expect("it begins again");
+    assert_eq!(standing.seq, 3);
     sink.deliver(&changes(1..=7), 7).expect("taken");
     assert_eq!(seqs(&receiver.posted()), [1, 2, 3, 4, 4, 5, 6, 7]);
     // Told again, it is the same message.
@@ -300,6 +301,7 @@ fn who_does_not_answer_in_time_is_asked_again() {
     home.terms.timeout = Duration::from_millis(100);
     let mut sink = home.begun();
     assert!(again(sink.deliver(&changes([1]), 1)).contains("no answer in time"));
+    receiver.until(1);
     // The second has all the time it wants.
     home.terms.timeout = Duration::from_secs(20);
     home.begun().deliver(&changes([1]), 1).expect("taken");
@@ -309,16 +311,13 @@ fn who_does_not_answer_in_time_is_asked_again() {
 #[test]
 fn nobody_listening_or_a_connection_that_is_cut_is_trouble_that_passes() {
     let receiver = Receiver::new(|_, before| if before == 0 { Reply::Cut } else { TAKEN });
-    let (address, url) = (receiver.address, receiver.url());
-    let home = Home::new(&url);
+    let home = Home::new(&receiver.url());
     let mut sink = home.begun();
     again(sink.deliver(&changes([1]), 1));
     sink.deliver(&changes([1]), 1).expect("taken");
-    let port = address.port();
-    drop(receiver);
-    let home = Home::new(&format!("http://127.0.0.1:{port}/"));
+    let home = Home::new("http://127.0.0.1:1/");
     let mut sink = home.begun();
-    assert!(again(sink.deliver(&changes([1]), 1)).contains(&format!("127.0.0.1:{port}: ")));
+    assert!(again(sink.deliver(&changes([1]), 1)).contains("127.0.0.1:1: "));
 }
 
 #[test]
@@ -394,7 +393,6 @@ fn the_receiver_is_not_asked_more_often_than_it_bears() {
     sink.deliver(&changes(1..=16), 16).expect("taken");
     assert!(begun.elapsed() >= Duration::from_millis(300), "{:?}", begun.elapsed());
     // A round is made shorter where the receiver is slow.
-    assert_eq!(sink.changes_max(), 256);
     sink.deliver(&changes(17..=46), 46).expect("taken");
-    assert_eq!(sink.changes_max(), 128);
+    assert!(sink.changes_max() < 256, "{}", sink.changes_max());
 }

@@ -248,8 +248,15 @@ impl Follower {
             }
             self.is_kept &= standing.mark == kept.mark && standing.seq == kept.seq;
             (kept.seq, kept.mark) = (standing.seq, standing.mark);
+            let before = self.pending.len();
             self.pending.retain(|change| change.seq > kept.seq);
             self.has_begun = true;
+            // What was taken before the trouble: whoever gets on is not kept waiting longer.
+            let taken = before - self.pending.len();
+            if taken > 0 {
+                self.wait_ms = SINK_WAIT_MS_MIN;
+                self.count(taken);
+            }
         }
         if self.reader.is_none() {
             self.pending.clear();

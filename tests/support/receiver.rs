@@ -75,20 +75,20 @@ impl Posted {
 impl Receiver {
     /// One that answers what `judge` says of a message, and of how many came before it.
     pub(crate) fn new(judge: impl Fn(&Posted, usize) -> Reply + Send + Sync + 'static) -> Receiver {
-        Receiver::at(([127, 0, 0, 1], 0).into(), None, Box::new(judge))
+        Receiver::over(free(), None, Box::new(judge))
     }
 
     /// One that speaks TLS.
     pub(crate) fn with_tls(config: Arc<ServerConfig>) -> Receiver {
-        Receiver::at(([127, 0, 0, 1], 0).into(), Some(config), Box::new(|_, _| TAKEN))
+        Receiver::over(free(), Some(config), Box::new(|_, _| TAKEN))
     }
 
-    pub(crate) fn at(
-        address: SocketAddr,
+    /// One on a socket that listens.
+    pub(crate) fn over(
+        listener: TcpListener,
         tls: Option<Arc<ServerConfig>>,
         judge: Box<Judge>,
     ) -> Receiver {
-        let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("bound");
         let (posted, is_over) = (Mutex::default(), AtomicBool::new(false));
         let shared = Arc::new(Shared { posted, judge, tls, is_over });
@@ -184,6 +184,10 @@ impl Shared {
             }
         }
     }
+}
+
+fn free() -> TcpListener {
+    TcpListener::bind(("127.0.0.1", 0)).expect("a free port")
 }
 
 /// The next request; `None` at the end.

@@ -68,15 +68,24 @@ impl Lanes {
         self.0.fill(Lane::default());
     }
 
+    /// Where changes of its order go. Ids of orders are seqs: mixed, so that those of one kind do not
+    /// meet in one lane.
+    fn lane_of(&self, change: &Change) -> usize {
+        let mixed = change.order.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        (mixed % self.0.len() as u64) as usize
+    }
+
+    /// Whether a change is dealt with.
+    pub(super) fn has(&self, change: &Change) -> bool {
+        change.seq <= self.0[self.lane_of(change)].upto
+    }
+
     /// Posts changes, but for those that were dealt with in an earlier round.
     pub(super) fn run(&mut self, changes: &[Change], desk: &Desk<'_>) -> Round {
         let mut parts: Vec<Vec<&Change>> = vec![Vec::new(); self.0.len()];
         for change in changes {
-            // Ids of orders are seqs: mixed, so that those of one kind do not meet in one lane.
-            let mixed = change.order.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-            let lane = (mixed % self.0.len() as u64) as usize;
-            if change.seq > self.0[lane].upto {
-                parts[lane].push(change);
+            if !self.has(change) {
+                parts[self.lane_of(change)].push(change);
             }
         }
         let shared = Shared { is_over: AtomicBool::new(false), room: AtomicUsize::new(desk.room) };

@@ -87,6 +87,8 @@ pub struct WebhookSink {
     /// For what is posted again.
     lanes_again: Lanes,
     later: Option<Later>,
+    /// Everything up to here is dealt with, if trouble has kept a round from its end.
+    standing: Seq,
     /// Messages that the receiver has taken.
     taken: u64,
     /// Changes of a round.
@@ -121,6 +123,7 @@ impl WebhookSink {
             lanes: Lanes::new(terms.in_flight),
             lanes_again: Lanes::new(terms.in_flight),
             later: None,
+            standing: 0,
             taken: 0,
             pace: PACE,
             terms,
@@ -159,12 +162,16 @@ impl WebhookSink {
         let desk = Desk { endpoint, journal, batch_max, room: later.room() };
         let begun = Instant::now();
         let Round { taken, aside, trouble } = lanes.run(changes, &desk);
+        let left = changes.iter().find(|change| !lanes.has(change));
         self.taken += taken;
         let now = (self.clock)();
         for (message, why) in aside {
             later.add(message, why, now, self.taken);
         }
         self.keep()?;
+        if !is_again {
+            self.standing = left.map_or(0, |change| change.seq - 1);
+        }
         if let Some(trouble) = trouble {
             return Err(trouble);
         }
@@ -224,7 +231,7 @@ impl Sink for WebhookSink {
         self.endpoint = Some(Endpoint::new(&self.terms)?);
         (self.read_at, self.is_readable) = (Instant::now(), true);
         self.keep()?;
-        Ok(Standing { seq: checkpoint.seq, mark: String::new() })
+        Ok(Standing { seq: checkpoint.seq.max(self.standing), mark: String::new() })
     }
 
     fn deliver(&mut self, changes: &[Change], _seq: Seq) -> Result<String, Trouble> {
