@@ -276,6 +276,41 @@ fn what_is_not_wanted_is_shown_in_the_figures() {
     server.stop().expect_code(0);
 }
 
+#[test]
+fn when_as_many_are_aside_as_may_be_the_others_wait_and_are_not_lost() {
+    let house = House::new(&[SALE]);
+    let receiver = Receiver::new(|_, _| Reply::Status(400, &[]));
+    house.serve().stop().expect_code(0);
+    let folder = house.data().join("sinks");
+    std::fs::create_dir(&folder).expect("a folder");
+    // Begun long ago, and next tried then.
+    let fill = |next: u64| {
+        let line = |number: usize| {
+            let message =
+                format!("{{\"id\":\"old-{number}\",\"is_batch\":false,\"body\":\"{{}}\"}}");
+            let times = format!("\"first\":1,\"last\":1,\"next\":{next}");
+            format!("{{\"message\":{message},\"why\":\"400\",\"attempts\":9,{times}}}\n")
+        };
+        let lines: String = (0..10_000).map(line).collect();
+        std::fs::write(folder.join("hook.later"), lines).expect("written");
+    };
+    fill(u64::MAX);
+    let mut server = start(&house, &receiver.url(), "changes=held").run();
+    shop(&server, 0, 3);
+    server.says("10000 are put aside already");
+    until(&server, "doorbuster_sink_postponed{sink=\"hook\"} 10000");
+    server.stop().expect_code(0);
+    assert!(receiver.posted().iter().all(|one| !one.body.is_empty() && one.body != "{}"));
+    fill(1);
+    let server = start(&house, &receiver.url(), "changes=held").run();
+    until(&server, "doorbuster_sink_dead_letters_total{sink=\"hook\"} 10000");
+    until(&server, "doorbuster_sink_postponed{sink=\"hook\"} 3");
+    until(&server, "doorbuster_sink_changes_total{sink=\"hook\"} 3");
+    server.stop().expect_code(0);
+    let letters = std::fs::read_to_string(folder.join("hook.dead.ndjson")).expect("letters");
+    assert_eq!(letters.lines().count(), 10_000);
+}
+
 /// How fast: `DOORBUSTER_WEBHOOK_SPEED=50000 cargo test --test webhooks speed -- --nocapture`.
 #[test]
 fn speed_if_asked_for() {

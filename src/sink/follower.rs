@@ -123,9 +123,10 @@ impl Follower {
         }
         // Nothing more is delivered before it is written down what was.
         self.keep()?;
-        let count = self.repeat()? + self.advance()?;
+        // First, for new ones may have to wait until something beside them is done.
+        let count = self.parts.sink.tick()? + self.repeat()? + self.advance()?;
         self.keep()?;
-        Ok(count + self.parts.sink.tick()?)
+        Ok(count)
     }
 
     /// Delivers what comes next.

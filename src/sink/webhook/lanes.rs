@@ -68,8 +68,8 @@ impl Lanes {
         self.0.fill(Lane::default());
     }
 
-    /// Where changes of its order go. Ids of orders are seqs: mixed, so that those of one kind do not
-    /// meet in one lane.
+    /// Where changes of its order go. Ids of orders are seqs: mixed, so that those of one kind do
+    /// not meet in one lane.
     fn lane_of(&self, change: &Change) -> usize {
         let mixed = change.order.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
         (mixed % self.0.len() as u64) as usize

@@ -165,6 +165,10 @@ impl WebhookSink {
         let left = changes.iter().find(|change| !lanes.has(change));
         self.taken += taken;
         let now = (self.clock)();
+        if let Some((message, _)) = aside.first() {
+            let (count, id, place) = (aside.len(), &message.id, self.paths.0.display());
+            warn!("webhook: {count} not wanted and put aside, {id} the first; why: see {place}");
+        }
         for (message, why) in aside {
             later.add(message, why, now, self.taken);
         }

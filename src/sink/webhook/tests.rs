@@ -197,7 +197,7 @@ fn a_message_is_tried_at_growing_intervals_and_then_given_up() {
     // Whatever was killed, it is there.
     let mut later = open(72).expect("it reads back");
     assert_eq!((later.len(), later.due(4 * NS, 10)), (1, vec![]));
-    assert_eq!(later.due(5 * NS, 10), [message.clone()]);
+    assert_eq!(later.due(5 * NS, 10), std::slice::from_ref(&message));
     let times = refused_until_the_end(&mut later);
     let (minute, hour) = (60, 3600);
     let mut expected = vec![5];
