@@ -179,7 +179,8 @@ fn what_an_operator_wants_again_comes_again_under_the_same_ids() {
     let seq = kept["seq"].as_u64().expect("a seq");
     kept["replay"] = serde_json::json!({ "from": 1, "to": seq });
     std::fs::write(&path, kept.to_string()).expect("written");
-    let (server, count) = (run(), receiver.count());
+    let count = receiver.count();
+    let server = run();
     until(&server, "doorbuster_sink_changes_total{sink=\"hook\"} 1500");
     let again = events(&receiver.posted()[count..]);
     assert_eq!(again.len(), 1500);
