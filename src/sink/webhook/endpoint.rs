@@ -114,20 +114,21 @@ impl Endpoint {
             Ok(mut answer) => {
                 let mut body = Vec::new();
                 // What is said beside the status changes nothing.
-                let reader = answer.body_mut().as_reader().take(BODY_BYTES_MAX);
-                let _ = { reader }.read_to_end(&mut body);
+                let mut reader = answer.body_mut().as_reader().take(BODY_BYTES_MAX);
+                let _ = reader.read_to_end(&mut body);
                 self.judge(answer.status(), answer.headers(), &body)
             }
         }
     }
 
     fn judge(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Answer {
-        let told = |why: &str| self.told(&format!("{}{why}", status.as_u16()));
-        match status.as_u16() {
+        let code = status.as_u16();
+        let told = |why: &str| self.told(&format!("{code}{why}"));
+        match code {
             200..=299 => Answer::Taken,
             410 => Answer::Trouble(Trouble::Stop(told(": the receiver wants no more of this"))),
             408 | 425 | 429 | 500.. => {
-                let may_wait = matches!(status.as_u16(), 429 | 503);
+                let may_wait = matches!(code, 429 | 503);
                 let wait = headers.get("retry-after").filter(|_| may_wait);
                 let wait = wait.and_then(|value| wait_of(value.to_str().ok()?, clock::unix()));
                 Answer::Trouble(match wait {
@@ -138,35 +139,26 @@ impl Endpoint {
                     None => Trouble::Again(told("")),
                 })
             }
-            300..=399 => Answer::Refused("a redirect, which is not followed".to_owned())
-                .with(status.as_u16()),
-            code => Answer::Refused(self.excerpt(body)).with(code),
+            300..=399 => Answer::Refused(format!("{code}: a redirect, which is not followed")),
+            _ => match self.excerpt(body).trim() {
+                "" => Answer::Refused(code.to_string()),
+                said => Answer::Refused(format!("{code}: {said}")),
+            },
         }
     }
 
     /// The beginning of what was said, without what only both sides know.
     fn excerpt(&self, body: &[u8]) -> String {
-        let text = String::from_utf8_lossy(&body[..body.len().min(KEPT_BYTES_MAX)]);
         let token = self.credentials.token.as_ref().and_then(|value| value.split(' ').nth(1));
-        match token {
-            Some(token) if text.contains(token) => String::new(),
-            _ => text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect(),
+        if token.is_some_and(|token| String::from_utf8_lossy(body).contains(token)) {
+            return String::new();
         }
+        let text = String::from_utf8_lossy(&body[..body.len().min(KEPT_BYTES_MAX)]);
+        text.chars().map(|char| if char.is_control() { ' ' } else { char }).collect()
     }
 
     fn told(&self, why: &str) -> String {
         format!("{}: {why}", self.shown)
-    }
-}
-
-impl Answer {
-    /// A refusal with its status.
-    fn with(self, status: u16) -> Answer {
-        match self {
-            Answer::Refused(why) if why.is_empty() => Answer::Refused(status.to_string()),
-            Answer::Refused(why) => Answer::Refused(format!("{status}: {}", why.trim())),
-            other => other,
-        }
     }
 }
 
