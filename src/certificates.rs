@@ -16,6 +16,7 @@ use rustls::pki_types::pem::{Error as PemError, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, Error, RootCertStore, ServerConfig};
+use ureq::tls::{Certificate, PemItem, parse_pem};
 
 /// What is in force, and where it came from.
 pub struct Certificates {
@@ -129,6 +130,25 @@ pub fn trusting(ca: Option<&Path>) -> Result<ClientConfig, String> {
         .with_safe_default_protocol_versions()
         .map_err(|why| why.to_string())?;
     Ok(config.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// What a client of HTTP trusts: the certificates in this file (PEM).
+///
+/// # Errors
+/// A sentence with the file and what is wrong with it.
+pub fn authorities(ca: &Path) -> Result<Vec<Certificate<'static>>, String> {
+    let told = |why: &dyn std::fmt::Display| format!("{}: {why}", ca.display());
+    let bytes = std::fs::read(ca).map_err(|why| told(&why))?;
+    let mut found = Vec::new();
+    for item in parse_pem(&bytes) {
+        if let PemItem::Certificate(certificate) = item.map_err(|why| told(&why))? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() {
+        return Err(told(&"no certificate in it; one in PEM is wanted"));
+    }
+    Ok(found)
 }
 
 fn read(cert: &Path, key: &Path) -> Result<(Arc<ServerConfig>, CertificateDer<'static>), String> {

@@ -91,6 +91,10 @@ pub const SINK_CHANGES_MAX: usize = 32_768;
 pub const SINK_WAIT_MS_MIN: u64 = 20;
 /// See [`SINK_WAIT_MS_MIN`].
 pub const SINK_WAIT_MS_MAX: u64 = 30_000;
+/// The longest wait that the other side of a sink may ask for, s.
+pub const SINK_AFTER_S_MAX: u64 = 86_400;
+/// Messages of a webhook that are put aside.
+pub const WEBHOOK_LATER_MAX: usize = 10_000;
 /// Questions of operators that wait for one sink.
 pub const SINK_ASKS_MAX: usize = 8;
 /// Bytes of a sink's name.

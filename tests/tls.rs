@@ -7,6 +7,7 @@ mod server;
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod shard_house;
 #[path = "support/tls.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
 mod tls;
 
 #[path = "tls/bytes.rs"]

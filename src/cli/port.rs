@@ -1,14 +1,15 @@
 //! One question to the operator's port and its answer. The token is kept out of every message.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use doorbuster::certificates::authorities;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::Request;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{RootCerts, TlsConfig};
 
 use super::{CONFIGURATION, FAILED, UNAVAILABLE, failed};
 
@@ -45,21 +46,6 @@ fn url(text: &str) -> Result<String, String> {
         Some(place) if !place.is_empty() => Ok(text.to_owned()),
         _ => Err("write it like http://127.0.0.1:7401".to_owned()),
     }
-}
-
-fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, String> {
-    let at = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-    let text = std::fs::read(path).map_err(|why| at(&why))?;
-    let mut found = Vec::new();
-    for item in parse_pem(&text) {
-        if let PemItem::Certificate(certificate) = item.map_err(|why| at(&why))? {
-            found.push(certificate);
-        }
-    }
-    if found.is_empty() {
-        return Err(at(&"no certificate in it; one in PEM is wanted"));
-    }
-    Ok(found)
 }
 
 /// Why there is no answer to show.
@@ -102,7 +88,7 @@ impl Port {
         }
         let mut tls = TlsConfig::builder();
         if let Some(path) = &arguments.ca {
-            tls = tls.root_certs(RootCerts::Specific(Arc::new(certificates(path)?)));
+            tls = tls.root_certs(RootCerts::Specific(Arc::new(authorities(path)?)));
         }
         let config = Agent::config_builder()
             .tls_config(tls.build())

@@ -55,8 +55,8 @@ pub(super) fn run(arguments: &Arguments) -> i32 {
     let verdict = match compared {
         Ok(verdict) => verdict,
         Err(Failure::Journal(why)) => return failed(DAMAGED, &why),
-        Err(Failure::Sink(Trouble::Again(why))) => return failed(UNAVAILABLE, &why),
         Err(Failure::Sink(Trouble::Stop(why))) => return failed(FAILED, &why),
+        Err(Failure::Sink(passing)) => return failed(UNAVAILABLE, &passing.sentence()),
     };
     let text = if arguments.json {
         as_json(&sink.name, kind, &verdict, &shown)

@@ -1,6 +1,6 @@
 //! How a thread that tells of orders stays behind those that decide them. It takes few of the cores
-//! itself; and where it had to wait for one it rests, for those to whom it gives work, a database on
-//! this machine, are as eager as before and would take the cores from the orders.
+//! itself; and where it had to wait for one it rests, for those to whom it gives work, a database
+//! on this machine, are as eager as before and would take the cores from the orders.
 
 use std::time::Duration;
 
@@ -22,8 +22,9 @@ struct Counted {
 pub(super) struct Courtesy(Option<Counted>);
 
 impl Courtesy {
-    /// That of this thread, which from now on takes what those on an order's way leave of the cores,
-    /// about a tenth at least. Elsewhere than on Linux the whole process would, so nothing is done.
+    /// That of this thread, which from now on takes what those on an order's way leave of the
+    /// cores, about a tenth at least. Elsewhere than on Linux the whole process would, so nothing
+    /// is done.
     pub(super) fn begin() -> Courtesy {
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, 10);
@@ -48,8 +49,8 @@ fn rest(worked: Duration, ran: u64, waited: u64) -> Duration {
     worked.mul_f64(RESTS * share).min(REST_MAX)
 }
 
-/// <https://docs.kernel.org/scheduler/sched-stats.html>, the part on a process's own; `None` where it
-/// is not counted.
+/// <https://docs.kernel.org/scheduler/sched-stats.html>, the part on a process's own; `None` where
+/// it is not counted.
 fn counted() -> Option<Counted> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     let mut numbers = text.split_ascii_whitespace().map(str::parse);

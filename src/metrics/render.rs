@@ -214,12 +214,14 @@ impl Metrics {
 
     fn behind(&self, page: &mut Page<'_>) -> Result<(), Error> {
         type Figure = (&'static str, &'static str, fn(&SinkCounters) -> &Counter);
-        const COUNTED: [Figure; 2] = [
+        const COUNTED: [Figure; 3] = [
             ("sink_changes", "Changes delivered", |sink| &sink.delivered),
             ("sink_failures", "Deliveries that failed and were tried again", |s| &s.failures),
+            ("sink_dead_letters", "Messages given up and written down", |sink| &sink.dead),
         ];
-        const SHOWN: [Figure; 2] = [
+        const SHOWN: [Figure; 3] = [
             ("sink_lag_seqs", "Durable records not dealt with yet", |sink| &sink.lag),
+            ("sink_postponed", "Messages put aside and tried later", |s| &s.postponed),
             ("sink_stopped", "1 if it has given up", |sink| &sink.stopped),
         ];
         let sinks = self.sinks.all();

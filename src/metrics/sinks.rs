@@ -13,6 +13,10 @@ pub struct SinkCounters {
     pub delivered: Counter,
     /// Attempts that failed and were made again.
     pub failures: Counter,
+    /// Messages given up, and written where somebody may look.
+    pub dead: Counter,
+    /// Messages that are not wanted, and are tried again later.
+    pub postponed: Counter,
     /// Records that are durable and not dealt with yet.
     pub lag: Counter,
     /// The time of the last record dealt with, Unix ns; 0 if none is left.

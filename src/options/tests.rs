@@ -166,7 +166,7 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
         ("name=b/c type=file path=x", "sink `b/c`: name: it must be 1 to 32 of"),
         ("name=b path=x", "type: it wants one"),
         ("name=b type=file path=x from=0", "from: `0` is not a seq, 1 or more, or `now`"),
-        ("name=b type=kafka path=x", "type: `kafka` is none of `file`, `postgres`"),
+        ("name=b type=kafka path=x", "type: `kafka` is none of `file`, `postgres`, `webhook`"),
         ("name=b type=file", "path: it wants one"),
         ("name=b type=file path=x format=xml", "format: `xml` is not `ndjson` or `csv`"),
         (
@@ -200,4 +200,60 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
     assert!(why.contains("another sink has it"), "{why}");
     let why = told(&["name=b type=file path=y", "name=c type=file path=y"]).expect_err("twice");
     assert!(why.contains("another sink writes there"), "{why}");
+}
+
+#[test]
+fn a_webhook_is_read_and_what_it_cannot_be_told_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("doorbuster.toml");
+    let text = "[[sink]]\nname = \"a\"\ntype = \"webhook\"\nurl = \"https://shop.example/hooks\"\n\
+        secret_file = \"secret\"\nallow_private = true\nbatch_max = 9\n";
+    std::fs::write(&path, text).expect("written");
+    let options = Layer::from_file(&path).expect("a good file").options().expect("good options");
+    let sink = &options.sinks().expect("good sinks")[0];
+    let crate::sink::Terms::Webhook(terms) = &sink.terms else { panic!("{sink:?}") };
+    assert_eq!((terms.in_flight, terms.batch_max, terms.rate_per_second), (8, 9, 0));
+    assert_eq!((terms.timeout.as_millis(), terms.patience.as_secs()), (10_000, 259_200));
+    assert!(terms.is_private_allowed && terms.token.is_none() && terms.ca_file.is_none());
+    let told = |words: &str| {
+        let mut flags = Layer::default();
+        let setting = SETTINGS.iter().find(|setting| setting.name == "sink").expect("there");
+        flags.flag(setting, &[&format!("name=b type=webhook {words}")])?;
+        flags.options().map(|options| options.sinks().expect("looked at before").len())
+    };
+    let good = "url=https://shop.example/x secret_env=HOOK_SECRET";
+    assert_eq!(told(good), Ok(1));
+    assert_eq!(told("url=http://[::1]:9/x secret_env=S allow_private=true"), Ok(1));
+    for (bad, part) in [
+        ("secret_env=S", "url: it wants one, as https://"),
+        ("url=https://shop.example/x", "secret_file: it wants this, or secret_env"),
+        ("url=https://shop.example/x secret=whsec_x", "no key `secret`; it has `name`"),
+        ("url=ftp://shop.example/ secret_env=S", "url: http or https, a host and a path"),
+        ("url=shop.example/x secret_env=S", "url: "),
+        ("url=/x secret_env=S", "url: http or https, a host"),
+        ("url=https://ann:pass@shop.example/ secret_env=S", "url: a user or password in it"),
+        ("url=https://shop.example/#x secret_env=S", "url: what is behind # is never sent"),
+        ("url=http://127.0.0.1/ secret_env=S", "127.0.0.1 is not public; allow_private = true"),
+        ("url=http://[::ffff:10.0.0.1]/ secret_env=S", "::ffff:10.0.0.1 is not public"),
+        ("url=http://8.8.8.8/ secret_env=S ca_file=x", "ca_file: only an https URL"),
+        ("url=https://8.8.8.8/ secret_env=S ca_file=", "ca_file: it is empty"),
+    ] {
+        let why = told(bad).expect_err(bad);
+        assert!(why.contains(part) && !why.contains("pass@"), "{bad}: {why}");
+    }
+    for (key, part) in [
+        ("secret_file=x", "secret_file: either this or secret_env"),
+        ("token_file=x token_env=y", "token_file: either this or token_env"),
+        ("in_flight=0", "in_flight: `0` is not a whole number between 1 and 64"),
+        ("batch_max=1001", "batch_max: `1001` is not a whole number between 1 and 1000"),
+        ("rate_per_second=-1", "rate_per_second: `-1` is not a whole number between 0 and 1000000"),
+        ("timeout_ms=9", "timeout_ms: `9` is not a whole number between 10 and 120000"),
+        ("retry_hours=many", "retry_hours: `many` is not a whole number between 0 and 8760"),
+        ("allow_private=yes", "allow_private: `yes` is not true or false"),
+        ("dead_letters=", "dead_letters: it is empty; a path is wanted"),
+        ("inflight=3", "did you mean `in_flight`?"),
+    ] {
+        let why = told(&format!("{good} {key}")).expect_err(key);
+        assert!(why.contains(part), "{key}: {why}");
+    }
 }

@@ -1,6 +1,7 @@
 //! What there is to sell when a server starts: the names of the sales that the journal remembers,
 //! and the sales of its files, created and opened by the operator's commands like any other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam::channel::{RecvTimeoutError, bounded};
@@ -17,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle};
 use crate::options::{Options, SinkOptions};
 use crate::sale::{Shop, Terms};
-use crate::sink::{self, Follower, FollowerParts};
+use crate::sink::{self, Follower, FollowerParts, Place};
 use crate::taps::{SinkView, Taps};
 
 /// How long an answer at the start may take before something must be wrong.
@@ -54,8 +55,8 @@ pub(super) fn sinks(
     taps: &Taps,
 ) -> Result<Vec<Follower>, StartError> {
     let sinks = options.sinks().map_err(StartError::Options)?;
+    let folder = options.data.join(sink::FOLDER);
     if !sinks.is_empty() {
-        let folder = options.data.join(sink::FOLDER);
         std::fs::create_dir_all(&folder)
             .and_then(|()| std::fs::File::open(&options.data)?.sync_all())
             .map_err(|why| StartError::Options(format!("{}: {why}", folder.display())))?;
@@ -63,17 +64,20 @@ pub(super) fn sinks(
     let follower = |sink: SinkOptions| {
         let (name, kind) = (sink.name, sink.terms.word().to_owned());
         let view = SinkView { name: name.clone(), kind, ..SinkView::default() };
+        let (folder, counters) = (&folder, &metrics.sinks.add(&name));
+        let wanted = &sink.wanted;
+        let place = Place { name: &name, folder, wanted, counters, clock: clock::unix };
         Follower::new(FollowerParts {
             tap: taps.add(view.clone()),
             view,
-            sink: sink.terms.sink(&name, &sink.wanted),
-            wanted: sink.wanted,
+            sink: sink.terms.sink(&place),
+            wanted: wanted.clone(),
             from: sink.from,
             journal: Disk::new(options.data.join("journal")),
             folder: report.folder,
             watermark: watermark.clone(),
             checkpoint: sink::path_of(&options.data, &name),
-            counters: metrics.sinks.add(&name),
+            counters: Arc::clone(counters),
             clock: clock::monotonic,
         })
     };

@@ -60,12 +60,17 @@ impl Checkpoint {
     /// # Errors
     /// As the disk says.
     pub fn write(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().expect("it lies in a folder");
-        let unfinished = path.with_extension("tmp");
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&serde_json::to_vec(self)?)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, path)?;
-        File::open(folder)?.sync_all()
+        replace(path, &serde_json::to_vec(self)?)
     }
+}
+
+/// Replaces a small file whole; durable when this returns.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().expect("it lies in a folder");
+    let unfinished = path.with_extension("tmp");
+    let mut file = File::create(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    File::open(folder)?.sync_all()
 }

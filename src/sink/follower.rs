@@ -13,7 +13,7 @@ use super::reader::{Reader, Wanted};
 use super::{Sink, Trouble};
 use crate::heads::hex;
 use crate::journal::{Disk, Watermark};
-use crate::limits::{SINK_CHANGES_MAX, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
+use crate::limits::{SINK_AFTER_S_MAX, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
 use crate::metrics::SinkCounters;
 use crate::sale::Seq;
 use crate::taps::{Ask, SinkState, SinkView, Span, Tap};
@@ -56,8 +56,8 @@ pub struct Follower {
     pending: Vec<Change>,
     /// Whether the sink stands where `kept` says.
     has_begun: bool,
-    /// Reads again what is delivered again.
-    again: Option<Reader>,
+    /// Reads again what is delivered again, and what of that is not delivered yet.
+    again: Option<(Reader, Vec<Change>)>,
     /// After trouble: when it is tried again, and how long it is waited then.
     again_at: u64,
     wait_ms: u64,
@@ -123,7 +123,8 @@ impl Follower {
         }
         // Nothing more is delivered before it is written down what was.
         self.keep()?;
-        let count = self.repeat()? + self.advance()?;
+        // First, for new ones may have to wait until something beside them is done.
+        let count = self.parts.sink.tick()? + self.repeat()? + self.advance()?;
         self.keep()?;
         Ok(count)
     }
@@ -134,15 +135,16 @@ impl Follower {
         let reader = self.reader.as_mut().expect("it has begun");
         let (before, durable) = (reader.seq(), self.parts.watermark.seq());
         let wanted = &self.parts.wanted;
-        reader.gather(durable, kept.seq, wanted, SINK_CHANGES_MAX, &mut self.pending)?;
+        let most = self.parts.sink.changes_max();
+        reader.gather(durable, kept.seq, wanted, most, &mut self.pending)?;
         if self.pending.is_empty() {
             return Ok((reader.seq() - before) as usize);
         }
-        let count = self.pending.len();
-        kept.mark = self.parts.sink.deliver(&self.pending, reader.seq())?;
-        kept.seq = reader.seq();
+        let (count, seq) = part(&self.pending, most, reader);
+        kept.mark = self.parts.sink.deliver(&self.pending[..count], seq)?;
+        kept.seq = seq;
         self.is_kept = false;
-        self.pending.clear();
+        self.pending.drain(..count);
         self.count(count);
         Ok(count)
     }
@@ -151,29 +153,29 @@ impl Follower {
     fn repeat(&mut self) -> Result<usize, Trouble> {
         let kept = self.kept.as_mut().expect("it has begun");
         let Some(span) = kept.replay else { return Ok(0) };
-        let mut reader = match self.again.take() {
-            Some(reader) => reader,
-            None => Reader::new(&self.parts.journal)?,
+        let (mut reader, mut changes) = match self.again.take() {
+            Some(again) => again,
+            None => (Reader::new(&self.parts.journal)?, Vec::new()),
         };
-        let mut changes = Vec::new();
-        let to = span.to.min(kept.seq);
-        reader.gather(to, span.from - 1, &self.parts.wanted, SINK_CHANGES_MAX, &mut changes)?;
+        let (to, most) = (span.to.min(kept.seq), self.parts.sink.changes_max());
+        reader.gather(to, span.from - 1, &self.parts.wanted, most, &mut changes)?;
         // The last batch may go beyond.
         changes.retain(|change| change.seq <= to);
-        if !changes.is_empty() {
-            kept.mark = self.parts.sink.repeat(&changes)?;
+        let (count, seq) = part(&changes, most, &reader);
+        if count > 0 {
+            kept.mark = self.parts.sink.repeat(&changes[..count])?;
         }
-        let is_over = reader.seq() >= to;
-        kept.replay = (!is_over).then(|| Span { from: span.from.max(reader.seq() + 1), ..span });
+        let is_over = seq >= to;
+        kept.replay = (!is_over).then(|| Span { from: span.from.max(seq + 1), ..span });
         self.is_kept = false;
-        let looked = changes.len().max(1);
         if is_over {
             info!("sink {}: delivered again up to seq {to}", self.view.name);
         } else {
-            self.again = Some(reader);
+            changes.drain(..count);
+            self.again = Some((reader, changes));
         }
-        self.count(changes.len());
-        Ok(looked)
+        self.count(count);
+        Ok(count.max(1))
     }
 
     fn count(&mut self, changes: usize) {
@@ -247,8 +249,15 @@ impl Follower {
             }
             self.is_kept &= standing.mark == kept.mark && standing.seq == kept.seq;
             (kept.seq, kept.mark) = (standing.seq, standing.mark);
+            let before = self.pending.len();
             self.pending.retain(|change| change.seq > kept.seq);
             self.has_begun = true;
+            // What was taken before the trouble: whoever gets on is not kept waiting longer.
+            let taken = before - self.pending.len();
+            if taken > 0 {
+                self.wait_ms = SINK_WAIT_MS_MIN;
+                self.count(taken);
+            }
         }
         if self.reader.is_none() {
             self.pending.clear();
@@ -271,11 +280,15 @@ impl Follower {
     fn trouble(&mut self, trouble: Trouble) {
         let name = &self.view.name;
         self.has_begun = false;
+        let asked_ms = match &trouble {
+            Trouble::After(_, wait) => wait.as_millis().min(1000 * SINK_AFTER_S_MAX as u128) as u64,
+            _ => 0,
+        };
         let (why, state) = match trouble {
-            Trouble::Again(why) => {
+            Trouble::Again(why) | Trouble::After(why, _) => {
                 // Half of it by chance, so that many that failed together do not come together.
                 let chance = (self.parts.clock)().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
-                let wait_ms = self.wait_ms / 2 + chance % (self.wait_ms / 2 + 1);
+                let wait_ms = (self.wait_ms / 2 + chance % (self.wait_ms / 2 + 1)).max(asked_ms);
                 self.again_at = (self.parts.clock)() + wait_ms * 1_000_000;
                 self.wait_ms = (2 * self.wait_ms).min(SINK_WAIT_MS_MAX);
                 self.parts.counters.failures.add(1);
@@ -355,4 +368,12 @@ impl Follower {
         counters.behind_since.set(if delivered < durable { since } else { 0 });
         self.parts.tap.show(&self.view);
     }
+}
+
+/// How many of these changes are delivered at once, and the seq up to which that is then.
+fn part(changes: &[Change], most: usize, reader: &Reader) -> (usize, Seq) {
+    if changes.len() <= most {
+        return (changes.len(), reader.seq());
+    }
+    (most, changes[most - 1].seq)
 }

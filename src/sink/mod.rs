@@ -9,7 +9,8 @@
 //!
 //! In the order in which a change meets it: `history` (records to changes), `reader` (which of them
 //! are wanted), `follower` (the loop, the same for all), `checkpoint`, `told` (a change in JSON),
-//! and the kinds of sinks: `file`.
+//! `terms` and the types of sinks that it names: `file`, `postgres`, `webhook`. Backwards:
+//! `ledger` (what the other side has) and `reconcile` (beside the journal).
 
 mod change;
 mod checkpoint;
@@ -21,7 +22,9 @@ mod postgres;
 mod reader;
 mod reconcile;
 mod secret;
+mod terms;
 mod told;
+mod webhook;
 
 pub use change::{Change, ChangedLine, Kind, OrderFacts};
 pub use checkpoint::{Checkpoint, FOLDER, path_of};
@@ -31,11 +34,17 @@ pub use history::History;
 pub use ledger::{Found, Ledger};
 pub use postgres::{PostgresLedger, PostgresSink, PostgresTerms};
 pub use reader::{Reader, Wanted};
-pub use reconcile::{Difference, Place, Sum, Sums, Verdict, reconcile};
+pub use reconcile::{Difference, Group, Sum, Sums, Verdict, reconcile};
 pub use secret::Secret;
+pub use terms::{Place, Terms};
 pub use told::{Told, ToldFacts, ToldLine};
+pub(crate) use webhook::is_public;
+pub use webhook::{WebhookSink, WebhookTerms};
+
+use std::time::Duration;
 
 use crate::journal::JournalError;
+use crate::limits::SINK_CHANGES_MAX;
 use crate::sale::Seq;
 
 /// Why a sink has not taken what it was given.
@@ -43,6 +52,8 @@ use crate::sale::Seq;
 pub enum Trouble {
     /// It may later: a sentence.
     Again(String),
+    /// It may when this time has passed, and asks not to be asked before: a sentence.
+    After(String, Duration),
     /// It never will, and somebody has to look: a sentence.
     Stop(String),
 }
@@ -51,7 +62,7 @@ impl Trouble {
     /// What is wrong.
     pub fn sentence(self) -> String {
         match self {
-            Trouble::Again(why) | Trouble::Stop(why) => why,
+            Trouble::Again(why) | Trouble::After(why, _) | Trouble::Stop(why) => why,
         }
     }
 }
@@ -97,62 +108,26 @@ pub trait Sink: Send {
     /// [`Trouble`].
     fn repeat(&mut self, changes: &[Change]) -> Result<String, Trouble>;
 
+    /// How many changes it wants at once, at most; 1 at least.
+    fn changes_max(&self) -> usize {
+        SINK_CHANGES_MAX
+    }
+
+    /// Does what is to be done beside, whether there are changes or not; asked again and again.
+    /// Returns how much was done.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    fn tick(&mut self) -> Result<usize, Trouble> {
+        Ok(0)
+    }
+
     /// Whether it can take anything again at all.
     ///
     /// # Errors
     /// A sentence, if it cannot.
     fn can_repeat(&self) -> Result<(), String> {
         Ok(())
-    }
-}
-
-/// What kind of sink it is, and what that is told.
-#[derive(Clone, Debug)]
-pub enum Terms {
-    /// A file, or standard output.
-    File(FileTerms),
-    /// Tables of PostgreSQL.
-    Postgres(Box<PostgresTerms>),
-}
-
-impl Terms {
-    /// The word of the type.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Terms::File(_) => "file",
-            Terms::Postgres(_) => "postgres",
-        }
-    }
-
-    /// Whose other side is the same, so that not both can be.
-    pub fn is_same_place(&self, other: &Terms) -> bool {
-        match (self, other) {
-            (Terms::File(one), Terms::File(other)) => one.path == other.path,
-            (Terms::Postgres(one), Terms::Postgres(other)) => {
-                one.server == other.server && one.schema == other.schema
-            }
-            _ => false,
-        }
-    }
-
-    /// What a sink of this name has told its other side.
-    ///
-    /// # Errors
-    /// [`Trouble`], also if its other side cannot be read at all.
-    pub fn ledger(self, name: &str, checkpoint: &Checkpoint) -> Result<Box<dyn Ledger>, Trouble> {
-        let journal = checkpoint.journal.as_str();
-        Ok(match self {
-            Terms::File(terms) => Box::new(FileLedger::open(&terms, checkpoint)?),
-            Terms::Postgres(terms) => Box::new(PostgresLedger::open(&terms, (journal, name))?),
-        })
-    }
-
-    /// The sink of this name, which is told what is wanted.
-    pub fn sink(self, name: &str, wanted: &Wanted) -> Box<dyn Sink> {
-        match self {
-            Terms::File(terms) => Box::new(FileSink::new(terms)),
-            Terms::Postgres(terms) => Box::new(PostgresSink::new(*terms, name, wanted.clone())),
-        }
     }
 }
 

@@ -29,7 +29,7 @@ pub struct Sums {
 }
 
 /// The sale, the kind of change, and the item, which is empty where nothing is told of lines.
-pub type Place = (String, String, String);
+pub type Group = (String, String, String);
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct Verdict {
     /// Up to which seq the sink was told.
     pub seq: Seq,
     /// By sale, kind of change and item.
-    pub sums: BTreeMap<Place, Sums>,
+    pub sums: BTreeMap<Group, Sums>,
     /// Changes that are wanted of the journal.
     pub wanted: u64,
     /// Changes that differ.
@@ -154,13 +154,13 @@ impl Verdict {
     }
 
     fn count(&mut self, told: &Told<'_>, of: &Told<'_>, side: impl Fn(&mut Sums) -> &mut Sum) {
-        let place = |item: &str| (told.sale.to_string(), told.change.to_string(), item.to_owned());
+        let group = |item: &str| (told.sale.to_string(), told.change.to_string(), item.to_owned());
         let Some(facts) = &of.facts else {
-            side(self.sums.entry(place("")).or_default()).lines += 1;
+            side(self.sums.entry(group("")).or_default()).lines += 1;
             return;
         };
         for line in &facts.lines {
-            let sum = side(self.sums.entry(place(&line.item)).or_default());
+            let sum = side(self.sums.entry(group(&line.item)).or_default());
             sum.lines += 1;
             sum.units += u64::from(line.units);
             sum.amount += u128::from(line.units) * u128::from(line.price);

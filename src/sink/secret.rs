@@ -1,5 +1,6 @@
 //! What only a sink and its other side may know: where it stands is said, what it is never is.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use zeroize::Zeroizing;
@@ -16,6 +17,16 @@ pub enum Secret {
     File(PathBuf),
     /// In an environment variable.
     Variable(String),
+}
+
+/// Where it stands.
+impl fmt::Display for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Secret::File(path) => path.display().fmt(f),
+            Secret::Variable(name) => f.write_str(name),
+        }
+    }
 }
 
 impl Secret {
@@ -44,10 +55,7 @@ impl Secret {
         };
         let trimmed = text.trim();
         if trimmed.is_empty() {
-            return Err(Trouble::Stop(match self {
-                Secret::File(path) => format!("{}: it is empty", path.display()),
-                Secret::Variable(name) => format!("{name} is empty"),
-            }));
+            return Err(Trouble::Stop(format!("{self}: it is empty")));
         }
         Ok(Zeroizing::new(trimmed.to_owned()))
     }

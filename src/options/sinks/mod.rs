@@ -3,6 +3,7 @@
 
 mod file;
 mod postgres;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,8 +39,11 @@ const KEYS: [&str; 5] = ["name", "type", "changes", "sales", "from"];
 /// A type of sinks: its word, the keys it has beside those of all, and how they are understood.
 type Type = (&'static str, &'static [&'static str], fn(&SinkTable) -> Result<Terms, String>);
 
-const TYPES: [Type; 2] =
-    [("file", file::KEYS, file::understood), ("postgres", postgres::KEYS, postgres::understood)];
+const TYPES: [Type; 3] = [
+    ("file", file::KEYS, file::understood),
+    ("postgres", postgres::KEYS, postgres::understood),
+    ("webhook", webhook::KEYS, webhook::understood),
+];
 /// What is told if nothing else is said: what was sold, and what of that was given back.
 const CHANGES_USUAL: [&str; 2] = ["confirmed", "cancelled"];
 
@@ -65,6 +69,7 @@ impl Value for SinkTable {
         let word = |value: &DeValue<'_>| match value {
             DeValue::String(text) => Some(text.to_string()),
             DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Boolean(is_so) => Some(is_so.to_string()),
             _ => None,
         };
         let mut table = BTreeMap::new();
@@ -121,6 +126,12 @@ impl SinkTable {
         let (min, max) = (within.start(), within.end());
         let why = || format!("{key}: `{word}` is not a whole number between {min} and {max}");
         number.map(Some).ok_or_else(why)
+    }
+
+    /// Yes or no, if it is there.
+    fn flag(&self, key: &str) -> Result<Option<bool>, String> {
+        let Some(word) = self.one(key)? else { return Ok(None) };
+        word.parse().map(Some).map_err(|_| format!("{key}: `{word}` is not true or false"))
     }
 
     /// Where a secret stands, by `KEY_file` or `KEY_env`; in the table itself it may not be.

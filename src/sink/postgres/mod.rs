@@ -25,7 +25,7 @@ use session::Session;
 use tables::Claim;
 use writing::How;
 
-use super::{Change, Checkpoint, Kind, Secret, Sink, Standing, Trouble, Wanted};
+use super::{Change, Checkpoint, Kind, Place, Secret, Sink, Standing, Trouble, Wanted};
 use crate::sale::{Seq, State};
 
 /// What a PostgreSQL sink is told.
@@ -65,8 +65,9 @@ const MARK: &str = "in the database";
 
 impl PostgresSink {
     /// A sink that has done nothing yet.
-    pub fn new(terms: PostgresTerms, name: &str, wanted: Wanted) -> PostgresSink {
-        PostgresSink { terms, name: name.to_owned(), wanted, open: None, rows: Rows::default() }
+    pub fn new(terms: PostgresTerms, place: &Place<'_>) -> PostgresSink {
+        let (name, wanted) = (place.name.to_owned(), place.wanted.clone());
+        PostgresSink { terms, name, wanted, open: None, rows: Rows::default() }
     }
 
     /// Whether the order of a change was not told before: then its row is new.
