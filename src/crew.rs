@@ -243,9 +243,9 @@ impl Crew {
         parker: Parker,
         bell: Arc<Bell>,
     ) -> io::Result<()> {
-        let stop = Arc::clone(&self.stop);
+        let (stop, shown) = (Arc::clone(&self.stop), self.shown.clone());
         let thread = self.spawn(&format!("sink-{}", follower.name()), move |mut pulse| {
-            let mut courtesy = Courtesy::begin();
+            let mut courtesy = Courtesy::begin(shown);
             let mut deadline = None;
             loop {
                 let is_over = stop.is_asked() && chains.is_over();

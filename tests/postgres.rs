@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Postgres;
 use server::{House, Server};
-use sinks::{AT_ONCE, DROP, reconcile, shop, shop_one, until};
+use sinks::{AT_ONCE, DROP, at_least, reconcile, shop, shop_one, until};
 
 /// Rounds of killing; the variable `DOORBUSTER_ROUNDS` asks for more.
 const ROUNDS: u64 = 6;
@@ -159,15 +159,15 @@ fn server_seq(postgres: &Postgres) -> String {
 fn trouble(house: &House, sink: &str, figure: &str) -> String {
     let server = run(house, sink);
     shop_one(&server, "k");
-    until(&server, figure);
+    at_least(&server, figure, 1);
     let ended = server.stop();
     let said = &ended.expect_code(0).stderr;
     let line = said.lines().find(|line| line.contains("sink sold"));
     line.unwrap_or_else(|| panic!("it does not say so: {said}")).to_owned()
 }
 
-const STOPPED: &str = "doorbuster_sink_stopped{sink=\"sold\"} 1";
-const FAILED: &str = "doorbuster_sink_failures_total{sink=\"sold\"} 2";
+const STOPPED: &str = "doorbuster_sink_stopped{sink=\"sold\"}";
+const FAILED: &str = "doorbuster_sink_failures_total{sink=\"sold\"}";
 
 #[test]
 fn a_schema_that_is_not_ours_stops_the_sink_alone() {
@@ -235,7 +235,7 @@ fn a_server_that_is_not_there_or_does_not_let_us_in_is_tried_again() {
     std::fs::write(&password, "close sesame\n").expect("written");
     let sink = sink(&postgres, "sold", &format!("password_file={}", password.display()));
     let server = run(&house, &sink);
-    until(&server, FAILED);
+    at_least(&server, FAILED, 2);
     // The file is read anew.
     std::fs::write(&password, "open sesame\n").expect("written");
     until(&server, "doorbuster_sink_lag_seqs{sink=\"sold\"} 0");
@@ -256,7 +256,7 @@ fn of_two_servers_the_one_that_began_last_writes() {
     // What a second server does when it begins.
     postgres.ask("UPDATE doorbuster.progress SET epoch = epoch + 1");
     shop_one(&old, "two");
-    until(&old, STOPPED);
+    at_least(&old, STOPPED, 1);
     assert_eq!(postgres.ask("SELECT count(*) FROM doorbuster.orders"), ["1"]);
     // Whoever is resumed takes it back.
     let resumed = sinks::sink(&old, &["resume", "sold"]);
@@ -283,7 +283,7 @@ fn a_server_that_hangs_is_given_up_and_found_again() {
         });
         std::thread::sleep(Duration::from_millis(200));
         shop_one(&server, "two");
-        until(&server, FAILED.replace(" 2", " 1").as_str());
+        at_least(&server, FAILED, 1);
     });
     until(&server, "doorbuster_sink_changes_total{sink=\"sold\"} 2");
     let ended = server.stop();

@@ -1,60 +1,58 @@
 //! How a thread that tells of orders stays behind those that decide them. It takes few of the cores
-//! itself; and where it had to wait for one it rests, for those to whom it gives work, a database
-//! on this machine, are as eager as before and would take the cores from the orders.
+//! itself; and while those have hardly a free moment it rests, for those to whom it gives work, a
+//! database on this machine, are as eager as before and would take the cores from the orders.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// How much longer than it worked it rests if it waited for a core all the time: the share of the
-/// time that is left to its other side is then a tenth.
+use crate::metrics::Threads;
+
+/// What decides orders: the threads whose names begin so.
+const DECIDERS: [&str; 2] = ["shard", "matcher"];
+/// Which part of the time those may be busy before anybody rests.
+const BUSY_FREE: f64 = 0.6;
+/// How much longer than it worked it rests if they are busy all the time: the share of the time
+/// that is left to its other side is then a tenth.
 const RESTS: f64 = 9.0;
 /// The longest rest, so that what is behind stays on its way.
 const REST_MAX: Duration = Duration::from_secs(1);
 
-/// What the kernel has counted of a thread, ns.
-#[derive(Clone, Copy, Default)]
-struct Counted {
-    ran: u64,
-    /// For a core.
-    waited: u64,
-}
-
 /// See the page's header.
-pub(super) struct Courtesy(Option<Counted>);
+pub(super) struct Courtesy {
+    threads: Threads,
+    /// When it looked last, and how long the busiest had been busy then, ns.
+    looked: (Instant, Vec<u64>),
+}
 
 impl Courtesy {
     /// That of this thread, which from now on takes what those on an order's way leave of the
     /// cores, about a tenth at least. Elsewhere than on Linux the whole process would, so nothing
     /// is done.
-    pub(super) fn begin() -> Courtesy {
+    pub(super) fn begin(threads: Threads) -> Courtesy {
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, 10);
-        Courtesy(counted())
+        let looked = (Instant::now(), busy(&threads));
+        Courtesy { threads, looked }
     }
 
     /// How long to rest after it worked for so long.
     pub(super) fn rest(&mut self, worked: Duration) -> Duration {
-        let now = counted();
-        let (Some(before), Some(now)) = (std::mem::replace(&mut self.0, now), now) else {
-            return Duration::ZERO;
-        };
-        rest(worked, now.ran.saturating_sub(before.ran), now.waited.saturating_sub(before.waited))
+        let (now, busy) = (Instant::now(), busy(&self.threads));
+        let (then, before) = std::mem::replace(&mut self.looked, (now, busy.clone()));
+        let longest = busy.iter().zip(&before).map(|(now, then)| now.saturating_sub(*then)).max();
+        let share = longest.unwrap_or(0) as f64 / (now - then).as_nanos().max(1) as f64;
+        rest(worked, share)
     }
 }
 
-fn rest(worked: Duration, ran: u64, waited: u64) -> Duration {
-    if waited == 0 {
-        return Duration::ZERO;
-    }
-    let share = waited as f64 / (ran + waited) as f64;
-    worked.mul_f64(RESTS * share).min(REST_MAX)
+fn busy(threads: &Threads) -> Vec<u64> {
+    let all = threads.all();
+    let decide = |name: &str| DECIDERS.iter().any(|decider| name.starts_with(decider));
+    all.iter().filter(|(name, _)| decide(name)).map(|(_, shown)| shown.busy_ns.value()).collect()
 }
 
-/// <https://docs.kernel.org/scheduler/sched-stats.html>, the part on a process's own; `None` where
-/// it is not counted.
-fn counted() -> Option<Counted> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    let mut numbers = text.split_ascii_whitespace().map(str::parse);
-    Some(Counted { ran: numbers.next()?.ok()?, waited: numbers.next()?.ok()? })
+fn rest(worked: Duration, busy: f64) -> Duration {
+    let above = ((busy - BUSY_FREE) / (1.0 - BUSY_FREE)).clamp(0.0, 1.0);
+    worked.mul_f64(RESTS * above).min(REST_MAX)
 }
 
 #[cfg(test)]
@@ -62,11 +60,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_rests_where_it_had_to_wait_and_not_for_long() {
+    fn it_rests_while_orders_need_the_cores_and_not_for_long() {
         let second = Duration::from_secs(1);
-        assert_eq!(rest(second / 10, 500, 0), Duration::ZERO);
-        assert_eq!(rest(second / 90, 50, 50), second / 20);
-        assert_eq!(rest(second, 0, 100), REST_MAX);
-        assert_eq!(rest(Duration::ZERO, 1, 1), Duration::ZERO);
+        assert_eq!(rest(second / 10, BUSY_FREE), Duration::ZERO);
+        assert_eq!(rest(second / 100, 1.5), second * 9 / 100);
+        assert_eq!(rest(second, 1.0), REST_MAX);
+        let half = rest(second / 100, (1.0 + BUSY_FREE) / 2.0);
+        assert!(half > second * 44 / 1000 && half < second * 46 / 1000, "{half:?}");
     }
 }

@@ -25,6 +25,7 @@ use crate::limits::{
     CONNECTIONS_MAX, DEADLINE_MS_MAX, RECEIPTS_MAX, SALES_MAX, SEGMENTS_AHEAD_MAX, SHARDS_MAX,
 };
 use crate::sale::{Bounds, Shop};
+use crate::sink::OPEN_BYTES;
 
 /// How rooms share threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -201,7 +202,10 @@ impl Options {
     /// A sentence with what they need and what there is.
     pub fn check_memory(&self) -> Result<(), String> {
         let Bounds { orders_max, buyers_max, .. } = self.bounds();
-        let needed = Shop::bytes_needed(&self.bounds());
+        let sinks = self.sink.len();
+        // Each remembers what is in orders that may still change.
+        let told = (sinks * OPEN_BYTES) as u128 * orders_max as u128;
+        let needed = Shop::bytes_needed(&self.bounds()) + told;
         let info = rustix::system::sysinfo();
         let there = info.totalram as u128 * u128::from(info.mem_unit);
         if needed <= there {
@@ -209,8 +213,8 @@ impl Options {
         }
         let gib = |bytes: u128| bytes as f64 / f64::from(1 << 30);
         Err(format!(
-            "orders_max: {orders_max} orders and {buyers_max} buyers need {:.1} GiB of memory; \
-             this machine has {:.1} GiB",
+            "orders_max: {orders_max} orders, {buyers_max} buyers and {sinks} sinks need {:.1} GiB \
+             of memory; this machine has {:.1} GiB",
             gib(needed),
             gib(there)
         ))

@@ -5,18 +5,25 @@
 //! Invariant: remembered are the orders that are held or wait, and no others; the server's tables
 //! bound them.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use super::change::{Change, ChangedLine, Kind, OrderFacts};
-use crate::message::{Cell, Head, decode_side, kind, lines_in};
+use crate::message::{CELL_BYTES, Cell, Head, decode_side, kind, lines_in};
 use crate::record::{Known, texts};
 use crate::sale::{Name, OrderLine, Seq, State};
 
 /// An order that is held or waits.
 struct Open {
-    facts: OrderFacts,
+    /// The record that made it: a third of the size of what it says, taken apart.
+    record: Box<[u8]>,
+    /// Its units, if it was given fewer than it waited for.
+    units: Option<u32>,
     is_waiting: bool,
 }
+
+/// Bytes for each order that is open, about: the record, two texts of which one is long, and the
+/// place in the table.
+pub const OPEN_BYTES: usize = 2 * CELL_BYTES + 80;
 
 /// What records so far have said.
 #[derive(Default)]
@@ -25,22 +32,38 @@ pub struct History {
     open: HashMap<Seq, Open>,
 }
 
+/// What a record makes of an order, and where it says what is in that.
+enum Source {
+    /// In itself.
+    Here,
+    /// In the record of an order that is open no more.
+    Closed(Open),
+    /// In that of one that is.
+    Open,
+    /// It was said long ago.
+    Nowhere,
+}
+
 impl History {
-    /// Takes the next record. Returns the change of an order that it made, if it made one.
+    /// Takes the next record. Returns the change of an order that it made, if it made one that is
+    /// wanted; others cost little.
     ///
     /// # Errors
     /// A sentence, if it does not follow from those before it.
-    pub fn note(&mut self, seq: Seq, record: &[Cell]) -> Result<Option<Change>, String> {
+    pub fn note(
+        &mut self,
+        seq: Seq,
+        record: &[Cell],
+        is_wanted: impl FnOnce(Kind, &Name) -> bool,
+    ) -> Result<Option<Change>, String> {
         let head = record[0].head();
         if record.len() < head.cells() {
             return Err(format!("seq {seq}: cut short"));
         }
         self.known.note(record).map_err(|why| format!("seq {seq}: {why}"))?;
-        let (kind, order, facts) = match head.kind {
+        let (kind, order, source) = match head.kind {
             kind::BUY | kind::BASKET | kind::WAIT => {
-                let facts =
-                    self.facts(head, record).ok_or_else(|| format!("seq {seq}: no such item"))?;
-                (self.given(seq, head, &facts), seq, Some(facts))
+                (self.given(seq, head, record), seq, Source::Here)
             }
             kind::CONFIRM..=kind::CANCEL
             | kind::EXPIRE
@@ -49,38 +72,49 @@ impl History {
             | kind::DRAWN => {
                 let order = head.order();
                 let changed = self.changed(head, order);
-                let (kind, facts) =
+                let (kind, source) =
                     changed.ok_or_else(|| format!("seq {seq}: no order {order} is open"))?;
-                (kind, order, facts)
+                (kind, order, source)
             }
             _ => return Ok(None),
         };
         let terms = self.known.terms(head.sale.to_native());
         let terms = terms.ok_or_else(|| format!("seq {seq}: no such sale"))?;
+        if !is_wanted(kind, &terms.name) {
+            return Ok(None);
+        }
+        let facts = match &source {
+            Source::Here => Some(self.facts(record, None)),
+            Source::Closed(open) => Some(self.facts_of(open)),
+            Source::Open => self.open.get(&order).map(|open| self.facts_of(open)),
+            Source::Nowhere => None,
+        };
+        let no_item = || format!("seq {seq}: no such item");
+        let facts = facts.map(|facts| facts.ok_or_else(no_item)).transpose()?;
         let currency = (terms.currency != [0; 3])
             .then(|| String::from_utf8_lossy(&terms.currency).into_owned());
         let (time, sale) = (head.time.to_native(), terms.name);
         Ok(Some(Change { seq, time, kind, sale, currency, order, facts }))
     }
 
-    fn given(&mut self, seq: Seq, head: &Head, facts: &OrderFacts) -> Kind {
+    fn given(&mut self, seq: Seq, head: &Head, record: &[Cell]) -> Kind {
         let is_waiting = head.kind == kind::WAIT;
         let holds = self.known.terms(head.sale.to_native()).is_none_or(|terms| terms.hold_ms > 0);
         if !is_waiting && !holds {
             return Kind::Now(State::Confirmed);
         }
-        self.open.insert(seq, Open { facts: facts.clone(), is_waiting });
+        let record = bytemuck::cast_slice(&record[..head.cells()]).into();
+        self.open.insert(seq, Open { record, units: None, is_waiting });
         Kind::Now(if is_waiting { State::Waiting } else { State::Held })
     }
 
     /// What a record of a change makes of an order.
-    fn changed(&mut self, head: &Head, order: Seq) -> Option<(Kind, Option<OrderFacts>)> {
+    fn changed(&mut self, head: &Head, order: Seq) -> Option<(Kind, Source)> {
         let now = match head.kind {
             // It was sold before, and is not open.
-            kind::CANCEL => return Some((Kind::Now(State::Cancelled), None)),
+            kind::CANCEL => return Some((Kind::Now(State::Cancelled), Source::Nowhere)),
             kind::EXTEND => {
-                let facts = self.open.get(&order)?.facts.clone();
-                return Some((Kind::Extended, Some(facts)));
+                return self.open.contains_key(&order).then_some((Kind::Extended, Source::Open));
             }
             kind::CONFIRM => State::Confirmed,
             kind::RELEASE if self.open.get(&order)?.is_waiting => State::Left,
@@ -91,18 +125,21 @@ impl History {
             _ => State::Left,
         };
         if !matches!(now, State::Held | State::Waiting) {
-            return Some((Kind::Now(now), Some(self.open.remove(&order)?.facts)));
+            return Some((Kind::Now(now), Source::Closed(self.open.remove(&order)?)));
         }
         let open = self.open.get_mut(&order)?;
         open.is_waiting = now == State::Waiting;
-        // One that was content with fewer may be given fewer than it waited for.
-        if let [line] = &mut open.facts.lines[..] {
-            line.units = head.units.to_native();
-        }
-        Some((Kind::Now(now), Some(open.facts.clone())))
+        open.units = Some(head.units.to_native());
+        Some((Kind::Now(now), Source::Open))
     }
 
-    fn facts(&self, head: &Head, record: &[Cell]) -> Option<OrderFacts> {
+    fn facts_of(&self, open: &Open) -> Option<OrderFacts> {
+        let record: Vec<Cell> = bytemuck::pod_collect_to_vec(&open.record);
+        self.facts(&record, open.units)
+    }
+
+    fn facts(&self, record: &[Cell], units: Option<u32>) -> Option<OrderFacts> {
+        let head = record[0].head();
         let sale = head.sale.to_native();
         let terms = self.known.terms(sale)?;
         let line = |line: OrderLine| {
@@ -119,11 +156,16 @@ impl History {
                 line(OrderLine::new(item, units, price)).map(|line| vec![line])
             }
         };
+        let mut lines = lines?;
+        // One that was content with fewer may be given fewer than it waited for.
+        if let ([line], Some(units)) = (&mut lines[..], units) {
+            line.units = units;
+        }
         let channel: Option<Name> = record[1..]
             .iter()
             .find_map(decode_side)
             .and_then(|side| self.known.channel(sale, side.channel).copied());
         let [buyer, key] = texts(record);
-        Some(OrderFacts { buyer, key, channel, lines: lines? })
+        Some(OrderFacts { buyer, key, channel, lines })
     }
 }

@@ -30,7 +30,7 @@ pub use change::{Change, ChangedLine, Kind, OrderFacts};
 pub use checkpoint::{Checkpoint, FOLDER, path_of};
 pub use file::{FileLedger, FileSink, FileTerms, Format};
 pub use follower::{Follower, FollowerParts};
-pub use history::History;
+pub use history::{History, OPEN_BYTES};
 pub use ledger::{Found, Ledger};
 pub use postgres::{PostgresLedger, PostgresSink, PostgresTerms};
 pub use reader::{Reader, Wanted};

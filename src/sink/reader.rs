@@ -18,10 +18,9 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// Whether a change is one of them.
-    pub fn has(&self, change: &Change) -> bool {
-        self.kinds.contains(&change.kind)
-            && (self.sales.is_empty() || self.sales.contains(&change.sale))
+    /// Whether a change of this kind, in this sale, is one of them.
+    pub fn has(&self, kind: Kind, sale: &Name) -> bool {
+        self.kinds.contains(&kind) && (self.sales.is_empty() || self.sales.contains(sale))
     }
 }
 
@@ -77,8 +76,8 @@ impl Reader {
         while pending.len() < changes_max && looked < 4 * changes_max {
             let Some(batch) = self.cursor.next(durable).map_err(of_journal)? else { break };
             for (seq, record) in (batch.first_seq..).zip(messages(batch.cells)) {
-                let change = self.history.note(seq, record).map_err(Trouble::Stop)?;
-                let change = change.filter(|change| seq > after && wanted.has(change));
+                let is_wanted = |kind, sale: &Name| seq > after && wanted.has(kind, sale);
+                let change = self.history.note(seq, record, is_wanted).map_err(Trouble::Stop)?;
                 pending.extend(change);
                 self.time = record[0].head().time.to_native();
                 looked += 1;

@@ -73,6 +73,21 @@ pub(crate) fn until(server: &Server, line: &str) {
     }
 }
 
+/// Waits until a figure is so much at least: one that grows by itself is not seen at each value.
+#[track_caller]
+pub(crate) fn at_least(server: &Server, figure: &str, least: u64) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let figures = figures(server);
+        let shown = figures.lines().find_map(|line| line.strip_prefix(figure)?.trim().parse().ok());
+        if shown.is_some_and(|shown: u64| shown >= least) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{figure} stays below {least}: {figures}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// All that is counted.
 pub(crate) fn figures(server: &Server) -> String {
     let mut answer =
