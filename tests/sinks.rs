@@ -7,76 +7,21 @@ mod resp;
 #[path = "support/server.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod server;
+#[path = "support/shoppers.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod shoppers;
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use resp::Resp;
 use serde_json::Value;
-use server::{House, PATIENCE, Server};
-
-const DROP: &str = r#"
-name = "drop"
-hold_ms = 40
-extend_ms = 40
-waitlist = 20
-offer_ms = 40
-items = [
-    { sku = "tee", stock = 1000000, price = 2500 },
-    { sku = "cap", stock = 3, price = 900 },
-]
-"#;
-const AT_ONCE: &str =
-    "name = \"once\"\nhold_ms = 0\nitems = [{ sku = \"pin\", stock = 100000, price = 100 }]\n";
-
-/// Kinds of records that change an order.
-const OF_ORDERS: [&str; 11] = [
-    "hold", "buy", "wait", "confirm", "release", "extend", "cancel", "expire", "offer", "leave",
-    "drawn",
-];
+use server::House;
+use shoppers::{AT_ONCE, DROP, OF_ORDERS, figures, seqs, shop, shop_one, until};
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("the file is there");
     assert!(text.is_empty() || text.ends_with('\n'), "the last line is cut");
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
-
-/// Orders of all kinds, as long as the server answers, for about so many rounds.
-fn shop(server: &Server, round: u64, rounds: u64) -> Option<()> {
-    let mut resp = Resp::over(server.try_connect().ok()?);
-    for number in 0..rounds {
-        let name = format!("{round}-{number}");
-        let long = format!("a-buyer-of-more-than-sixteen-{name}");
-        let buyer = if number % 5 == 0 { &long } else { &name };
-        let given = ask(&mut resp, &["BUY", "drop", "tee", buyer, &name, "UNITS", "2"])?;
-        let order = given.number(1).to_string();
-        match number % 6 {
-            0 => _ = ask(&mut resp, &["CONFIRM", "drop", &order])?,
-            1 => _ = ask(&mut resp, &["RELEASE", "drop", &order])?,
-            2 => {
-                ask(&mut resp, &["CONFIRM", "drop", &order])?;
-                ask(&mut resp, &["CANCEL", "drop", &order])?;
-            }
-            3 => _ = ask(&mut resp, &["EXTEND", "drop", &order])?,
-            _ => {}
-        }
-        let cap = format!("cap-{name}");
-        ask(&mut resp, &["BUY", "drop", "cap", buyer, &cap, "WAIT"])?;
-        let basket = format!("basket-{name}");
-        ask(&mut resp, &["BASKET", "drop", buyer, &basket, "tee", "1", "cap", "1"])?;
-        ask(&mut resp, &["BUY", "once", "pin", buyer, &name])?;
-    }
-    Some(())
-}
-
-fn ask(resp: &mut Resp, words: &[&str]) -> Option<resp::Value> {
-    resp.send(words).and_then(|()| resp.receive()).ok()
-}
-
-/// The seqs of the journal's records of these kinds.
-fn seqs(records: &[Value], kinds: &[&str]) -> Vec<u64> {
-    let is_it = |record: &&Value| kinds.contains(&record["kind"].as_str().unwrap_or(""));
-    records.iter().filter(is_it).map(|record| record["seq"].as_u64().expect("a seq")).collect()
 }
 
 #[test]
@@ -206,28 +151,4 @@ fn a_sink_that_hangs_keeps_nobody_and_does_not_keep_the_server_from_its_end() {
     let ended = server.wait();
     let said = &ended.expect_code(0).stderr;
     assert!(said.contains("a sink does not take what it is given"), "{said}");
-}
-
-/// Waits until the server shows a figure so.
-fn until(server: &Server, line: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let figures = figures(server);
-        if figures.lines().any(|shown| shown == line) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "no {line} in {figures}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn shop_one(server: &Server) {
-    let mut resp = Resp::over(server.connect());
-    assert_eq!(resp.ask(&["BUY", "once", "pin", "ann", "k"]).word(), "confirmed");
-}
-
-fn figures(server: &Server) -> String {
-    let mut answer =
-        ureq::get(format!("http://{}/metrics", server.admin)).call().expect("an answer");
-    answer.body_mut().read_to_string().expect("a body")
 }

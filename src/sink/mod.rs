@@ -9,19 +9,23 @@
 //!
 //! In the order in which a change meets it: `history` (records to changes), `reader` (which of them
 //! are wanted), `follower` (the loop, the same for all), `checkpoint`, `told` (a change in JSON),
-//! and the kinds of sinks: `file`.
+//! and the kinds of sinks: `file`, `redis`; `event` is a change as CloudEvents name it.
 
 mod change;
 mod checkpoint;
+mod event;
 mod file;
 mod follower;
 mod history;
 mod reader;
+mod redis;
 mod secret;
 mod told;
 
+pub use self::redis::{RedisSink, RedisTerms};
 pub use change::{Change, ChangedLine, Kind, OrderFacts};
 pub use checkpoint::{Checkpoint, FOLDER, path_of};
+pub use event::Event;
 pub use file::{FileSink, FileTerms, Format};
 pub use follower::{Follower, FollowerParts};
 pub use history::History;
@@ -105,6 +109,8 @@ pub trait Sink: Send {
 pub enum Terms {
     /// A file, or standard output.
     File(FileTerms),
+    /// A Redis stream.
+    Redis(RedisTerms),
 }
 
 impl Terms {
@@ -112,6 +118,7 @@ impl Terms {
     pub fn word(&self) -> &'static str {
         match self {
             Terms::File(_) => "file",
+            Terms::Redis(_) => "redis",
         }
     }
 
@@ -119,13 +126,18 @@ impl Terms {
     pub fn is_same_place(&self, other: &Terms) -> bool {
         match (self, other) {
             (Terms::File(one), Terms::File(other)) => one.path == other.path,
+            (Terms::Redis(one), Terms::Redis(other)) => {
+                (&one.url, &one.stream) == (&other.url, &other.stream)
+            }
+            _ => false,
         }
     }
 
     /// The sink of this name.
-    pub fn sink(self, _name: &str) -> Box<dyn Sink> {
+    pub fn sink(self, name: &str) -> Box<dyn Sink> {
         match self {
             Terms::File(terms) => Box::new(FileSink::new(terms)),
+            Terms::Redis(terms) => Box::new(RedisSink::new(name, terms)),
         }
     }
 }

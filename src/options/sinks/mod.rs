@@ -2,6 +2,7 @@
 //! options are there, so that a refusal can name the sink, the key and what is allowed.
 
 mod file;
+mod redis;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -38,7 +39,9 @@ const KEYS: [&str; 5] = ["name", "type", "changes", "sales", "from"];
 /// A type of sinks: its word, the keys it has beside those of all, and how they are understood.
 type Type = (&'static str, &'static [&'static str], fn(&SinkTable) -> Result<Terms, String>);
 
-const TYPES: [Type; 1] = [("file", file::KEYS, file::understood)];
+const TYPES: [Type; 2] =
+    [("file", file::KEYS, file::understood), ("redis", redis::KEYS, redis::understood)];
+
 /// What is told if nothing else is said: what was sold, and what of that was given back.
 const CHANGES_USUAL: [&str; 2] = ["confirmed", "cancelled"];
 
@@ -123,7 +126,6 @@ impl SinkTable {
     }
 
     /// Where a secret stands, by `KEY_file` or `KEY_env`; in the table itself it may not be.
-    #[allow(dead_code, reason = "for the types to come")]
     fn secret(&self, key: &str) -> Result<Option<Secret>, String> {
         let (in_file, in_variable) = (format!("{key}_file"), format!("{key}_env"));
         match (self.one(&in_file)?, self.one(&in_variable)?) {
