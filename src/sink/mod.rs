@@ -9,7 +9,7 @@
 //!
 //! In the order in which a change meets it: `history` (records to changes), `reader` (which of them
 //! are wanted), `follower` (the loop, the same for all), `checkpoint`, `told` (a change in JSON),
-//! and the kinds of sinks: `file`, `redis`; `event` is a change as CloudEvents name it.
+//! and the kinds of sinks: `file`, `redis`, `nats`; `event` is a change as CloudEvents name it.
 
 mod change;
 mod checkpoint;
@@ -17,6 +17,7 @@ mod event;
 mod file;
 mod follower;
 mod history;
+mod nats;
 mod reader;
 mod redis;
 mod secret;
@@ -29,6 +30,7 @@ pub use event::Event;
 pub use file::{FileSink, FileTerms, Format};
 pub use follower::{Follower, FollowerParts};
 pub use history::History;
+pub use nats::{Login, NatsSink, NatsTerms};
 pub use reader::{Reader, Wanted};
 pub use secret::Secret;
 pub use told::{Told, ToldFacts, ToldLine};
@@ -111,6 +113,8 @@ pub enum Terms {
     File(FileTerms),
     /// A Redis stream.
     Redis(RedisTerms),
+    /// A NATS JetStream stream.
+    Nats(NatsTerms),
 }
 
 impl Terms {
@@ -119,6 +123,7 @@ impl Terms {
         match self {
             Terms::File(_) => "file",
             Terms::Redis(_) => "redis",
+            Terms::Nats(_) => "nats",
         }
     }
 
@@ -129,6 +134,9 @@ impl Terms {
             (Terms::Redis(one), Terms::Redis(other)) => {
                 (&one.url, &one.stream) == (&other.url, &other.stream)
             }
+            (Terms::Nats(one), Terms::Nats(other)) => {
+                (&one.urls, &one.stream) == (&other.urls, &other.stream)
+            }
             _ => false,
         }
     }
@@ -138,6 +146,7 @@ impl Terms {
         match self {
             Terms::File(terms) => Box::new(FileSink::new(terms)),
             Terms::Redis(terms) => Box::new(RedisSink::new(name, terms)),
+            Terms::Nats(terms) => Box::new(NatsSink::new(terms)),
         }
     }
 }

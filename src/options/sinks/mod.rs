@@ -2,6 +2,7 @@
 //! options are there, so that a refusal can name the sink, the key and what is allowed.
 
 mod file;
+mod nats;
 mod redis;
 
 use std::collections::BTreeMap;
@@ -39,8 +40,11 @@ const KEYS: [&str; 5] = ["name", "type", "changes", "sales", "from"];
 /// A type of sinks: its word, the keys it has beside those of all, and how they are understood.
 type Type = (&'static str, &'static [&'static str], fn(&SinkTable) -> Result<Terms, String>);
 
-const TYPES: [Type; 2] =
-    [("file", file::KEYS, file::understood), ("redis", redis::KEYS, redis::understood)];
+const TYPES: [Type; 3] = [
+    ("file", file::KEYS, file::understood),
+    ("redis", redis::KEYS, redis::understood),
+    ("nats", nats::KEYS, nats::understood),
+];
 
 /// What is told if nothing else is said: what was sold, and what of that was given back.
 const CHANGES_USUAL: [&str; 2] = ["confirmed", "cancelled"];
@@ -67,6 +71,7 @@ impl Value for SinkTable {
         let word = |value: &DeValue<'_>| match value {
             DeValue::String(text) => Some(text.to_string()),
             DeValue::Integer(number) => Some(number.to_string()),
+            DeValue::Boolean(truth) => Some(truth.to_string()),
             _ => None,
         };
         let mut table = BTreeMap::new();
@@ -123,6 +128,15 @@ impl SinkTable {
         let (min, max) = (within.start(), within.end());
         let why = || format!("{key}: `{word}` is not a whole number between {min} and {max}");
         number.map(Some).ok_or_else(why)
+    }
+
+    /// Whether it is so; not, if nothing is said.
+    fn truth(&self, key: &str) -> Result<bool, String> {
+        match self.one(key)? {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(format!("{key}: `{other}` is not `true` or `false`")),
+        }
     }
 
     /// Where a secret stands, by `KEY_file` or `KEY_env`; in the table itself it may not be.
