@@ -14,10 +14,13 @@ mod server;
 #[path = "support/shoppers.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod shoppers;
+#[path = "support/tls.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod tls;
 
 use std::time::Duration;
 
-use async_nats::jetstream::stream::{Config, RetentionPolicy};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
 use nats::NatsServer;
 use serde_json::Value;
 use server::{House, Server, Start};
@@ -273,4 +276,51 @@ fn of_two_servers_with_one_journal_the_one_that_came_first_stops() {
         .map(|(_, data)| data["key"].as_str().expect("a key").to_owned())
         .collect();
     assert_eq!(told, ["a0", "a1", "a2", "b0", "d0"]);
+}
+
+#[test]
+fn a_stream_that_is_full_is_waited_for_and_takes_the_rest_once() {
+    let house = House::new(&[AT_ONCE]);
+    let nats = NatsServer::run();
+    let full = |max| Config {
+        name: STREAM.to_owned(),
+        subjects: vec!["doorbuster.>".to_owned()],
+        discard: DiscardPolicy::New,
+        max_messages: max,
+        ..Config::default()
+    };
+    let small = full(3);
+    nats.with(|context| async move { context.create_stream(small).await.expect("made") });
+    let mut server = told(&house, &nats, "").run();
+    shop_some(&server, "a", 8);
+    while !server.says("nothing is lost").contains("maximum messages exceeded") {}
+    let large = full(100);
+    nats.with(|context| async move { context.update_stream(large).await.expect("changed") });
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"orders\"} 0");
+    server.stop().expect_code(0);
+    assert_eq!(told_seqs(&nats), seqs(&house.records(), &["buy"]));
+}
+
+#[test]
+fn tls_is_spoken_with_a_server_that_is_trusted_and_with_no_other() {
+    let house = House::new(&[AT_ONCE]);
+    let authority = tls::Authority::new();
+    let (cert, key) = authority.issue();
+    let [cert_file, key_file, ca_file] = ["cert.pem", "key.pem", "ca.pem"].map(|n| house.path(n));
+    std::fs::write(&cert_file, cert).expect("written");
+    std::fs::write(&key_file, key).expect("written");
+    std::fs::write(&ca_file, tls::Authority::new().pem()).expect("written");
+    let (cert, key) = (cert_file.display().to_string(), key_file.display().to_string());
+    let arguments = ["--tls", "--tlscert", &cert, "--tlskey", &key];
+    let mut nats = NatsServer::down(None).arguments(&arguments);
+    nats.start();
+    let (url, ca) = (format!("tls://localhost:{}", nats.port()), ca_file.display());
+    let sink = format!("name=orders type=nats url={url} ca_file={ca} create=true");
+    let mut server = house.server().with(&["--sink", &sink]).run();
+    shop_one(&server);
+    // The authority of another.
+    assert!(server.says("nothing is lost").contains("invalid peer certificate"));
+    std::fs::write(&ca_file, authority.pem()).expect("written");
+    until_changes(&server, 1);
+    server.stop().expect_code(0);
 }

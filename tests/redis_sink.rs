@@ -13,6 +13,9 @@ mod server;
 #[path = "support/shoppers.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod shoppers;
+#[path = "support/tls.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod tls;
 
 use std::time::Duration;
 
@@ -240,4 +243,31 @@ fn of_two_servers_with_one_journal_the_one_that_came_first_stops() {
         .map(|(_, data)| data["key"].as_str().expect("a key").to_owned())
         .collect();
     assert_eq!(told, ["a0", "a1", "a2", "b0", "d0"]);
+}
+
+#[test]
+fn tls_is_spoken_with_a_server_that_is_trusted_and_with_no_other() {
+    let house = House::new(&[AT_ONCE]);
+    let authority = tls::Authority::new();
+    let (cert, key) = authority.issue();
+    let [cert_file, key_file, ca_file] = ["cert.pem", "key.pem", "ca.pem"].map(|n| house.path(n));
+    std::fs::write(&cert_file, cert).expect("written");
+    std::fs::write(&key_file, key).expect("written");
+    std::fs::write(&ca_file, tls::Authority::new().pem()).expect("written");
+    let port = redis_server::free_port().to_string();
+    let (cert, key) = (cert_file.display().to_string(), key_file.display().to_string());
+    let arguments = ["--tls-port", &port, "--tls-cert-file", &cert, "--tls-key-file", &key];
+    let redis = RedisServer::run(&[&arguments[..], &["--tls-auth-clients", "no"]].concat());
+    let sink = format!(
+        "name=orders type=redis url=rediss://localhost:{port} ca_file={}",
+        ca_file.display()
+    );
+    let mut server = house.server().with(&["--sink", &sink]).run();
+    shop_one(&server);
+    // The authority of another.
+    assert!(server.says("nothing is lost").contains("invalid peer certificate"));
+    std::fs::write(&ca_file, authority.pem()).expect("written");
+    until_changes(&server, 1);
+    server.stop().expect_code(0);
+    assert_eq!(told_seqs(&redis).len(), 1);
 }

@@ -49,6 +49,17 @@ impl NatsServer {
         }
     }
 
+    /// With further arguments.
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> NatsServer {
+        self.arguments.extend(arguments.iter().map(|&word| word.to_owned()));
+        self
+    }
+
+    /// Its port.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where it is.
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)

@@ -30,6 +30,11 @@ impl Authority {
         Authority(CertifiedIssuer::self_signed(params, key).expect("signed"))
     }
 
+    /// Its own certificate, in PEM.
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
     /// A certificate and its key, in PEM.
     pub(crate) fn issue(&self) -> (String, String) {
         let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");

@@ -105,7 +105,10 @@ impl Link {
         let mut acks = VecDeque::new();
         let skipped = if is_new { changes.len().min(self.skip as usize) } else { 0 };
         self.skip -= skipped as u64;
-        for changes in changes[skipped..].chunks(MESSAGES_MAX) {
+        // The first alone: if the stream refuses that, it says why, and not that it is not there.
+        let changes = &changes[skipped..];
+        let (first, others) = changes.split_at(changes.len().min(1));
+        for changes in first.chunks(1).chain(others.chunks(MESSAGES_MAX)) {
             if acks.len() == ACKS_MAX {
                 self.acknowledged(terms, acks.pop_front()).await?;
             }
@@ -169,8 +172,8 @@ impl Link {
             ))),
             Err(why) => Err(again(&match why.kind() {
                 PublishErrorKind::WrongLastSequence => {
-                    "it does not stand where it did: something was lost, or somebody else \
-                     publishes into it"
+                    "it does not stand where it did: it has lost or refused something, or somebody \
+                     else publishes into it"
                         .to_owned()
                 }
                 _ => why.to_string(),
