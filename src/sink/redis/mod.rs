@@ -87,5 +87,5 @@ impl Sink for RedisSink {
     }
 }
 
-const NO_REPEAT: &str = "a Redis stream takes no id twice, and keeps what it was told: read it again \
-                         from there, with XRANGE or XGROUP SETID";
+const NO_REPEAT: &str = "a Redis stream takes no id twice, and keeps what it was told: read it \
+                         again from there, with XRANGE or XGROUP SETID";
