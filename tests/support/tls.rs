@@ -31,6 +31,7 @@ impl Authority {
     }
 
     /// Its own certificate, in PEM.
+    #[allow(dead_code, reason = "not every test writes it down")]
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
