@@ -163,8 +163,6 @@ impl Link {
         let Some((number, ack)) = ack else { return Ok(()) };
         let again = |why: &str| at(terms, Trouble::Again(why.to_owned()));
         match unless_ended(&mut self.ended, terms, ack.into_future()).await? {
-            // One that was dropped as known to the stream was put there by somebody else.
-            Ok(ack) if ack.duplicate => Err(again("somebody else has told it the same")),
             Ok(ack) if ack.sequence == number && ack.stream == terms.stream => Ok(()),
             Ok(ack) => Err(again(&format!(
                 "message {number} became {} of {}, which is not where it belongs",

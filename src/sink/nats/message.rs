@@ -1,7 +1,7 @@
 //! A change as a message, and what a message says of itself.
 
 use async_nats::HeaderMap;
-use async_nats::header::{HeaderName, NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_ID};
+use async_nats::header::{HeaderName, NATS_EXPECTED_LAST_SEQUENCE};
 
 use crate::sale::Seq;
 use crate::sink::event::{self, Event};
@@ -28,7 +28,8 @@ pub(super) struct Message {
 
 impl Message {
     /// A change that comes right after the message `after`. One that is told again says how far the
-    /// stream has come, and has no id for the server, which would drop it.
+    /// stream has come. None has a `Nats-Msg-Id`: that would make the server remember each for its
+    /// duplicate window, which doubles its work, and what comes after `after` alone comes once.
     pub(super) fn of(
         change: &Change,
         prefix: &str,
@@ -39,9 +40,8 @@ impl Message {
         let event = Event::of(journal, change);
         let mut headers = HeaderMap::new();
         headers.insert(NATS_EXPECTED_LAST_SEQUENCE, after.to_string());
-        match upto {
-            None => headers.insert(NATS_MESSAGE_ID, event.id.as_str()),
-            Some(upto) => headers.insert(UPTO, upto.to_string()),
+        if let Some(upto) = upto {
+            headers.insert(UPTO, upto.to_string());
         }
         headers.insert(CE_ID, event.id);
         headers.insert(CE_SOURCE, event.source);
