@@ -16,24 +16,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use server::House;
-use sinks::{AT_ONCE, DROP, at_least, figures, reconcile, shop, shop_one, until};
-
-/// Kinds of records that change an order.
-const OF_ORDERS: [&str; 11] = [
-    "hold", "buy", "wait", "confirm", "release", "extend", "cancel", "expire", "offer", "leave",
-    "drawn",
-];
+use sinks::{AT_ONCE, DROP, OF_ORDERS, at_least, figures, reconcile, seqs, shop, shop_one, until};
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("the file is there");
     assert!(text.is_empty() || text.ends_with('\n'), "the last line is cut");
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
-}
-
-/// The seqs of the journal's records of these kinds.
-fn seqs(records: &[Value], kinds: &[&str]) -> Vec<u64> {
-    let is_it = |record: &&Value| kinds.contains(&record["kind"].as_str().unwrap_or(""));
-    records.iter().filter(is_it).map(|record| record["seq"].as_u64().expect("a seq")).collect()
 }
 
 #[test]

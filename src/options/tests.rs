@@ -1,7 +1,6 @@
 //! Where options come from, what is refused and how it is said.
 
 use super::*;
-
 fn environment(pairs: &[(&str, &str)]) -> Result<Layer, String> {
     Layer::from_environment(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
 }
@@ -166,7 +165,10 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
         ("name=b/c type=file path=x", "sink `b/c`: name: it must be 1 to 32 of"),
         ("name=b path=x", "type: it wants one"),
         ("name=b type=file path=x from=0", "from: `0` is not a seq, 1 or more, or `now`"),
-        ("name=b type=kafka path=x", "type: `kafka` is none of `file`, `postgres`, `webhook`"),
+        (
+            "name=b type=kafka path=x",
+            "type: `kafka` is none of `file`, `postgres`, `webhook`, `redis`, `nats`",
+        ),
         ("name=b type=file", "path: it wants one"),
         ("name=b type=file path=x format=xml", "format: `xml` is not `ndjson` or `csv`"),
         (
@@ -256,4 +258,49 @@ fn a_webhook_is_read_and_what_it_cannot_be_told_is_refused() {
         let why = told(&format!("{good} {key}")).expect_err(key);
         assert!(why.contains(part), "{key}: {why}");
     }
+}
+
+#[test]
+fn queues_are_told_no_secret_and_nothing_that_does_not_go_together() {
+    let told = |words: &str| {
+        let mut flags = Layer::default();
+        let setting = SETTINGS.iter().find(|setting| setting.name == "sink").expect("there");
+        flags.flag(setting, &[words])?;
+        flags.options().map(|options| options.sinks().expect("looked at before").remove(0).terms)
+    };
+    let redis =
+        told("name=a type=redis url=rediss://h:1/2 user=u password_env=P ca_file=x maxlen=9");
+    let Ok(crate::sink::Terms::Redis(redis)) = redis else { panic!("{redis:?}") };
+    assert_eq!((redis.stream.as_str(), redis.entries_max), ("doorbuster:orders", 9));
+    assert_eq!(redis.slip(), "{doorbuster:orders}:doorbuster");
+    let nats =
+        told("name=a type=nats url=nats://h url=nats://i create=true creds_file=x prefix=a.b");
+    let Ok(crate::sink::Terms::Nats(nats)) = nats else { panic!("{nats:?}") };
+    assert_eq!((nats.urls.len(), nats.subjects().as_str(), nats.is_made), (2, "a.b.>", true));
+    for (bad, part) in [
+        ("type=redis url=redis://:secret@h", "url: no user and no password in it"),
+        ("type=redis url=http://h", "url: `http://h`"),
+        ("type=redis url=unix:///x", "is not redis://HOST:PORT or rediss://HOST:PORT"),
+        ("type=redis ca_file=x", "ca_file: wants a url that begins with rediss://"),
+        ("type=redis user=u", "user: wants `password_file` or `password_env`"),
+        ("type=redis password=secret", "a redis has no key `password`"),
+        ("type=redis password_file=x password_env=Y", "either this or password_env"),
+        ("type=redis maxlen=-1", "maxlen: `-1` is not a whole number"),
+        ("type=nats url=nats://u:secret@h", "url: no user, password or token in it"),
+        ("type=nats url=ws://h", "is not nats://HOST:PORT or tls://HOST:PORT"),
+        ("type=nats user=u", "user: one of `user` with `password_file`"),
+        ("type=nats token_env=X creds_file=y", "user: one of `user` with `password_file`"),
+        ("type=nats stream=a.b", "stream: `a.b` is not of A-Z a-z 0-9 _-"),
+        ("type=nats prefix=a..b", "prefix: `a..b`: words with a dot between"),
+        ("type=nats create=maybe", "create: `maybe` is not true or false"),
+        ("type=nats ca_file=x", "ca_file: wants a url that begins with tls://"),
+    ] {
+        let why = told(&format!("name=b {bad}")).expect_err(bad);
+        assert!(why.contains(part) && !why.contains("secret"), "{bad}: {why}");
+    }
+    let two = ["name=a type=redis", "name=b type=redis stream=doorbuster:orders"];
+    let mut flags = Layer::default();
+    let setting = SETTINGS.iter().find(|setting| setting.name == "sink").expect("there");
+    flags.flag(setting, &two).expect("read");
+    assert!(flags.options().expect_err("twice").contains("another sink writes there"));
 }

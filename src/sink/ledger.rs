@@ -16,6 +16,11 @@ pub struct Found {
 
 /// Changes in the order of seq.
 pub trait Ledger {
+    /// What lies at or before this is not kept, and not to be missed.
+    fn start(&self) -> Seq {
+        0
+    }
+
     /// Up to which seq it was told; what comes behind it is on its way.
     fn seq(&self) -> Seq;
 

@@ -9,29 +9,36 @@
 //!
 //! In the order in which a change meets it: `history` (records to changes), `reader` (which of them
 //! are wanted), `follower` (the loop, the same for all), `checkpoint`, `told` (a change in JSON),
-//! `terms` and the types of sinks that it names: `file`, `postgres`, `webhook`. Backwards:
-//! `ledger` (what the other side has) and `reconcile` (beside the journal).
+//! `terms` and the types of sinks that it names: `file`, `postgres`, `webhook`, `redis`, `nats`;
+//! `event` is a change as CloudEvents name it. Backwards: `ledger` (what the other side has) and
+//! `reconcile` (beside the journal).
 
 mod change;
 mod checkpoint;
+mod event;
 mod file;
 mod follower;
 mod history;
 mod ledger;
+mod nats;
 mod postgres;
 mod reader;
 mod reconcile;
+mod redis;
 mod secret;
 mod terms;
 mod told;
 mod webhook;
 
+pub use self::redis::{RedisLedger, RedisSink, RedisTerms};
 pub use change::{Change, ChangedLine, Kind, OrderFacts};
 pub use checkpoint::{Checkpoint, FOLDER, path_of};
+pub use event::Event;
 pub use file::{FileLedger, FileSink, FileTerms, Format};
 pub use follower::{Follower, FollowerParts};
 pub use history::{History, OPEN_BYTES};
 pub use ledger::{Found, Ledger};
+pub use nats::{Login, NatsLedger, NatsSink, NatsTerms};
 pub use postgres::{PostgresLedger, PostgresSink, PostgresTerms};
 pub use reader::{Reader, Wanted};
 pub use reconcile::{Difference, Group, Sum, Sums, Verdict, reconcile};
@@ -59,6 +66,15 @@ pub enum Trouble {
 }
 
 impl Trouble {
+    /// The same trouble in other words.
+    fn map(self, told: impl FnOnce(String) -> String) -> Trouble {
+        match self {
+            Trouble::Again(why) => Trouble::Again(told(why)),
+            Trouble::After(why, wait) => Trouble::After(told(why), wait),
+            Trouble::Stop(why) => Trouble::Stop(told(why)),
+        }
+    }
+
     /// What is wrong.
     pub fn sentence(self) -> String {
         match self {

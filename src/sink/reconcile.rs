@@ -91,7 +91,7 @@ pub fn reconcile(
     ledger: &mut dyn Ledger,
     mut tell: impl FnMut(&Difference<'_>),
 ) -> Result<Verdict, Trouble> {
-    let seq = ledger.seq();
+    let (seq, start) = (ledger.seq(), start.max(ledger.start()));
     let mut verdict = Verdict { seq, ..Verdict::default() };
     let mut reader = Reader::new(journal)?;
     let mut changes: VecDeque<Change> = VecDeque::new();

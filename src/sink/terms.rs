@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{FileLedger, FileSink, FileTerms};
+use super::nats::{NatsLedger, NatsSink, NatsTerms};
 use super::postgres::{PostgresLedger, PostgresSink, PostgresTerms};
+use super::redis::{RedisLedger, RedisSink, RedisTerms};
 use super::webhook::{WebhookSink, WebhookTerms};
 use super::{Checkpoint, Ledger, Sink, Trouble, Wanted};
 use crate::metrics::SinkCounters;
@@ -18,6 +20,10 @@ pub enum Terms {
     Postgres(Box<PostgresTerms>),
     /// A receiver of HTTP requests.
     Webhook(WebhookTerms),
+    /// A Redis stream.
+    Redis(RedisTerms),
+    /// A NATS JetStream stream.
+    Nats(NatsTerms),
 }
 
 /// Where a sink lives.
@@ -42,6 +48,8 @@ impl Terms {
             Terms::File(_) => "file",
             Terms::Postgres(_) => "postgres",
             Terms::Webhook(_) => "webhook",
+            Terms::Redis(_) => "redis",
+            Terms::Nats(_) => "nats",
         }
     }
 
@@ -51,6 +59,12 @@ impl Terms {
             (Terms::File(one), Terms::File(other)) => one.path == other.path,
             (Terms::Postgres(one), Terms::Postgres(other)) => {
                 one.server == other.server && one.schema == other.schema
+            }
+            (Terms::Redis(one), Terms::Redis(other)) => {
+                (&one.url, &one.stream) == (&other.url, &other.stream)
+            }
+            (Terms::Nats(one), Terms::Nats(other)) => {
+                (&one.urls, &one.stream) == (&other.urls, &other.stream)
             }
             _ => false,
         }
@@ -65,6 +79,8 @@ impl Terms {
         Ok(match self {
             Terms::File(terms) => Box::new(FileLedger::open(&terms, checkpoint)?),
             Terms::Postgres(terms) => Box::new(PostgresLedger::open(&terms, (journal, name))?),
+            Terms::Redis(terms) => Box::new(RedisLedger::open(&terms, checkpoint)?),
+            Terms::Nats(terms) => Box::new(NatsLedger::open(&terms, checkpoint)?),
             Terms::Webhook(_) => {
                 let why = "what a receiver of webhooks has taken cannot be read back from it";
                 return Err(Trouble::Stop(why.to_owned()));
@@ -78,6 +94,8 @@ impl Terms {
             Terms::File(terms) => Box::new(FileSink::new(terms)),
             Terms::Postgres(terms) => Box::new(PostgresSink::new(*terms, place)),
             Terms::Webhook(terms) => Box::new(WebhookSink::new(terms, place)),
+            Terms::Redis(terms) => Box::new(RedisSink::new(place.name, terms)),
+            Terms::Nats(terms) => Box::new(NatsSink::new(terms)),
         }
     }
 }

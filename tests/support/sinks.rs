@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::resp::Resp;
 use super::server::{Ended, House, PATIENCE, Server, run};
 
@@ -57,6 +59,23 @@ fn ask(resp: &mut Resp, words: &[&str]) -> Option<super::resp::Value> {
 pub(crate) fn shop_one(server: &Server, key: &str) {
     let mut resp = Resp::over(server.connect());
     assert_eq!(resp.ask(&["BUY", "once", "pin", "ann", key]).word(), "confirmed");
+}
+
+/// So many orders that are sold at once, under keys that begin so.
+pub(crate) fn shop_some(server: &Server, key: &str, count: u64) {
+    (0..count).for_each(|number| shop_one(server, &format!("{key}{number}")));
+}
+
+/// Kinds of records that change an order.
+pub(crate) const OF_ORDERS: [&str; 11] = [
+    "hold", "buy", "wait", "confirm", "release", "extend", "cancel", "expire", "offer", "leave",
+    "drawn",
+];
+
+/// The seqs of the journal's records of these kinds.
+pub(crate) fn seqs(records: &[Value], kinds: &[&str]) -> Vec<u64> {
+    let is_it = |record: &&Value| kinds.contains(&record["kind"].as_str().unwrap_or(""));
+    records.iter().filter(is_it).map(|record| record["seq"].as_u64().expect("a seq")).collect()
 }
 
 /// Waits until the server shows a figure so.

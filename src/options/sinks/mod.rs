@@ -2,7 +2,9 @@
 //! options are there, so that a refusal can name the sink, the key and what is allowed.
 
 mod file;
+mod nats;
 mod postgres;
+mod redis;
 mod webhook;
 
 use std::collections::BTreeMap;
@@ -39,11 +41,14 @@ const KEYS: [&str; 5] = ["name", "type", "changes", "sales", "from"];
 /// A type of sinks: its word, the keys it has beside those of all, and how they are understood.
 type Type = (&'static str, &'static [&'static str], fn(&SinkTable) -> Result<Terms, String>);
 
-const TYPES: [Type; 3] = [
+const TYPES: [Type; 5] = [
     ("file", file::KEYS, file::understood),
     ("postgres", postgres::KEYS, postgres::understood),
     ("webhook", webhook::KEYS, webhook::understood),
+    ("redis", redis::KEYS, redis::understood),
+    ("nats", nats::KEYS, nats::understood),
 ];
+
 /// What is told if nothing else is said: what was sold, and what of that was given back.
 const CHANGES_USUAL: [&str; 2] = ["confirmed", "cancelled"];
 

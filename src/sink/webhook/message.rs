@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sale::Seq;
+use crate::sink::event::{self, Event};
 use crate::sink::{Change, Told};
 
 /// What is posted at once. Invariant: the same id always means the same bytes, so a receiver may
@@ -17,18 +17,14 @@ pub(super) struct Message {
     pub(super) body: String,
 }
 
-/// An event, in the order of fields of the specification.
+/// An event with what it is about, in the order of fields of the specification.
 #[derive(Serialize)]
-struct Event<'a> {
+struct Whole<'a> {
     specversion: &'static str,
-    id: String,
-    source: String,
-    #[serde(rename = "type")]
-    kind: String,
-    subject: &'a str,
-    time: &'a str,
+    #[serde(flatten)]
+    event: Event,
     datacontenttype: &'static str,
-    data: &'a Told<'a>,
+    data: Told<'a>,
 }
 
 impl Message {
@@ -43,7 +39,7 @@ impl Message {
         body.push(b']');
         let (first, last) = (changes[0].seq, changes[changes.len() - 1].seq);
         let id = if first == last {
-            event_id(journal, first)
+            event::id(journal, first)
         } else {
             // Between the same ends there may be other changes another time.
             format!("{journal}-{first}-{last}-{:08x}", crc32c::crc32c(&body))
@@ -66,22 +62,12 @@ impl Message {
     }
 }
 
-/// No dot in it: the text that is signed is divided by dots.
-fn event_id(journal: &str, seq: Seq) -> String {
-    format!("{journal}-{seq}")
-}
-
 fn write_event(change: &Change, journal: &str, out: &mut Vec<u8>) {
-    let told = Told::of(change);
-    let event = Event {
-        specversion: "1.0",
-        id: event_id(journal, told.seq),
-        source: format!("/doorbuster/{journal}/{}", told.sale),
-        kind: format!("doorbuster.order.{}", told.change),
-        subject: &told.order,
-        time: &told.time,
+    let whole = Whole {
+        specversion: event::SPEC,
+        event: Event::of(journal, change),
         datacontenttype: "application/json",
-        data: &told,
+        data: Told::of(change),
     };
-    serde_json::to_writer(out, &event).expect("memory takes everything");
+    serde_json::to_writer(out, &whole).expect("memory takes everything");
 }
