@@ -147,6 +147,7 @@ fn a_sink_waits_for_a_server_that_is_down_or_wants_another_password_or_has_no_st
     let said = &ended.expect_code(0).stderr;
     assert!(said.contains(&nats.url()), "{said}");
     assert!(!said.contains("-one"), "no password is said: {said}");
+    assert!(!said.contains("event: "), "the client speaks for itself: {said}");
     assert_eq!(told_seqs(&nats).len(), 1);
 }
 

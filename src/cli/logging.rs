@@ -5,7 +5,7 @@ use std::fmt::Debug;
 
 use doorbuster::options::{LogForm, LogLevel};
 use tracing::field::Field;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, fmt, reload};
@@ -41,7 +41,9 @@ pub(super) fn start(form: LogForm, level: LogLevel) -> Result<Level, String> {
         .with_target(false)
         // It would be told on stderr, and end the process where that is closed.
         .log_internal_errors(false);
-    let registry = tracing_subscriber::registry().with(filter);
+    // What libraries say names no sink and no option; who uses them says it better.
+    let ours = filter_fn(|event| event.target().starts_with("doorbuster"));
+    let registry = tracing_subscriber::registry().with(filter).with(ours);
     let done = match form {
         LogForm::Text => {
             let events = events.fmt_fields(debug_fn(sentence));
