@@ -24,14 +24,17 @@ use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
 use nats::NatsServer;
 use serde_json::Value;
 use server::{House, Server, Start};
-use sinks::{AT_ONCE, DROP, OF_ORDERS, seqs, shop, shop_one, shop_some, until};
+use sinks::{AT_ONCE, DROP, OF_ORDERS, reconcile, seqs, shop, shop_one, shop_some, until};
 
 const STREAM: &str = "DOORBUSTER";
 const STOPPED: &str = "doorbuster_sink_stopped{sink=\"orders\"} 1";
 
 fn told(house: &House, nats: &NatsServer, more: &str) -> Start {
-    let sink = format!("name=orders type=nats url={} {more}", nats.url());
-    house.server().with(&["--sink", &sink])
+    house.server().with(&["--sink", &sink(nats, more)])
+}
+
+fn sink(nats: &NatsServer, more: &str) -> String {
+    format!("name=orders type=nats url={} {more}", nats.url())
 }
 
 /// What is in the stream: the seq of each message, and its data.
@@ -43,7 +46,7 @@ fn messages(nats: &NatsServer) -> Vec<(u64, Value)> {
         let (sale, change) = (text("sale"), text("change"));
         let seq = data["seq"].as_u64().expect("a seq");
         let (journal, id) = head("ce-id")
-            .split_once(':')
+            .split_once('-')
             .map(|(a, b)| (a.to_owned(), b.to_owned()))
             .expect("two words");
         assert_eq!(id, seq.to_string());
@@ -114,6 +117,8 @@ fn a_stream_holds_each_change_once_and_in_order_whatever_was_killed() {
     let server = told(&house, &nats, "changes=all").run();
     shop(&server, rounds, 30).expect("it answers");
     server.stop().expect_code(0);
+    let compared = reconcile(&house, &sink(&nats, "changes=all"));
+    assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
     let (records, told) = (house.records(), messages(&nats));
     let found: Vec<u64> = told.iter().map(|(seq, _)| *seq).collect();
     assert_eq!(found, seqs(&records, &OF_ORDERS));

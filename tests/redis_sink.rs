@@ -23,15 +23,18 @@ use redis::streams::StreamRangeReply;
 use redis_server::RedisServer;
 use serde_json::Value;
 use server::{House, Server, Start};
-use sinks::{AT_ONCE, DROP, OF_ORDERS, seqs, shop, shop_one, shop_some, until};
+use sinks::{AT_ONCE, DROP, OF_ORDERS, reconcile, seqs, shop, shop_one, shop_some, until};
 
 const STREAM: &str = "doorbuster:orders";
 const SLIP: &str = "{doorbuster:orders}:doorbuster";
 const STOPPED: &str = "doorbuster_sink_stopped{sink=\"orders\"} 1";
 
 fn told(house: &House, redis: &RedisServer, more: &str) -> Start {
-    let sink = format!("name=orders type=redis url={} {more}", redis.url());
-    house.server().with(&["--sink", &sink])
+    house.server().with(&["--sink", &sink(redis, more)])
+}
+
+fn sink(redis: &RedisServer, more: &str) -> String {
+    format!("name=orders type=redis url={} {more}", redis.url())
 }
 
 /// What is in the stream: the seq of each entry, and its data.
@@ -90,6 +93,8 @@ fn a_stream_holds_each_change_once_and_in_order_whatever_was_killed() {
     let server = told(&house, &redis, "changes=all").run();
     shop(&server, rounds, 30).expect("it answers");
     server.stop().expect_code(0);
+    let compared = reconcile(&house, &sink(&redis, "changes=all"));
+    assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
     let (records, told) = (house.records(), entries(&redis));
     let found: Vec<u64> = told.iter().map(|(seq, _)| *seq).collect();
     assert_eq!(found, seqs(&records, &OF_ORDERS));

@@ -1,6 +1,7 @@
 //! Where options come from, what is refused and how it is said.
 
 use super::*;
+
 fn environment(pairs: &[(&str, &str)]) -> Result<Layer, String> {
     Layer::from_environment(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())))
 }

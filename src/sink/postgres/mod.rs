@@ -3,8 +3,8 @@
 //!
 //! Rows and the seq up to which they tell are written in one transaction, so each change is there
 //! exactly once, whatever was killed: when the sink begins it asks the database where it stands,
-//! not its checkpoint. Whoever begins raises the epoch in the same row, and only who knows it may
-//! write, so of two servers the older one stops.
+//! not its checkpoint. Whoever begins puts its word into the same row, and writes only while that
+//! stands there, so of two servers the older one stops.
 //!
 //! `session` (the connection and what its errors mean), `tables` (the tables and their versions),
 //! `rows` (changes to rows), `writing` (rows to the server), `reading` (back, to be compared).
@@ -26,6 +26,7 @@ use tables::Claim;
 use writing::How;
 
 use super::{Change, Checkpoint, Kind, Place, Secret, Sink, Standing, Trouble, Wanted};
+use crate::heads::hex;
 use crate::sale::{Seq, State};
 
 /// What a PostgreSQL sink is told.
@@ -50,6 +51,8 @@ pub struct PostgresSink {
     terms: PostgresTerms,
     name: String,
     wanted: Wanted,
+    /// Our word.
+    owner: String,
     /// `None` before it has begun, and after trouble.
     open: Option<Open>,
     rows: Rows,
@@ -67,7 +70,9 @@ impl PostgresSink {
     /// A sink that has done nothing yet.
     pub fn new(terms: PostgresTerms, place: &Place<'_>) -> PostgresSink {
         let (name, wanted) = (place.name.to_owned(), place.wanted.clone());
-        PostgresSink { terms, name, wanted, open: None, rows: Rows::default() }
+        let mut chance = [0; 16];
+        getrandom::fill(&mut chance).expect("the system has chance numbers");
+        PostgresSink { terms, name, wanted, owner: hex(&chance), open: None, rows: Rows::default() }
     }
 
     /// Whether the order of a change was not told before: then its row is new.
@@ -82,14 +87,14 @@ impl PostgresSink {
 impl Sink for PostgresSink {
     fn begin(&mut self, checkpoint: &Checkpoint) -> Result<Standing, Trouble> {
         self.open = None;
-        let mut session = Session::open(&self.terms)?;
+        let mut session = Session::open(&self.terms, self.terms.timeout)?;
         let terms = &self.terms;
-        let name = &self.name;
+        let (name, owner) = (&self.name, &self.owner);
         let claim = session.run(async |client| {
             tables::migrate(client, &terms.schema).await?;
             // What is lost with its tables is told again from where this sink began.
             let whose = (checkpoint.journal.as_str(), name.as_str());
-            tables::claim(client, &terms.schema, whose, checkpoint.start).await
+            tables::claim(client, &terms.schema, whose, owner, checkpoint.start).await
         })?;
         let seq = claim.seq;
         self.open = Some(Open { session, claim });

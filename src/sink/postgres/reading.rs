@@ -1,5 +1,7 @@
 //! What the tables hold, read back to be compared with the journal.
 
+use std::time::Duration;
+
 use tokio_postgres::{Error, Row};
 
 use super::PostgresTerms;
@@ -10,6 +12,8 @@ use crate::sink::{Found, Kind, Ledger, Told, ToldFacts, ToldLine, Trouble};
 
 /// Rows that are fetched at once.
 const PAGE_ROWS: usize = 5_000;
+/// Putting large tables in order takes its time, and nobody waits behind this.
+const PATIENCE: Duration = Duration::from_secs(3_600);
 
 /// One sight of the tables, however they change meanwhile.
 pub struct PostgresLedger {
@@ -29,7 +33,7 @@ impl PostgresLedger {
         terms: &PostgresTerms,
         (journal, sink): (&str, &str),
     ) -> Result<PostgresLedger, Trouble> {
-        let mut session = Session::open(terms)?;
+        let mut session = Session::open(terms, PATIENCE)?;
         let schema = &terms.schema;
         let seq = session.run(async |client| {
             client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;

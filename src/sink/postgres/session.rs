@@ -1,6 +1,7 @@
 //! A connection to PostgreSQL, driven to the end of each question, and what its errors mean.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
@@ -38,12 +39,14 @@ pub(super) struct Session {
     client: Client,
     /// How the server is called in a sentence.
     server: String,
-    timeout: std::time::Duration,
+    timeout: Duration,
 }
 
 impl Session {
-    /// Connects; the password and the trusted certificates are read anew.
-    pub(super) fn open(terms: &PostgresTerms) -> Result<Session, Trouble> {
+    /// Connects; the password and the trusted certificates are read anew. What it is asked later
+    /// may take so long as `patience`, also for the server: what we gave up is not carried out
+    /// long after.
+    pub(super) fn open(terms: &PostgresTerms, patience: Duration) -> Result<Session, Trouble> {
         let mut config = terms.server.clone();
         if let Some(secret) = &terms.password {
             config.password(secret.read()?.as_str());
@@ -66,7 +69,10 @@ impl Session {
             Ok(Err(why)) => return Err(meaning(&server, &why)),
             Err(_) => return Err(too_late(&server, terms.timeout)),
         };
-        Ok(Session { runtime, client, server, timeout: terms.timeout })
+        let mut session = Session { runtime, client, server, timeout: patience };
+        let bound = format!("SET statement_timeout = {}", patience.as_millis());
+        session.run(async |client| Ok(client.batch_execute(&bound).await?))?;
+        Ok(session)
     }
 
     /// Does something with it, for so long at most. After an error it is not to be used again.
@@ -100,7 +106,7 @@ fn shown(config: &Config) -> String {
     format!("postgres {host}:{port}/{database}")
 }
 
-fn too_late(server: &str, patience: std::time::Duration) -> Trouble {
+fn too_late(server: &str, patience: Duration) -> Trouble {
     Trouble::Again(format!("{server}: no answer within {} ms", patience.as_millis()))
 }
 

@@ -19,7 +19,7 @@ const VERSIONS: [&str; 1] = ["
         journal text NOT NULL,
         sink text NOT NULL,
         seq bigint NOT NULL,
-        epoch bigint NOT NULL,
+        owner text NOT NULL,
         changed_at timestamptz NOT NULL DEFAULT now()
     );
     CREATE TABLE %.orders (
@@ -62,8 +62,9 @@ const VERSIONS: [&str; 1] = ["
 pub(super) struct Claim {
     /// Everything up to here is told.
     pub(super) seq: Seq,
-    /// Which begin this is.
-    pub(super) epoch: i64,
+    /// A word that nobody else has. It is the same as long as the sink lives: a claim of its own
+    /// that it gave up, and that the server carries out late, takes nothing from it.
+    pub(super) owner: String,
 }
 
 /// Makes the tables, or brings them to this version.
@@ -110,17 +111,18 @@ pub(super) async fn claim(
     client: &Client,
     schema: &str,
     (journal, sink): (&str, &str),
+    owner: &str,
     start: Seq,
 ) -> Result<Claim, Fault> {
     let take = format!(
-        "INSERT INTO {schema}.progress AS it (journal, sink, seq, epoch) VALUES ($1, $2, $3, 1) \
-         ON CONFLICT (only_row) DO UPDATE SET epoch = it.epoch + 1 \
-         WHERE it.journal = $1 AND it.sink = $2 RETURNING seq, epoch"
+        "INSERT INTO {schema}.progress AS it (journal, sink, seq, owner) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (only_row) DO UPDATE SET owner = $4 \
+         WHERE it.journal = $1 AND it.sink = $2 RETURNING seq"
     );
-    let taken = client.query_opt(&take, &[&journal, &sink, &(start as i64)]).await?;
+    let taken = client.query_opt(&take, &[&journal, &sink, &(start as i64), &owner]).await?;
     if let Some(row) = taken {
         let seq: i64 = row.get(0);
-        return Ok(Claim { seq: seq as Seq, epoch: row.get(1) });
+        return Ok(Claim { seq: seq as Seq, owner: owner.to_owned() });
     }
     let whose = format!("SELECT journal, sink FROM {schema}.progress");
     let row = client.query_one(&whose, &[]).await?;

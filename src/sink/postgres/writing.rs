@@ -38,15 +38,11 @@ pub(super) async fn write(
 ) -> Result<bool, Fault> {
     client.batch_execute("BEGIN").await?;
     let compare_and_set = format!(
-        "UPDATE {schema}.progress SET seq = $1, changed_at = now() WHERE epoch = $2 AND seq = $3"
+        "UPDATE {schema}.progress SET seq = $1, changed_at = now() WHERE owner = $2 AND seq = $3"
     );
     let (new, old) = (seq as i64, claim.seq as i64);
-    if client.execute(&compare_and_set, &[&new, &claim.epoch, &old]).await? != 1 {
-        let why = format!(
-            "another doorbuster has taken over schema {schema}; this one writes nothing there \
-             until it is resumed or started again"
-        );
-        return Err(Trouble::Stop(why).into());
+    if client.execute(&compare_and_set, &[&new, &claim.owner, &old]).await? != 1 {
+        return Err(lost(client, schema, claim).await?.into());
     }
     if how == How::Again {
         let (from, to) = (rows.seq_from, rows.seq_to);
@@ -70,6 +66,19 @@ pub(super) async fn write(
     client.batch_execute("COMMIT").await?;
     claim.seq = seq;
     Ok(true)
+}
+
+/// Why the row is not as this sink left it.
+async fn lost(client: &Client, schema: &str, claim: &Claim) -> Result<Trouble, Fault> {
+    let owner = format!("SELECT owner FROM {schema}.progress");
+    let row = client.query_opt(&owner, &[]).await?;
+    Ok(match row {
+        Some(row) if row.try_get::<_, &str>(0)? != claim.owner => Trouble::Stop(format!(
+            "another doorbuster has taken over schema {schema}; this one writes nothing there \
+             until it is resumed or started again"
+        )),
+        _ => Trouble::Again(format!("schema {schema} does not stand where it did")),
+    })
 }
 
 /// Brings rows that are there to what is known now; what is there and newer stays.
