@@ -113,8 +113,8 @@ impl Taken {
         let lines = event["data"]["lines"].as_array().into_iter().flatten();
         self.units += lines.map(|line| line["units"].as_u64().unwrap_or(0)).sum::<u64>();
         self.minor_units += event["data"]["total"].as_u64().unwrap_or(0);
-        let (order, change) = (&event["subject"], &event["data"]["change"]);
-        self.last = format!("order {} {}", order.as_str().unwrap_or("?"), change);
+        let word = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+        self.last = format!("order {} {}", word(&event["subject"]), word(&event["data"]["change"]));
     }
 }
 

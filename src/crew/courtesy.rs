@@ -8,8 +8,9 @@ use crate::metrics::Threads;
 
 /// What decides orders: the threads whose names begin so.
 const DECIDERS: [&str; 2] = ["shard", "matcher"];
-/// Which part of the time those may be busy before anybody rests.
-const BUSY_FREE: f64 = 0.6;
+/// Which part of the time those may be busy before anybody rests: a core that is shared with
+/// clients shows a saturated one as busy for two thirds of it.
+const BUSY_FREE: f64 = 0.25;
 /// How much longer than it worked it rests if they are busy all the time: the share of the time
 /// that is left to its other side is then a tenth.
 const RESTS: f64 = 9.0;
