@@ -151,6 +151,29 @@ fn a_table_that_was_dropped_is_made_and_told_from_the_beginning() {
     assert_same(&house, &sink);
 }
 
+#[test]
+fn an_order_that_was_held_before_the_sink_began_is_whole_when_it_is_told() {
+    let house =
+        House::new(&["name = \"drop\"\nhold_ms = 600000\nitems = [{ sku = \"tee\", stock = 9, \
+                              price = 5 }, { sku = \"cap\", stock = 9, price = 7 }]\n"]);
+    let postgres = Postgres::start();
+    let server = house.server().run();
+    let mut resp = resp::Resp::over(server.connect());
+    let words = ["BASKET", "drop", "ann", "k", "tee", "2", "cap", "1"];
+    let order = resp.ask(&words).number(1).to_string();
+    server.stop().expect_code(0);
+    let sink = sink(&postgres, "late", "changes=all from=now");
+    let server = run(&house, &sink);
+    let mut resp = resp::Resp::over(server.connect());
+    assert_eq!(resp.ask(&["CONFIRM", "drop", &order]).word(), "confirmed");
+    until(&server, "doorbuster_sink_changes_total{sink=\"late\"} 1");
+    server.stop().expect_code(0);
+    let rows = postgres.ask("SELECT item, units, price FROM doorbuster.lines ORDER BY line");
+    assert_eq!(rows, ["tee|2|5", "cap|1|7"]);
+    assert_eq!(postgres.ask("SELECT state, total FROM doorbuster.orders"), ["confirmed|17"]);
+    assert_same(&house, &sink);
+}
+
 fn server_seq(postgres: &Postgres) -> String {
     postgres.ask("SELECT seq FROM doorbuster.progress").remove(0)
 }

@@ -297,6 +297,8 @@ impl Follower {
             }
             Trouble::Stop(why) => {
                 error!("sink {name} has stopped: {why}; the server goes on without it");
+                // It may stand in the midst of a batch; whoever is resumed reads all anew.
+                self.reader = None;
                 (why, SinkState::Stopped)
             }
         };

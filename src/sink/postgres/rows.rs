@@ -75,6 +75,11 @@ impl Table {
         self.bytes.put_i16(number);
     }
 
+    fn boolean(&mut self, truth: bool) {
+        self.bytes.put_i32(1);
+        self.bytes.put_u8(truth.into());
+    }
+
     fn time(&mut self, time: Stamp) {
         self.bytes.put_i32(8);
         self.bytes.put_i64((time / 1000) as i64 - EPOCH_US);
@@ -90,7 +95,7 @@ pub(super) struct Rows {
     /// Orders that were, as they are now; those of which nothing but the state is known have no
     /// buyer and the total 0.
     pub(super) moved_orders: Table,
-    /// What is in those of them whose units may be others than before.
+    /// What is in them.
     pub(super) moved_lines: Table,
     pub(super) changes: Table,
     /// The first and the last order of `moved_orders`, and seq of `changes`.
@@ -105,7 +110,8 @@ struct Last<'a> {
     change: &'a Change,
     facts: Option<&'a OrderFacts>,
     is_new: bool,
-    has_new_units: bool,
+    /// Whether what is in it may be other than before.
+    renews: bool,
 }
 
 impl Rows {
@@ -133,12 +139,12 @@ impl Rows {
             let place = *places.entry(change.order).or_insert(orders.len());
             if place == orders.len() {
                 let is_new = !is_again && is_first(change);
-                orders.push(Last { change, facts: None, is_new, has_new_units: false });
+                orders.push(Last { change, facts: None, is_new, renews: false });
             }
             let last = &mut orders[place];
             last.change = change;
             last.facts = change.facts.as_ref().or(last.facts);
-            last.has_new_units |= is_again || change.kind == Kind::Now(State::Held);
+            last.renews |= is_again || change.kind == Kind::Now(State::Held);
         }
         (self.moved_from, self.moved_to) = (Seq::MAX, 0);
         orders.iter().for_each(|last| self.order(last));
@@ -159,13 +165,13 @@ impl Rows {
     fn order(&mut self, last: &Last<'_>) {
         let Last { change, facts, .. } = last;
         let (table, lines) = if last.is_new {
-            (&mut self.new_orders, Some(&mut self.new_lines))
+            (&mut self.new_orders, &mut self.new_lines)
         } else {
             self.moved_from = self.moved_from.min(change.order);
             self.moved_to = self.moved_to.max(change.order);
-            (&mut self.moved_orders, last.has_new_units.then_some(&mut self.moved_lines))
+            (&mut self.moved_orders, &mut self.moved_lines)
         };
-        table.row(10);
+        table.row(if last.is_new { 10 } else { 11 });
         table.bigint(change.order);
         table.text(change.sale.as_str());
         table.maybe(facts.map(|facts| facts.buyer.as_str()));
@@ -176,15 +182,16 @@ impl Rows {
         table.text(state_after(change.kind));
         table.bigint(change.seq);
         table.time(change.time);
-        if let (Some(table), Some(facts)) = (lines, facts) {
-            for (number, line) in (1..).zip(&facts.lines) {
-                table.row(5);
-                table.bigint(change.order);
-                table.smallint(number);
-                table.text(line.item.as_str());
-                table.integer(line.units);
-                table.bigint(line.price);
-            }
+        if !last.is_new {
+            table.boolean(last.renews);
+        }
+        for (number, line) in (1..).zip(facts.iter().flat_map(|facts| &facts.lines)) {
+            lines.row(5);
+            lines.bigint(change.order);
+            lines.smallint(number);
+            lines.text(line.item.as_str());
+            lines.integer(line.units);
+            lines.bigint(line.price);
         }
     }
 }

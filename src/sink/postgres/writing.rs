@@ -83,14 +83,26 @@ async fn lost(client: &Client, schema: &str, claim: &Claim) -> Result<Trouble, F
 
 /// Brings rows that are there to what is known now; what is there and newer stays.
 async fn moved(client: &Client, schema: &str, rows: &Rows) -> Result<(), Fault> {
+    let (from, to) = (rows.moved_from, rows.moved_to);
     let tables = format!(
         "CREATE TEMP TABLE IF NOT EXISTS moved_orders ON COMMIT DELETE ROWS AS \
-             SELECT {ORDERS} FROM {schema}.orders WITH NO DATA; \
+             SELECT {ORDERS}, false AS renews FROM {schema}.orders WITH NO DATA; \
          CREATE TEMP TABLE IF NOT EXISTS moved_lines ON COMMIT DELETE ROWS AS \
              SELECT {LINES} FROM {schema}.lines WITH NO DATA"
     );
     client.batch_execute(&tables).await?;
-    copy(client, "pg_temp", ("moved_orders", ORDERS), &rows.moved_orders).await?;
+    let columns = format!("{ORDERS}, renews");
+    copy(client, "pg_temp", ("moved_orders", &columns), &rows.moved_orders).await?;
+    if !rows.moved_lines.is_empty() {
+        copy(client, "pg_temp", ("moved_lines", LINES), &rows.moved_lines).await?;
+        // What is there stays, if nothing new was said of it.
+        let known = format!(
+            "DELETE FROM moved_lines USING moved_orders moved, {schema}.orders it \
+                 WHERE order_id = moved.id AND it.id = moved.id \
+                 AND it.id BETWEEN {from} AND {to} AND NOT moved.renews"
+        );
+        client.batch_execute(&known).await?;
+    }
     let orders = format!(
         "INSERT INTO {schema}.orders AS it ({ORDERS}) \
              SELECT {ORDERS} FROM moved_orders WHERE buyer IS NOT NULL \
@@ -106,9 +118,7 @@ async fn moved(client: &Client, schema: &str, rows: &Rows) -> Result<(), Fault> 
     if rows.moved_lines.is_empty() {
         return Ok(());
     }
-    copy(client, "pg_temp", ("moved_lines", LINES), &rows.moved_lines).await?;
     // Units are settled once an order is given; those it waited for are good only while it waits.
-    let (from, to) = (rows.moved_from, rows.moved_to);
     let lines = format!(
         "DELETE FROM moved_lines USING moved_orders moved, {schema}.orders it \
              WHERE order_id = moved.id AND it.id = moved.id \
