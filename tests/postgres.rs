@@ -174,6 +174,60 @@ fn an_order_that_was_held_before_the_sink_began_is_whole_when_it_is_told() {
     assert_same(&house, &sink);
 }
 
+#[test]
+fn what_is_settled_while_nothing_is_told_of_it_is_in_the_tables() {
+    let house = House::new(&[DROP]);
+    let postgres = Postgres::start();
+    let sink = sink(&postgres, "some", "changes=waiting changes=confirmed changes=cancelled");
+    let server = run(&house, &sink);
+    let mut resp = resp::Resp::over(server.connect());
+    let all = resp.ask(&["BUY", "drop", "cap", "ann", "k1", "UNITS", "3"]).number(1).to_string();
+    let waits = resp.ask(&["BUY", "drop", "cap", "bob", "k2", "UNITS", "4", "UPTO", "WAIT"]);
+    let waits = waits.number(1).to_string();
+    assert_eq!(resp.ask(&["RELEASE", "drop", &all]).word(), "released");
+    // It is offered what there is.
+    assert_eq!(resp.ask(&["CONFIRM", "drop", &waits]).word(), "confirmed");
+    assert_eq!(resp.ask(&["CANCEL", "drop", &waits]).word(), "cancelled");
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"some\"} 0");
+    server.stop().expect_code(0);
+    let rows = postgres.ask(
+        "SELECT units, total, state FROM doorbuster.lines JOIN \
+                             doorbuster.orders ON id = order_id",
+    );
+    assert_eq!(rows, ["3|2700|cancelled"]);
+    let compared = reconcile(&house, &sink);
+    let said = &compared.expect_code(0).stdout;
+    assert_eq!(said.matches("the same").count(), 3, "{said}");
+}
+
+#[test]
+fn what_was_now_at_the_first_start_is_where_it_begins() {
+    let house = House::new(&[AT_ONCE]);
+    let mut postgres = Postgres::start();
+    let sink = sink(&postgres, "late", "from=now");
+    postgres.kill();
+    let server = run(&house, &sink);
+    at_least(&server, "doorbuster_sink_failures_total{sink=\"late\"}", 1);
+    shop_one(&server, "one");
+    server.stop().expect_code(0);
+    postgres.again();
+    let server = run(&house, &sink);
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"late\"} 0");
+    server.stop().expect_code(0);
+    assert_eq!(postgres.ask("SELECT count(*) FROM doorbuster.orders"), ["1"]);
+    // The tables of a later journal: there is nothing to compare with.
+    postgres.ask("UPDATE doorbuster.progress SET seq = 1000000");
+    let compared = reconcile(&house, &sink);
+    assert!(compared.expect_code(1).stderr.contains("the journal ends at"), "{compared:?}");
+    // Another type under the same name has nothing to do with it.
+    let path = house.path("late.ndjson");
+    let other = format!("name=late type=file path={}", path.display());
+    let server = run(&house, &other);
+    at_least(&server, "doorbuster_sink_stopped{sink=\"late\"}", 1);
+    let ended = server.stop();
+    assert!(ended.expect_code(0).stderr.contains("is of a postgres sink"), "{ended:?}");
+}
+
 fn server_seq(postgres: &Postgres) -> String {
     postgres.ask("SELECT seq FROM doorbuster.progress").remove(0)
 }

@@ -56,7 +56,13 @@ impl Options {
             let (before, after) = (text(setting, self), text(setting, newer));
             Changed { name: setting.name, change: setting.change, before, after }
         });
-        pairs.filter(|changed| changed.before != changed.after).collect()
+        let differ = pairs.filter(|changed| changed.before != changed.after);
+        // This goes to the log, and where a sink's other side is may be half a secret.
+        let hush = |changed: Changed| match changed.name {
+            "sink" => Changed { before: self.sink_names(), after: newer.sink_names(), ..changed },
+            _ => changed,
+        };
+        differ.map(hush).collect()
     }
 
     /// What is in force once these options have taken from `newer` what a reload may change.

@@ -19,6 +19,9 @@ pub const FOLDER: &str = "sinks";
 pub struct Checkpoint {
     /// The journal's id, in hexadecimal: what comes from another journal means nothing here.
     pub journal: String,
+    /// The type of the sink: what another keeps here means nothing to it.
+    #[serde(default, rename = "type")]
+    pub kind: String,
     /// It began behind this.
     #[serde(default)]
     pub start: Seq,

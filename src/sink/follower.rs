@@ -200,15 +200,27 @@ impl Follower {
         let path = &self.parts.checkpoint;
         let journal = hex(&self.parts.folder);
         let durable = self.parts.watermark.seq();
-        let kept = Checkpoint::read(path)?.unwrap_or_else(|| {
+        let found = Checkpoint::read(path)?;
+        // Where it begins is settled before anything else: "now" is later at the next start.
+        self.is_kept = found.is_some();
+        let kept = found.unwrap_or_else(|| {
             let start = self.parts.from.saturating_sub(1).min(durable);
-            Checkpoint { journal: journal.clone(), start, seq: start, ..Checkpoint::default() }
+            let (journal, kind) = (journal.clone(), self.view.kind.clone());
+            Checkpoint { journal, kind, start, seq: start, ..Checkpoint::default() }
         });
         if kept.journal != journal {
             return Err(Trouble::Stop(format!(
                 "{} speaks of another journal, {}; remove it to begin anew",
                 path.display(),
                 kept.journal
+            )));
+        }
+        if !kept.kind.is_empty() && kept.kind != self.view.kind {
+            return Err(Trouble::Stop(format!(
+                "{} is of a {} sink, and this is a {}; take another name",
+                path.display(),
+                kept.kind,
+                self.view.kind
             )));
         }
         if kept.seq > durable {
@@ -226,6 +238,7 @@ impl Follower {
     /// to go on.
     fn begin(&mut self) -> Result<bool, Trouble> {
         self.remember()?;
+        self.keep()?;
         let kept = self.kept.as_mut().expect("it was read");
         if kept.paused {
             self.view.state = SinkState::Paused;
@@ -316,6 +329,7 @@ impl Follower {
 
     fn obey(&mut self, ask: Ask) -> Result<(), String> {
         self.remember().and_then(|()| self.keep()).map_err(Trouble::sentence)?;
+        let seq = self.delivered();
         let kept = self.kept.as_mut().expect("it was read");
         let before = kept.clone();
         match ask {
@@ -326,8 +340,7 @@ impl Follower {
                     let (from, to) = (still.from, still.to);
                     return Err(format!("seqs {from} to {to} are still being delivered again"));
                 }
-                if span.from == 0 || span.from > span.to || span.to > kept.seq {
-                    let seq = kept.seq;
+                if span.from == 0 || span.from > span.to || span.to > seq {
                     return Err(format!("from and to must be within 1 and {seq}, in this order"));
                 }
                 self.parts.sink.can_repeat()?;

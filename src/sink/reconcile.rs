@@ -98,8 +98,13 @@ pub fn reconcile(
     let mut found = next(ledger, seq)?;
     loop {
         if changes.is_empty() && reader.seq() < seq {
-            let mut more = Vec::new();
+            let (before, mut more) = (reader.seq(), Vec::new());
             reader.gather(seq, start, wanted, SINK_CHANGES_MAX, &mut more)?;
+            if reader.seq() == before {
+                return Err(Trouble::Stop(format!(
+                    "it was told up to seq {seq}, and the journal ends at {before}"
+                )));
+            }
             changes.extend(more.into_iter().filter(|change| change.seq <= seq));
             continue;
         }

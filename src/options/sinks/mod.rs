@@ -202,6 +202,12 @@ impl SinkTable {
 }
 
 impl Options {
+    /// What the sinks are called.
+    pub(super) fn sink_names(&self) -> String {
+        let names: Vec<String> = self.sink.iter().map(SinkTable::shown).collect();
+        format!("[{}]", names.join(", "))
+    }
+
     /// The sinks.
     ///
     /// # Errors

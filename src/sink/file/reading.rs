@@ -3,18 +3,25 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Lines};
+use std::io::{self, BufRead as _, BufReader, Lines, Read as _, Take};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{FileTerms, Format, Mark};
 use crate::sale::Seq;
 use crate::sink::{Checkpoint, Found, Ledger, Told, Trouble};
 
-/// The lines of all of them.
+/// The lines of all of them, up to where the checkpoint says.
 pub struct FileLedger {
     seq: Seq,
+    /// Put aside, and still to be read.
     files: VecDeque<PathBuf>,
-    now: Option<(PathBuf, Lines<BufReader<File>>)>,
+    /// The one that was written last, held open: it may be put aside meanwhile.
+    last: Option<(PathBuf, File)>,
+    /// Which file the checkpoint speaks of, and how much of it.
+    inode: u64,
+    bytes: u64,
+    now: Option<(PathBuf, Lines<BufReader<Take<File>>>)>,
 }
 
 impl FileLedger {
@@ -31,15 +38,32 @@ impl FileLedger {
         }
         let told =
             |why: &dyn std::fmt::Display| Trouble::Stop(format!("{}: {why}", path.display()));
-        if let Some(mark) = Mark::read(&checkpoint.mark) {
-            let there = fs::metadata(path).map_err(|why| told(&why))?.len();
-            if there < mark.bytes {
-                return Err(told(&format_args!("{there} bytes, of {} written", mark.bytes)));
+        let mut ledger = FileLedger {
+            seq: checkpoint.seq,
+            files: VecDeque::new(),
+            last: None,
+            inode: 0,
+            bytes: 0,
+            now: None,
+        };
+        let Some(mark) = Mark::read(&checkpoint.mark) else { return Ok(ledger) };
+        (ledger.inode, ledger.bytes) = (mark.inode, mark.bytes);
+        // First, so that one that is put aside right now is not missed.
+        let current = File::open(path).map_err(|why| told(&why))?;
+        let inode = current.metadata().map_err(|why| told(&why))?.ino();
+        for aside in put_aside(path).map_err(|why| told(&why))? {
+            let found = fs::metadata(&aside).map_err(|why| told(&why))?.ino();
+            if found == inode {
+                break;
+            }
+            ledger.files.push_back(aside);
+            if found == mark.inode {
+                // What is behind it was written after the checkpoint.
+                return Ok(ledger);
             }
         }
-        let mut files = put_aside(path).map_err(|why| told(&why))?;
-        files.push_back(path.clone());
-        Ok(FileLedger { seq: checkpoint.seq, files, now: None })
+        ledger.last = Some((path.clone(), current));
+        Ok(ledger)
     }
 
     fn line(&mut self) -> io::Result<Option<String>> {
@@ -49,8 +73,20 @@ impl FileLedger {
             {
                 return Ok(Some(line));
             }
-            let Some(path) = self.files.pop_front() else { return Ok(None) };
-            self.now = Some((path.clone(), BufReader::new(File::open(&path)?).lines()));
+            let next = match self.files.pop_front() {
+                Some(path) => Some((path.clone(), File::open(path)?)),
+                None => self.last.take(),
+            };
+            let Some((path, file)) = next else { return Ok(None) };
+            let there = file.metadata()?;
+            // Behind it may be what is being written.
+            let bytes = if there.ino() == self.inode { self.bytes } else { there.len() };
+            if there.len() < bytes {
+                let why = format!("{} bytes, of {bytes} written", there.len());
+                self.now = Some((path, BufReader::new(file.take(0)).lines()));
+                return Err(io::Error::other(why));
+            }
+            self.now = Some((path, BufReader::new(file.take(bytes)).lines()));
         }
     }
 }

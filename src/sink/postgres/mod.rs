@@ -84,6 +84,16 @@ impl PostgresSink {
     }
 }
 
+impl PostgresSink {
+    /// Whether what is in the order may be other than was told: units are settled when it is held,
+    /// and where that is not told, with whatever comes after it.
+    fn renews(&self, change: &Change) -> bool {
+        let held = Kind::Now(State::Held);
+        change.kind == held
+            || change.kind != Kind::Now(State::Waiting) && !self.wanted.kinds.contains(&held)
+    }
+}
+
 impl Sink for PostgresSink {
     fn begin(&mut self, checkpoint: &Checkpoint) -> Result<Standing, Trouble> {
         self.open = None;
@@ -118,7 +128,8 @@ impl PostgresSink {
         let mut open = open.ok_or_else(|| Trouble::Again("it is not connected".to_owned()))?;
         let mut rows = std::mem::take(&mut self.rows);
         let is_again = how == How::Again;
-        rows.fill(changes, is_again, |change| self.is_first(change));
+        let renews = |change: &Change| is_again || self.renews(change);
+        rows.fill(changes, |change| !is_again && self.is_first(change), renews);
         let schema = &self.terms.schema;
         let claim = &mut open.claim;
         let mut write = |rows: &Rows| {
@@ -128,7 +139,7 @@ impl PostgresSink {
         };
         if !write(&rows)? {
             // This sink was told to tell more before.
-            rows.fill(changes, is_again, |_| false);
+            rows.fill(changes, |_| false, renews);
             write(&rows)?;
         }
         (self.open, self.rows) = (Some(open), rows);

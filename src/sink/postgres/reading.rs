@@ -93,10 +93,11 @@ fn found(row: &Row) -> Result<Found, Error> {
     let time: i64 = row.try_get(1)?;
     let told = Told {
         seq: seq as Seq,
-        time: clock::iso(time as u64 * 1000),
+        time: clock::iso((time.max(0) as u64).saturating_mul(1000)),
         sale: row.try_get::<_, String>(3)?.into(),
         order: order.to_string(),
-        facts: facts(row)?,
+        // Of what was sold before nothing else is told.
+        facts: if change == Kind::Now(State::Cancelled).word() { None } else { facts(row)? },
         change: change.clone().into(),
     };
     let fault = fault_of(row, seq, &change)?;

@@ -116,12 +116,12 @@ struct Last<'a> {
 
 impl Rows {
     /// Takes the changes of one delivery, in the order of seq; `is_first` says of a change whether
-    /// its order was never told before, `is_again` whether all were.
+    /// its order was never told before, `renews` whether what is in it may be other than was told.
     pub(super) fn fill(
         &mut self,
         changes: &[Change],
-        is_again: bool,
         is_first: impl Fn(&Change) -> bool,
+        renews: impl Fn(&Change) -> bool,
     ) {
         let tables = [
             &mut self.new_orders,
@@ -138,13 +138,13 @@ impl Rows {
             self.change(change);
             let place = *places.entry(change.order).or_insert(orders.len());
             if place == orders.len() {
-                let is_new = !is_again && is_first(change);
+                let is_new = is_first(change);
                 orders.push(Last { change, facts: None, is_new, renews: false });
             }
             let last = &mut orders[place];
             last.change = change;
             last.facts = change.facts.as_ref().or(last.facts);
-            last.renews |= is_again || change.kind == Kind::Now(State::Held);
+            last.renews |= renews(change);
         }
         (self.moved_from, self.moved_to) = (Seq::MAX, 0);
         orders.iter().for_each(|last| self.order(last));

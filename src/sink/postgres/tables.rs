@@ -75,7 +75,7 @@ pub(super) async fn migrate(client: &Client, schema: &str) -> Result<(), Fault> 
     client.execute(lock, &[&schema]).await?;
     let found = "SELECT to_regnamespace($1)::oid IS NOT NULL, to_regclass($2)::oid IS NOT NULL";
     let row = client.query_one(found, &[&schema, &format!("{schema}.migrations")]).await?;
-    let (has_schema, has_versions): (bool, bool) = (row.get(0), row.get(1));
+    let (has_schema, has_versions): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
     if !has_schema {
         client.batch_execute(&format!("CREATE SCHEMA {schema}")).await?;
     }
@@ -86,8 +86,8 @@ pub(super) async fn migrate(client: &Client, schema: &str) -> Result<(), Fault> 
         );
         client.batch_execute(&table).await?;
     }
-    let newest = format!("SELECT coalesce(max(version), 0) FROM {schema}.migrations");
-    let there: i32 = client.query_one(&newest, &[]).await?.get(0);
+    let newest = format!("SELECT coalesce(max(version), 0)::integer FROM {schema}.migrations");
+    let there: i32 = client.query_one(&newest, &[]).await?.try_get(0)?;
     let newest = VERSIONS.len() as i32;
     if there > newest {
         let why = format!(
@@ -121,12 +121,12 @@ pub(super) async fn claim(
     );
     let taken = client.query_opt(&take, &[&journal, &sink, &(start as i64), &owner]).await?;
     if let Some(row) = taken {
-        let seq: i64 = row.get(0);
+        let seq: i64 = row.try_get(0)?;
         return Ok(Claim { seq: seq as Seq, owner: owner.to_owned() });
     }
     let whose = format!("SELECT journal, sink FROM {schema}.progress");
     let row = client.query_one(&whose, &[]).await?;
-    let (of_journal, of_sink): (&str, &str) = (row.get(0), row.get(1));
+    let (of_journal, of_sink): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
     let why = format!(
         "schema {schema} is written by sink {of_sink} of journal {of_journal}, and this is sink \
          {sink} of journal {journal}; give it a schema of its own"

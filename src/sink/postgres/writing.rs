@@ -106,8 +106,10 @@ async fn moved(client: &Client, schema: &str, rows: &Rows) -> Result<(), Fault> 
     let orders = format!(
         "INSERT INTO {schema}.orders AS it ({ORDERS}) \
              SELECT {ORDERS} FROM moved_orders WHERE buyer IS NOT NULL \
-             ON CONFLICT (id) DO UPDATE SET state = EXCLUDED.state, seq = EXCLUDED.seq, \
-                 changed_at = EXCLUDED.changed_at, total = EXCLUDED.total \
+             ON CONFLICT (id) DO UPDATE SET sale = EXCLUDED.sale, buyer = EXCLUDED.buyer, \
+                 key = EXCLUDED.key, channel = EXCLUDED.channel, total = EXCLUDED.total, \
+                 currency = EXCLUDED.currency, state = EXCLUDED.state, seq = EXCLUDED.seq, \
+                 changed_at = EXCLUDED.changed_at \
              WHERE it.seq <= EXCLUDED.seq; \
          UPDATE {schema}.orders AS it \
              SET state = moved.state, seq = moved.seq, changed_at = moved.changed_at \

@@ -29,10 +29,11 @@ const SCRIPTS_MAX: usize = 4;
 /// Arguments: epoch, where it stands, where it will, the last entry's seq, about how many are kept
 /// (0 for all), and for each entry its seq, change, sale, order and data.
 const SCRIPT: &str = "\
-local slip = redis.call('HMGET', KEYS[2], 'epoch', 'seq')
+local slip = redis.call('HMGET', KEYS[2], 'epoch', 'seq', 'last')
 if not slip[1] then return {err = 'LOST its slip is gone'} end
 if tonumber(slip[1]) > tonumber(ARGV[1]) then return {err = 'TAKEN by another'} end
 if slip[1] ~= ARGV[1] or slip[2] ~= ARGV[2] then return {err = 'LOST it was set back'} end
+if slip[3] ~= '0' and redis.call('EXISTS', KEYS[1]) == 0 then return {err = 'LOST it is gone'} end
 local noted = redis.pcall('HSET', KEYS[2], 'last', ARGV[4])
 if type(noted) == 'table' and noted.err then return noted end
 for at = 6, #ARGV, 5 do
@@ -67,7 +68,7 @@ impl Link {
         let told = |why| trouble(terms, &why);
         let found = look(&mut connection, terms).map_err(told)?;
         let mut position = found.position(sink, checkpoint).map_err(|why| at(terms, why))?;
-        position.epoch += 1;
+        position.epoch = position.epoch.saturating_add(1);
         let fields = [
             ("journal", checkpoint.journal.clone()),
             ("sink", sink.to_owned()),

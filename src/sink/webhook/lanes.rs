@@ -120,7 +120,7 @@ impl Lane {
             let count = if is_stuck { 1 } else { desk.batch_max.min(rest.len()) };
             match offer(&rest[..count], desk, shared, &mut run) {
                 Ok(()) => rest = &rest[count..],
-                Err(trouble @ Trouble::Again(_)) if is_stuck => {
+                Err(trouble @ (Trouble::Again(_) | Trouble::After(..))) if is_stuck => {
                     let message = Message::of(&rest[..1], desk.journal, desk.batch_max > 1);
                     run.suspect = Some((message, trouble, run.upto));
                     self.failures += 1;

@@ -125,7 +125,7 @@ impl WebhookSink {
             later: None,
             standing: 0,
             taken: 0,
-            pace: PACE,
+            pace: terms.in_flight.min(PACE),
             terms,
         }
     }
@@ -273,7 +273,12 @@ impl Sink for WebhookSink {
                 Answer::Trouble(Trouble::Again(why)) => {
                     later.failed(&id, why, now, self.taken, false);
                 }
-                Answer::Trouble(trouble) => whole = graver(whole, Some(trouble)),
+                Answer::Trouble(trouble) => {
+                    if let Trouble::After(why, _) = &trouble {
+                        later.failed(&id, why.clone(), now, self.taken, false);
+                    }
+                    whole = graver(whole, Some(trouble));
+                }
             }
         }
         self.keep()?;
