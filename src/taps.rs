@@ -8,7 +8,14 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::limits::SINK_ASKS_MAX as ASKS_MAX;
+use crate::limits::{SINK_ASKS_MAX as ASKS_MAX, SINK_NAME_BYTES_MAX};
+
+/// Whether a sink may be called so: 1 to [`SINK_NAME_BYTES_MAX`] of A-Z a-z 0-9 _ -, which are good
+/// in a path, in a file's name and in a label.
+pub fn is_name(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    (1..=SINK_NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_plain)
+}
 
 /// What can be asked of a sink.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

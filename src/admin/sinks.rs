@@ -16,7 +16,7 @@ use super::office::Office;
 use super::problem::Problem;
 use super::reading::{json, text};
 use crate::limits::{ADMIN_BODY_BYTES_MAX, SINK_NAME_BYTES_MAX};
-use crate::taps::{Ask, SinkView, Span};
+use crate::taps::{Ask, SinkView, Span, is_name};
 
 type Answer = Result<Response, Problem>;
 type Here = State<Arc<Office>>;
@@ -39,8 +39,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OfSink {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let Path(sink) = path.map_err(|why| Problem::bad(format!("path: {}", why.body_text())))?;
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-        if !(1..=SINK_NAME_BYTES_MAX).contains(&sink.len()) || !sink.bytes().all(is_plain) {
+        if !is_name(&sink) {
             let max = SINK_NAME_BYTES_MAX;
             return Err(Problem::bad(format!("sink: it must be 1 to {max} of A-Z a-z 0-9 _ -")));
         }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
-use doorbuster::taps::{SinkState, SinkView};
+use doorbuster::taps::{SinkState, SinkView, is_name};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -77,12 +77,9 @@ pub(super) fn run(arguments: &Arguments) -> i32 {
 
 fn act(port: &Port, command: &Command) -> Result<Value, Failure> {
     // What is no name cannot be one of a sink, and may not change the path.
-    let path = |sink: &str, verb: &str| {
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-        match sink.bytes().all(is_plain) && !sink.is_empty() {
-            true => Ok(format!("/v1/sinks/{sink}/{verb}")),
-            false => Err(Failure::Refused(format!("`{sink}` is no name of a sink"))),
-        }
+    let path = |sink: &str, verb: &str| match is_name(sink) {
+        true => Ok(format!("/v1/sinks/{sink}/{verb}")),
+        false => Err(Failure::Refused(format!("`{sink}` is no name of a sink"))),
     };
     match command {
         Command::List => port.ask("GET", "/v1/sinks", None),

@@ -17,6 +17,7 @@ use super::value::{Value, meant};
 use crate::limits::{SINK_NAME_BYTES_MAX as NAME_BYTES_MAX, SINKS_MAX};
 use crate::sale::Name;
 use crate::sink::{Kind, Secret, Terms, Wanted};
+use crate::taps::is_name;
 
 /// A sink as it was said: keys, and one or more words for each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -163,8 +164,7 @@ impl SinkTable {
             return Err(format!("a {word} has no key `{key}`; it has `{keys}`{near}"));
         }
         let name = self.one("name")?.ok_or("name: it wants one")?;
-        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
-        if !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.bytes().all(is_plain) {
+        if !is_name(name) {
             return Err(format!("name: it must be 1 to {NAME_BYTES_MAX} of A-Z a-z 0-9 _ -"));
         }
         let from = match self.one("from")? {

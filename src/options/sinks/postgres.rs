@@ -39,7 +39,6 @@ pub(super) fn understood(table: &SinkTable) -> Result<Terms, String> {
     let timeout = table.number("timeout_ms", 100..=3_600_000)?.unwrap_or(TIMEOUT_MS_USUAL);
     Ok(Terms::Postgres(Box::new(PostgresTerms {
         server,
-        url: url.to_owned(),
         password: table.secret("password")?,
         ca_file: table.one("ca_file")?.map(PathBuf::from),
         schema: schema.to_owned(),

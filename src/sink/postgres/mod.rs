@@ -34,8 +34,6 @@ use crate::sale::{Seq, State};
 pub struct PostgresTerms {
     /// Where it is, as whom, and which database; without a password.
     pub server: tokio_postgres::Config,
-    /// The same, as it was said.
-    pub url: String,
     /// The password, if it wants one.
     pub password: Option<Secret>,
     /// Whom to trust with TLS; `None`: the public authorities.
