@@ -241,7 +241,7 @@ impl Shop {
         Some((order.sale, self.buyers.ident(order.buyer), order.key()))
     }
 
-    fn party(&self, ident: Ident) -> Party<'_> {
+    pub(super) fn party(&self, ident: Ident) -> Party<'_> {
         let text = (ident.form == Form::Long).then(|| self.texts.text(ident.bits));
         Party { ident, text }
     }
