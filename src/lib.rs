@@ -46,6 +46,7 @@ pub mod record;
 pub mod sale;
 
 pub mod journal;
+pub mod keeper;
 pub mod sink;
 
 // Those who run sales.

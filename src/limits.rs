@@ -87,6 +87,8 @@ pub const BATCH_CELLS_MAX: usize = 16_384;
 
 /// Changes that a sink is given at once, save for those of the last batch.
 pub const SINK_CHANGES_MAX: usize = 32_768;
+/// Records that a sink passes over, as it wants none of them, before it writes down that it did.
+pub const SINK_SEQS_UNWRITTEN: u64 = 1 << 20;
 /// The shortest and the longest wait of a sink after trouble, ms.
 pub const SINK_WAIT_MS_MIN: u64 = 20;
 /// See [`SINK_WAIT_MS_MIN`].
@@ -108,6 +110,8 @@ pub const CONNECTIONS_MAX: usize = 1_000_000;
 pub const DEADLINE_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1000;
 /// Bytes of a journal segment.
 pub const SEGMENT_BYTES_MAX: u64 = 4 << 30;
+/// MiB of journal in any option: 1 PiB.
+pub const JOURNAL_MIB_MAX: u64 = 1 << 30;
 /// Journal segments kept ready.
 pub const SEGMENTS_AHEAD_MAX: usize = 16;
 /// Batches of the journal whose receipts are at hand, however the options are set.

@@ -2,21 +2,22 @@
 //! stop. How threads wait is told by `crew`; a room only has `work()`.
 //!
 //! ```text
-//! 1. Remember: the journal -> the sale's state.
+//! 1. Remember: newest snapshot + journal after it -> the sale's state.
 //! 2. Doors: one ring per shard inward, one ring to the journal, one ring per shard home.
 //! 3. Shards turn bytes into requests.      shard.work():   socket -> wire -> requests[i], stamped
 //! 4. The matcher decides, in one order.    matcher.work(): requests[*] -> seq, time -> apply
 //! 5. The journal makes it true.            journal.work(): records -> append -> sync -> watermark
 //! 6. Shards answer.                        shard.work():   durable replies[i] -> socket
 //! 7. Sinks tell the world, later.          sink.work():    journal -> outside -> checkpoint
+//! 8. The keeper bounds start and disk.     keeper.work():  journal -> snapshot; old segments go
 //! ```
 //!
 //! The operator's room has a door to the matcher as a shard has; its commands are requests too.
 //!
 //! Start: the port first (buyers hear that the server is loading), then 1, then the matcher, the
-//! journal, the operator and the room that signs heads. Stop, each when the one before has ended:
-//! shards and operator (answer what was read), matcher (seal), journal (sync), heads (the last
-//! one), sinks (what is left). No state is shared by two pipelines of one process.
+//! journal, operator, heads, sinks, keeper. Stop, each when the one before has ended: shards and
+//! operator (answer what was read), matcher (seal), journal (sync), heads (the last one), sinks
+//! (what is left). No state is shared by two pipelines of one process.
 
 mod failure;
 mod opening;
@@ -39,7 +40,7 @@ use crate::access::Access;
 use crate::bell::Bell;
 use crate::board::BoardWriter;
 use crate::certificates::Certificates;
-use crate::chains::chains;
+use crate::chains::{ChainAt, chains};
 use crate::clock;
 use crate::crew::{Crew, OnFailure, Stop, end_sinks};
 use crate::directory::{Directory, DirectoryWriter};
@@ -47,6 +48,7 @@ use crate::heads::{Heads, Shelf};
 use crate::journal::{
     self, Disk, FolderLock, Gate, JournalError, JournalOptions, Report, Watermark,
 };
+use crate::keeper;
 use crate::limits::{
     OPERATOR_REPLY_RING_CELLS, OPERATOR_REQUEST_RING_CELLS, RECORD_RING_CELLS, REPLY_RING_CELLS,
     REQUEST_RING_CELLS,
@@ -61,7 +63,7 @@ use crate::options::Options;
 use crate::record::Replay;
 use crate::reload::{self, Reload};
 use crate::ring::ring;
-use crate::sale::{Seed, Shop, Terms};
+use crate::sale::{Seed, Terms};
 use crate::shard::{Shard, ShardParts};
 use crate::shared::Shared;
 
@@ -123,7 +125,7 @@ impl Pipeline {
         let shares = options.shares_thread();
         let live = Live::new(reload::live_values(options));
         let watermark = Watermark::default();
-        let (chains_writer, chains) = chains(options.receipts_max);
+        let (mut chains_writer, chains) = chains(options.receipts_max);
         let shelf = Shelf::default();
         let loading = Arc::new(AtomicBool::new(true));
         let mut directory = DirectoryWriter::default();
@@ -201,14 +203,17 @@ impl Pipeline {
 
         // Remember.
         let start = || -> Result<_, StartError> {
-            let shop = Shop::new(options.bounds(), seed());
-            let mut replay = Replay::new(shop, false);
             let disk = Disk::new(options.data.join("journal"));
+            let chain = |at: ChainAt| chains_writer.push(at.seq, &at.chain);
+            let memory = keeper::remember(&disk, options.bounds(), seed, chain)?;
+            let (from, mut replay) = (memory.from, Replay::new(memory.shop, false));
+            let mut behind = 0;
             let apply = |first, cells: &[Cell]| {
                 metrics.journal.seq.set(first);
+                behind += size_of_val(cells) as u64;
                 replay.apply(first, cells)
             };
-            let recovered = journal::open_with(disk, &journal_options, chains_writer, apply);
+            let recovered = journal::open_from(disk, &journal_options, from, chains_writer, apply);
             let recovered = match recovered {
                 Err(why) if replay.is_too_small() => {
                     return Err(StartError::Options(why.to_string()));
@@ -245,10 +250,11 @@ impl Pipeline {
                 journal_counters: Arc::clone(&metrics.journal),
             });
             matcher.follow(live.follow());
-            Ok((matcher, journal, journal_parker, journal_bell, report, heads))
+            let keeper = opening::keeper(options, from, behind, &watermark, &metrics, &taps)?;
+            Ok((matcher, journal, journal_parker, journal_bell, report, heads, keeper))
         };
-        let started = start();
-        let (matcher, journal, journal_parker, journal_bell, report, heads) = match started {
+        let (matcher, journal, journal_parker, journal_bell, report, heads, keeper) = match start()
+        {
             Ok(parts) => parts,
             Err(why) => {
                 drop(matcher_in);
@@ -272,33 +278,28 @@ impl Pipeline {
             bell: Arc::clone(&operator_bell),
         });
         crew.operator(operator, operator_parker, operator_bell)?;
-        if let Some(heads) = heads {
+        let mut parked = || {
             let parker = Parker::new();
             let bell = bell_of(&parker);
             bells.push(Arc::clone(&bell));
+            (parker, bell)
+        };
+        if let Some(heads) = heads {
+            let (parker, bell) = parked();
             crew.heads(heads, options.heads_ms, parker, bell)?;
         }
+        // Before the keeper: what sinks need is known from the beginning.
         for follower in opening::sinks(options, &report, &watermark, &metrics, &taps)? {
-            let parker = Parker::new();
-            let bell = bell_of(&parker);
-            bells.push(Arc::clone(&bell));
+            let (parker, bell) = parked();
             crew.sink(follower, chains.clone(), parker, bell)?;
+        }
+        if let Some(keeper) = keeper {
+            let (parker, bell) = parked();
+            crew.keeper(keeper, parker, bell)?;
         }
         bells.iter().for_each(|bell| bell.ring());
 
-        let mut reload = Reload::new(live);
-        if let Some(certificates) = &certificates {
-            let certificates = Arc::clone(certificates);
-            reload.follow(Box::new(move |_| {
-                let apply = certificates.prepare()?;
-                Ok(Box::new(apply))
-            }));
-        }
-        let access_again = access.clone();
-        reload.follow(Box::new(move |_| {
-            let apply = access_again.prepare()?;
-            Ok(Box::new(apply))
-        }));
+        let reload = opening::reload(live, certificates.as_ref(), &access);
         let pipeline = Pipeline {
             address,
             report,

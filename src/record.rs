@@ -9,10 +9,12 @@ mod replay;
 pub use known::{Known, texts};
 pub use replay::{RecordCounts, Replay};
 
-use crate::message::{Cell, Head, LINES_PER_CELL, decode_side, encode_lines, join_text, kind};
+use crate::message::{
+    Cell, Head, LINES_PER_CELL, decode_side, encode_lines, encode_side, join_text, kind, text_tail,
+};
 use crate::sale::{
-    About, Aside, Command, Event, Fill, Form, Given, Happened, Ident, Name, OrderLine, Party, Rule,
-    Ruling, Shop, Side, Stamp, State, Text, Turn, text_len,
+    About, Aside, Command, Event, Fill, Form, Given, Happened, Ident, ImageOrder, Name, OrderLine,
+    Party, Rule, Ruling, Shop, Side, Stamp, State, Text, Turn, text_len,
 };
 
 /// The record of a purchase, made from its request.
@@ -63,6 +65,34 @@ pub fn basket(
 ) -> Head {
     let tails = texts + lines.chunks(LINES_PER_CELL).len();
     Head { tails: (tails as u16).into(), ..buy(request, condition, given, now) }
+}
+
+/// The record that would make an order of an image as it now stands, at an unknown time.
+pub fn kept(order: &ImageOrder) -> Vec<Cell> {
+    let mut head = Head::new(match (order.state, order.lines.is_empty()) {
+        (State::Waiting, _) => kind::WAIT,
+        (_, true) => kind::BUY,
+        (_, false) => kind::BASKET,
+    });
+    (head.sale, head.item) = (order.sale.into(), order.item.into());
+    (head.units, head.price) = (order.units.into(), order.price.into());
+    let mut cells = vec![Cell::ZERO];
+    let [buyer, key] = [order.buyer, order.key].map(|ident| ident.bits);
+    let mut bits = [buyer, key];
+    for (bits, text) in bits.iter_mut().zip(&order.texts) {
+        let Some(text) = text else { continue };
+        *bits = u128::from_le_bytes(*text.first_chunk().expect("a text has more"));
+        cells.push(text_tail(&text[..text_len(text)]));
+    }
+    head.set_buyer(Ident { bits: bits[0], ..order.buyer });
+    head.set_key(Ident { bits: bits[1], ..order.key });
+    if order.channel != 0 {
+        cells.push(encode_side(&Side { channel: order.channel, ..Side::NONE }));
+    }
+    cells.extend(order.lines.chunks(LINES_PER_CELL).map(encode_lines));
+    head.tails = (cells.len() as u16 - 1).into();
+    cells[0] = head.into();
+    cells
 }
 
 /// The record of a change to an order: of a kind of [`command`], or [`kind::EXPIRE`].

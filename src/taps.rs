@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -83,12 +84,20 @@ pub type Tell = Box<dyn FnOnce(Result<SinkView, String>) + Send>;
 pub struct Tap {
     asked: Mutex<VecDeque<(Ask, Tell)>>,
     view: Mutex<SinkView>,
+    /// Nothing up to here is needed any more, whatever happens. Written by the sink (Release), read
+    /// by who removes (Acquire).
+    settled: AtomicU64,
 }
 
 impl Tap {
     /// The oldest question that waits.
     pub fn next(&self) -> Option<(Ask, Tell)> {
         self.asked.lock().pop_front()
+    }
+
+    /// Says that the sink needs nothing of the journal up to a seq any more.
+    pub fn settle(&self, seq: u64) {
+        self.settled.store(seq, Ordering::Release);
     }
 
     /// Shows how the sink does.
@@ -107,7 +116,7 @@ pub struct Taps(Arc<RwLock<Vec<Arc<Tap>>>>);
 impl Taps {
     /// Makes the tap of a sink, in the order in which they are shown.
     pub fn add(&self, view: SinkView) -> Arc<Tap> {
-        let tap = Arc::new(Tap { asked: Mutex::default(), view: Mutex::new(view) });
+        let tap = Arc::new(Tap { view: Mutex::new(view), ..Tap::default() });
         self.0.write().push(Arc::clone(&tap));
         tap
     }
@@ -115,6 +124,14 @@ impl Taps {
     /// How all of them do.
     pub fn views(&self) -> Vec<SinkView> {
         self.0.read().iter().map(|tap| tap.view.lock().clone()).collect()
+    }
+
+    /// The sink that needs most of the journal, and up to where it needs nothing.
+    pub fn slowest(&self) -> Option<(String, u64)> {
+        let taps = self.0.read();
+        let needs = taps.iter().map(|tap| (tap.settled.load(Ordering::Acquire), tap));
+        let (seq, tap) = needs.min_by_key(|(seq, _)| *seq)?;
+        Some((tap.view.lock().name.clone(), seq))
     }
 
     /// Asks a sink; `tell` is called from its thread. `None` if there is none of this name.

@@ -13,14 +13,13 @@ struct File {
 /// `path:line: what is wrong, and what is allowed`.
 type Fault = String;
 
-/// Rooms may only import rooms further down (and these exceptions); rooms in one row do not see
-/// each other.
+/// Rooms may only import rooms further down, or exceptions; those in one row do not see each other.
 const ROWS: [&[&str]; 10] = [
     &["main"],
     &["cli", "demo"],
     &["pipeline"],
     &["crew", "reload", "shared"],
-    &["shard", "matcher", "journal", "sink", "admin", "operator", "options", "client"],
+    &["shard", "matcher", "journal", "sink", "keeper", "admin", "operator", "options", "client"],
     &["wire", "ring", "metrics", "live", "bell", "board", "directory", "record", "sale_file"],
     &["access", "heads", "news", "taps"],
     &["message", "clock", "certificates", "chains"],
@@ -35,8 +34,11 @@ const PROOF_TOKENS: &[&str] = &["journal::Durable", "journal::Gate", "journal::W
 const FOLLOWED: &[&str] =
     &["journal::Cursor", "journal::Disk", "journal::JournalError", "journal::Watermark"];
 
+/// Where it begins if it does not begin at the beginning.
+const BEGINNINGS: &[&str] = &["journal::earliest", "journal::origin", "journal::read_snapshot"];
+
 /// Room, what it imports although its row forbids it, and why.
-const IMPORT_EXCEPTIONS: [(&str, &[&str], &str); 9] = [
+const IMPORT_EXCEPTIONS: [(&str, &[&str], &str); 11] = [
     ("admin", &["operator"], "it hands the operator's room what people ask for"),
     ("shard", PROOF_TOKENS, "it answers nothing without the proof"),
     ("matcher", PROOF_TOKENS, "it answers nothing without the proof"),
@@ -45,6 +47,8 @@ const IMPORT_EXCEPTIONS: [(&str, &[&str], &str); 9] = [
     ("options", &["journal::Durability"], "an option means what the journal says it means"),
     ("options", &["sink"], "an option means what the sink says it means"),
     ("sink", FOLLOWED, "it follows the journal, and tells nothing without the proof"),
+    ("sink", BEGINNINGS, "it begins at a snapshot"),
+    ("keeper", &["journal"], "it follows the journal and removes what nobody needs of it"),
     ("demo", &["cli"], "it runs the program"),
 ];
 
@@ -68,11 +72,9 @@ fn root() -> &'static Path {
 
 fn collect(folder: &Path, keep: &dyn Fn(&Path) -> bool, files: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
-    for entry in entries {
-        let path = entry.expect("the folder can be listed").path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    for path in entries.map(|entry| entry.expect("the folder can be listed").path()) {
         if path.is_dir() {
-            if name != "target" && name != ".git" {
+            if !path.ends_with("target") && !path.ends_with(".git") {
                 collect(&path, keep, files);
             }
         } else if keep(&path) {
@@ -82,13 +84,13 @@ fn collect(folder: &Path, keep: &dyn Fn(&Path) -> bool, files: &mut Vec<PathBuf>
 }
 
 fn load(paths: Vec<PathBuf>) -> Vec<File> {
-    let mut files = Vec::new();
-    for path in paths {
-        // What is not text has no lines to judge.
-        let Ok(text) = fs::read_to_string(&path) else { continue };
+    // What is not text has no lines to judge.
+    let texts = paths.iter().filter_map(|path| Some((path, fs::read_to_string(path).ok()?)));
+    let file = |(path, text): (&PathBuf, String)| {
         let path = path.strip_prefix(root()).expect("it was found below the root");
-        files.push(File { path: path.to_string_lossy().replace('\\', "/"), text });
-    }
+        File { path: path.to_string_lossy().replace('\\', "/"), text }
+    };
+    let mut files: Vec<File> = texts.map(file).collect();
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
 }

@@ -1,6 +1,7 @@
 //! `doorbuster audit DIR`: reads the whole journal, decides every record again, and proves that
 //! nothing was oversold, nothing given twice, and nothing changed since it was written or signed.
 
+mod base;
 mod heads;
 mod receipt;
 
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use doorbuster::heads::{PublicKey, hex};
 use doorbuster::journal::{self, Batch, Disk, JournalError, Reading, Report, is_served};
 use doorbuster::limits::{BASKET_LINES_MAX, GROUPS_MAX, SALES_MAX};
-use doorbuster::message::{Receipt, kind, lines_in, messages};
+use doorbuster::message::{Cell, Receipt, kind, lines_in, messages};
 use doorbuster::pipeline::seed;
 use doorbuster::record::{RecordCounts, Replay};
 use doorbuster::sale::{Bounds, Form, Kept, Phase, Shop, Totals};
@@ -22,6 +23,7 @@ use super::{
     tell_of_server,
 };
 
+use self::base::Base;
 use self::heads::{Check, Found};
 use self::receipt::Trace;
 
@@ -52,6 +54,8 @@ pub(super) struct Proof {
     pub(super) counts: RecordCounts,
     pub(super) totals: Totals,
     pub(super) shop: Shop,
+    /// Snapshots that hold the state that the journal makes.
+    snapshots: u64,
     /// The heads in the folder's own log, and in each file.
     heads: Vec<Found>,
     receipt: Option<Trace>,
@@ -100,12 +104,31 @@ fn prove_with(folder: &Path, wanted: &Wanted<'_>) -> Result<Proof, Failure> {
     let mut receipt = wanted.receipt.map(Trace::new);
     let disk = &Disk::new(folder.join("journal"));
     let is_served = || is_served(folder);
-    let reading = Reading { last_seq: u64::MAX, is_served: &is_served };
-    let (bounds, seen) = bounds(disk, &reading, receipt.as_mut())?;
-    let mut replay = Replay::new(Shop::new(bounds, seed()), true);
+    let mut tables = Tables::default();
+    let base = Base::find(disk, &mut tables, receipt.as_mut())?;
+    let from = base.as_ref().map(|base| base.place);
+    let reading = Reading { from, last_seq: u64::MAX, is_served: &is_served };
+    let seen = tables.read(disk, &reading, receipt.as_mut())?;
+    let snapshots = base::snapshots_after(disk, seen.since)?;
+    let bounds = tables.bounds();
+    let shop = match &base {
+        Some(base) => base.shop(disk, bounds)?,
+        None => Shop::new(bounds, seed()),
+    };
+    if let Some(base) = &base {
+        checks.iter_mut().for_each(|check| base.check(check));
+        receipt.as_mut().map_or(Ok(()), |receipt| base.count(disk, receipt))?;
+    }
+    let (mut replay, mut proven) = (Replay::new(shop, true), 0);
     let reading = Reading { last_seq: seen.seq, ..reading };
     let read = journal::read_batches(disk, &reading, |batch| {
         replay.apply(batch.first_seq, batch.cells)?;
+        if let Some((_, hash)) = snapshots.iter().find(|(seq, _)| *seq == batch.last_seq) {
+            if replay.shop().state_hash() != *hash {
+                return Err("the state there is not that of the snapshot".to_owned());
+            }
+            proven += 1;
+        }
         checks.iter_mut().for_each(|check| check.batch(&seen.folder, batch));
         receipt.as_mut().map_or(Ok(()), |receipt| receipt.count(batch))
     })?;
@@ -116,46 +139,64 @@ fn prove_with(folder: &Path, wanted: &Wanted<'_>) -> Result<Proof, Failure> {
     let totals = shop.prove().map_err(refused)?;
     let heads: Result<_, _> = checks.into_iter().map(|check| check.finish(report.seq)).collect();
     let heads = heads.map_err(Failure::Heads)?;
-    Ok(Proof { report, counts, totals, shop, heads, receipt })
+    Ok(Proof { report, counts, totals, shop, heads, receipt, snapshots: proven })
 }
 
-/// Counts what the tables must hold.
-fn bounds(
-    disk: &Disk,
-    reading: &Reading<'_>,
-    mut receipt: Option<&mut Trace>,
-) -> Result<(Bounds, Report), JournalError> {
-    let (mut orders, mut waits, mut lines, mut long_texts, mut members) = (1, 0, 0, 2, 0);
-    let report = journal::read_batches(disk, reading, |batch: &Batch<'_>| {
-        if let Some(receipt) = &mut receipt {
-            receipt.find(batch);
-        }
-        for record in messages(batch.cells) {
-            let head = record[0].head();
-            if matches!(head.kind, kind::BUY | kind::WAIT | kind::BASKET) {
-                orders += 1;
-                waits += usize::from(head.kind == kind::WAIT);
-                let of_kind = |kind| record[1..].iter().filter(move |cell| cell.kind() == kind);
-                lines += of_kind(kind::LINES).map(|cell| lines_in(cell).count()).sum::<usize>();
-                members += GROUPS_MAX * of_kind(kind::SIDE).count();
-                let is_long = |form: Option<Form>| usize::from(form == Some(Form::Long));
-                long_texts += is_long(head.buyer().map(|ident| ident.form));
-                long_texts += is_long(head.key().map(|ident| ident.form));
+/// What the tables must hold.
+#[derive(Default)]
+struct Tables {
+    orders: usize,
+    waits: usize,
+    lines: usize,
+    long_texts: usize,
+    members: usize,
+}
+
+impl Tables {
+    /// Counts what the journal has; a receipt's record is looked for on the way.
+    fn read(
+        &mut self,
+        disk: &Disk,
+        reading: &Reading<'_>,
+        mut receipt: Option<&mut Trace>,
+    ) -> Result<Report, JournalError> {
+        journal::read_batches(disk, reading, |batch: &Batch<'_>| {
+            if let Some(receipt) = &mut receipt {
+                receipt.find(batch);
             }
+            messages(batch.cells).for_each(|record| self.record(record));
+            Ok(())
+        })
+    }
+
+    fn record(&mut self, record: &[Cell]) {
+        let head = record[0].head();
+        if !matches!(head.kind, kind::BUY | kind::WAIT | kind::BASKET) {
+            return;
         }
-        Ok(())
-    })?;
-    let bounds = Bounds {
-        orders_max: orders,
-        // A buyer may have an entry of its own for each line, an order one for each member.
-        buyers_max: 2 * orders + lines + members + BASKET_LINES_MAX + GROUPS_MAX + 1,
-        long_texts_max: long_texts,
-        lines_max: lines,
-        // However few of them wait in one place, a basket in the queue of each line.
-        waiters_max: 15 * (waits + lines),
-        sales_max: SALES_MAX,
-    };
-    Ok((bounds, report))
+        self.orders += 1;
+        self.waits += usize::from(head.kind == kind::WAIT);
+        let of_kind = |kind| record[1..].iter().filter(move |cell| cell.kind() == kind);
+        self.lines += of_kind(kind::LINES).map(|cell| lines_in(cell).count()).sum::<usize>();
+        self.members += GROUPS_MAX * of_kind(kind::SIDE).count();
+        let is_long = |form: Option<Form>| usize::from(form == Some(Form::Long));
+        self.long_texts += is_long(head.buyer().map(|ident| ident.form));
+        self.long_texts += is_long(head.key().map(|ident| ident.form));
+    }
+
+    fn bounds(&self) -> Bounds {
+        let Tables { orders, waits, lines, long_texts, members } = *self;
+        Bounds {
+            orders_max: orders + 1,
+            // A buyer may have an entry of its own for each line, an order one for each member.
+            buyers_max: 2 * (orders + 1) + lines + members + BASKET_LINES_MAX + GROUPS_MAX + 1,
+            long_texts_max: long_texts + 2,
+            lines_max: lines,
+            // However few of them wait in one place, a basket in the queue of each line.
+            waiters_max: 15 * (waits + lines),
+            sales_max: SALES_MAX,
+        }
+    }
 }
 
 /// Where a sale stood at the end of the journal.
@@ -164,7 +205,7 @@ fn state(kept: &Kept<'_>, shop: &Shop) -> &'static str {
 }
 
 fn as_text(proof: &Proof) -> String {
-    let Proof { report, counts, totals, shop, heads, receipt } = proof;
+    let Proof { report, counts, totals, shop, heads, receipt, snapshots } = proof;
     let mut text = format!(
         "journal   {} records in {} batches and {} segments, seq 1 to {}\n",
         count(report.seq),
@@ -172,6 +213,12 @@ fn as_text(proof: &Proof) -> String {
         count(u64::from(report.segments)),
         count(report.seq)
     );
+    if report.since > 0 {
+        text += &format!(
+            "          those up to seq {} have been removed; a snapshot stands for them\n",
+            count(report.since)
+        );
+    }
     if let Some(torn) = &report.torn {
         text += &format!(
             "          a torn end at segment {}, offset {}: seq {} was not acknowledged \
@@ -189,6 +236,9 @@ fn as_text(proof: &Proof) -> String {
         "replay    every record decided again with the same answer; {} seals prove the state\n",
         count(counts.of(kind::SEAL))
     );
+    if *snapshots > 0 {
+        text += &format!("snapshots {} have the state that the journal makes\n", count(*snapshots));
+    }
     let [offers, drawn] = [kind::OFFER, kind::DRAWN].map(|kind| counts.of(kind));
     if offers + drawn > 0 {
         text += &format!(
@@ -256,13 +306,17 @@ fn draw_line(kept: &Kept<'_>, shop: &Shop) -> String {
 }
 
 fn heads_line(found: &Found) -> String {
+    let over = match found.passed_over {
+        0 => String::new(),
+        some => format!("          {} of records that have been removed\n", count(some)),
+    };
     if found.count == 0 {
-        return "heads     none is signed\n".to_owned();
+        return format!("heads     none is signed\n{over}");
     }
     let keys: Vec<String> = found.keys.iter().map(|key| hex(key)).collect();
     format!(
         "heads     {} signed, of seq {} to {}, the last at {}: as the journal has it\n          \
-         signed with the key {}\n",
+         signed with the key {}\n{over}",
         count(found.count),
         count(found.first),
         count(found.last),
@@ -272,7 +326,7 @@ fn heads_line(found: &Found) -> String {
 }
 
 fn as_json(proof: &Proof) -> String {
-    let Proof { report, counts, totals, shop, heads, receipt } = proof;
+    let Proof { report, counts, totals, shop, heads, receipt, snapshots } = proof;
     let sales: Vec<_> = shop
         .kept()
         .map(|kept| {
@@ -293,6 +347,8 @@ fn as_json(proof: &Proof) -> String {
     let value = json!({
         "verdict": "pass",
         "seq": report.seq,
+        "since": report.since,
+        "snapshots": snapshots,
         "batches": report.batches,
         "segments": report.segments,
         "chain": hex(&report.chain),
@@ -317,6 +373,7 @@ fn as_json(proof: &Proof) -> String {
 
 fn heads_json(found: &Found) -> serde_json::Value {
     let keys: Vec<String> = found.keys.iter().map(|key| hex(key)).collect();
-    let Found { count, first, last, time, .. } = found;
-    json!({"count": count, "first": first, "last": last, "time": time, "keys": keys})
+    let Found { count, first, last, time, passed_over, .. } = found;
+    json!({"count": count, "first": first, "last": last, "time": time, "keys": keys,
+        "passed_over": passed_over})
 }

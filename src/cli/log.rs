@@ -5,13 +5,16 @@ mod records;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use doorbuster::journal::{self, Disk, Reading, is_served};
+use doorbuster::journal::{self, Disk, JournalError, Place, Reading, is_served};
 use doorbuster::message::{Cell, messages};
 use doorbuster::record::Known;
+use doorbuster::sale::{BadImage, ImagePart, read_image};
 
 pub(super) use records::{describe, sentence};
 
-use super::{CANNOT_CREATE, Log, delivered, failed, journal_code, talk, tell_of_server};
+use super::{
+    CANNOT_CREATE, Log, delivered, failed, journal_code, talk, tell_of_beginning, tell_of_server,
+};
 
 /// Prints the journal. Returns the exit code.
 pub(super) fn run(arguments: &Log) -> i32 {
@@ -27,7 +30,11 @@ pub(super) fn run(arguments: &Log) -> i32 {
     };
     let disk = Disk::new(arguments.dir.join("journal"));
     let is_served = || is_served(&arguments.dir);
-    let reading = Reading { last_seq: u64::MAX, is_served: &is_served };
+    let from = match beginning(&disk, arguments.from.saturating_sub(1), &mut printer.known) {
+        Ok(from) => from,
+        Err(why) => return failed(journal_code(&why), &why),
+    };
+    let reading = Reading { from, last_seq: u64::MAX, is_served: &is_served };
     let result = journal::read_while(&disk, &reading, |first, cells| printer.batch(first, cells));
     if let Some(why) = printer.fault.take() {
         return delivered(Err(why));
@@ -47,6 +54,32 @@ pub(super) fn run(arguments: &Log) -> i32 {
         }
         Err(why) => failed(journal_code(&why), &why),
     }
+}
+
+/// The nearest place before what follows a seq, or the first that is left; what was said before it
+/// is made known.
+fn beginning(disk: &Disk, seq: u64, known: &mut Known) -> Result<Option<Place>, JournalError> {
+    let place = match journal::origin(disk, seq) {
+        Err(JournalError::Removed { first, .. }) => {
+            tell_of_beginning(first - 1);
+            journal::earliest(disk)?
+        }
+        other => other?,
+    };
+    if let Some(place) = &place {
+        let what =
+            |why: BadImage| JournalError::Snapshot { seq: place.seq(), what: why.to_string() };
+        let (_, read) = journal::read_snapshot(disk, place.seq(), |lines| {
+            drop(lines.chains());
+            read_image(lines, |part| {
+                if let ImagePart::Sale(sale) = part {
+                    known.know(sale);
+                }
+            })
+        })?;
+        read.map_err(what)?;
+    }
+    Ok(place)
 }
 
 /// Checks that there is a journal to look at.

@@ -188,9 +188,22 @@ fn tell_of_server(report: &Report) {
     }
 }
 
+/// Says that the journal does not begin at its beginning.
+fn tell_of_beginning(since: u64) {
+    if since > 0 {
+        talk(&format_args!(
+            "the journal begins with seq {}: what was before it is removed, and a snapshot stands \
+             for it",
+            since + 1
+        ));
+    }
+}
+
 fn journal_code(why: &JournalError) -> i32 {
     match why {
         JournalError::Damaged { .. }
+        | JournalError::Snapshot { .. }
+        | JournalError::Removed { .. }
         | JournalError::Version { .. }
         | JournalError::Refused { .. } => DAMAGED,
         JournalError::Locked { .. } | JournalError::CannotCreate { .. } => CANNOT_CREATE,

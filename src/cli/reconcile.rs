@@ -7,9 +7,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
-use doorbuster::journal::Disk;
+use doorbuster::heads::hex;
+use doorbuster::journal::{self, Disk};
 use doorbuster::options::{Layer, SETTINGS, SinkOptions};
-use doorbuster::sink::{self, Checkpoint, Reader, Sum, Trouble, Verdict};
+use doorbuster::sink::{self, Checkpoint, Sum, Trouble, Verdict};
 use serde_json::json;
 
 use super::words::count;
@@ -105,11 +106,11 @@ fn compare(
     mut tell: impl FnMut(String),
 ) -> Result<Verdict, Failure> {
     let journal = Disk::new(data.join("journal"));
-    let reader = Reader::new(&journal).map_err(|why| Failure::Journal(why.sentence()))?;
+    let id = journal::id(&journal).map_err(|why| Failure::Journal(why.to_string()))?;
     let path = sink::path_of(data, &sink.name);
     let checkpoint = Checkpoint::read(&path)
         .map_err(Failure::Sink)?
-        .unwrap_or_else(|| Checkpoint { journal: reader.journal(), ..Checkpoint::default() });
+        .unwrap_or_else(|| Checkpoint { journal: hex(&id), ..Checkpoint::default() });
     let terms = sink.terms.clone();
     let mut ledger = terms.ledger(&sink.name, &checkpoint).map_err(Failure::Sink)?;
     let (wanted, start) = (&sink.wanted, checkpoint.start);
@@ -123,6 +124,10 @@ fn as_text(name: &str, kind: &str, verdict: &Verdict, shown: &[String]) -> Strin
         count(verdict.seq),
         count(verdict.wanted)
     );
+    if verdict.removed > 0 {
+        let first = count(verdict.removed + 1);
+        let _ = writeln!(text, "compared from seq {first} on: the journal before it is removed\n");
+    }
     let mut table = Table::new();
     table
         .load_preset(NOTHING)

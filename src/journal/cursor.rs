@@ -8,11 +8,12 @@ use std::collections::BTreeSet;
 use std::io;
 
 use super::{
-    JournalError,
-    batch::{Batch, FRAME_CELLS, Look, first_chain, look},
+    JournalError, Place,
+    batch::{Batch, FRAME_CELLS, Look, look},
     segment::{HEADER_BYTES, Segment},
     storage::{Storage, read_all},
-    verify::{End, open_segment},
+    trim::earliest,
+    verify::open_segment,
 };
 use crate::{
     limits::BATCH_CELLS_MAX,
@@ -30,7 +31,7 @@ pub struct Cursor<S: Storage> {
     storage: S,
     segment: Segment<S::File>,
     /// The last batch that was given.
-    end: End,
+    end: Place,
     cells: Vec<Cell>,
     /// Which of `cells` were read and not given yet.
     at: usize,
@@ -44,9 +45,24 @@ impl<S: Storage> Cursor<S> {
     /// [`JournalError`]: the first segment is missing or none of ours, or the disk.
     pub fn new(storage: S) -> Result<Cursor<S>, JournalError> {
         let (segment, folder) = open_segment(&storage, &BTreeSet::from([1]), 1, None, 1)?;
-        let chain = first_chain(&folder);
-        let end = End { folder, segment: 1, offset: HEADER_BYTES, seq: 0, chain, batches: 0 };
+        let end = Place::first(folder);
         Ok(Cursor { storage, segment, end, cells: Vec::new(), at: 0, filled: 0 })
+    }
+
+    /// Stands at a place.
+    ///
+    /// # Errors
+    /// [`JournalError`]: its segment is missing or none of ours, or the disk.
+    pub fn at(storage: S, place: &Place) -> Result<Cursor<S>, JournalError> {
+        let (index, folder) = (place.segment, Some(place.folder));
+        let present = BTreeSet::from([index]);
+        let (segment, _) = open_segment(&storage, &present, index, folder, place.seq + 1)?;
+        Ok(Cursor { storage, segment, end: *place, cells: Vec::new(), at: 0, filled: 0 })
+    }
+
+    /// Where it stands.
+    pub fn place(&self) -> Place {
+        self.end
     }
 
     /// The journal's id.
@@ -95,7 +111,7 @@ impl<S: Storage> Cursor<S> {
     fn step(&mut self, cells: usize, records: u32, chain: [u8; 32]) -> Batch<'_> {
         let (first_seq, start) = (self.end.seq + 1, self.at + 1);
         self.at += cells + FRAME_CELLS;
-        self.end = End {
+        self.end = Place {
             offset: self.end.offset + ((cells + FRAME_CELLS) * CELL_BYTES) as u64,
             seq: self.end.seq + u64::from(records),
             chain,
@@ -131,12 +147,17 @@ impl<S: Storage> Cursor<S> {
         let opened = open_segment(&self.storage, &present, index, Some(folder), seq);
         let segment = match opened {
             Err(JournalError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Ok(false);
+                return match earliest(&self.storage)? {
+                    Some(first) if first.segment >= index => {
+                        Err(JournalError::Removed { seq: self.end.seq, first: first.seq + 1 })
+                    }
+                    _ => Ok(false),
+                };
             }
             opened => opened?.0,
         };
         let (before, end) = (std::mem::replace(&mut self.segment, segment), self.end);
-        self.end = End { segment: index, offset: HEADER_BYTES, ..end };
+        self.end = Place { segment: index, offset: HEADER_BYTES, ..end };
         let found = self.read(cells);
         if matches!(found, Ok(Look::Whole { .. } | Look::Bad(_))) {
             return Ok(true);

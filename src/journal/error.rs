@@ -34,6 +34,24 @@ pub enum JournalError {
         /// The one that this server knows.
         ours: u32,
     },
+    /// A snapshot cannot be used.
+    #[error("the snapshot of seq {seq}: {what}")]
+    Snapshot {
+        /// The seq at which it was made.
+        seq: u64,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// What is asked for was removed, as a snapshot stands for it.
+    #[error(
+        "the journal has no records before seq {first} any more: what follows seq {seq} is gone"
+    )]
+    Removed {
+        /// After which records are wanted.
+        seq: u64,
+        /// The first that is there.
+        first: u64,
+    },
     /// The state did not take a record that is whole and in its place.
     #[error("the state refuses the records from seq {seq} on: {what}")]
     Refused {

@@ -13,12 +13,13 @@ use std::{
 use crossbeam::utils::CachePadded;
 
 use super::{
-    Journal, JournalError, JournalOptions, Room, Torn, Watermark,
+    Journal, JournalError, JournalOptions, Place, Room, Torn, Watermark,
     batch::Batch,
     maker::Maker,
     segment::{self, HEADER_BYTES, Segment, SegmentHeader, index_of, is_unfinished, name_of},
+    snapshot,
     storage::{SegmentFile, Storage, is_shortage, read_all},
-    verify::{End, Mode, verify},
+    verify::{Mode, verify},
     writer::Position,
 };
 use crate::{
@@ -46,6 +47,8 @@ pub struct Report {
     pub torn: Option<Torn>,
     /// Whether a server was writing meanwhile: there may be more than this by now.
     pub is_live: bool,
+    /// Up to here a snapshot stood for the records, and they were not read.
+    pub since: u64,
 }
 
 /// How the journal is read by those who only look.
@@ -53,6 +56,8 @@ pub struct Report {
 pub struct Reading<'a> {
     /// Batches that go past this seq are not given, nor looked at.
     pub last_seq: u64,
+    /// Where it begins; at the beginning if `None`.
+    pub from: Option<Place>,
     /// Whether a server is writing just now.
     pub is_served: &'a (dyn Fn() -> bool + Sync),
 }
@@ -62,7 +67,7 @@ pub struct Recovered<S: Storage> {
     storage: Arc<S>,
     options: JournalOptions,
     chains: ChainWriter,
-    end: End,
+    end: Place,
     report: Report,
     active: Segment<S::File>,
     ready: VecDeque<Segment<S::File>>,
@@ -82,29 +87,30 @@ pub fn open<S: Storage>(
     apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
 ) -> Result<Recovered<S>, JournalError> {
     // One place that nobody reads.
-    open_with(storage, options, chains(1).0, apply)
+    open_from(storage, options, None, chains(1).0, apply)
 }
 
-/// Opens the journal as [`open`] does, and lets `chains` know the chain values of its batches, from
-/// here on.
+/// Opens the journal as [`open`] does, reads it from a place on, and lets `chains` know the chain
+/// values of its batches, from there on.
 ///
 /// # Errors
 /// As [`open`].
-pub fn open_with<S: Storage>(
+pub fn open_from<S: Storage>(
     storage: S,
     options: &JournalOptions,
+    from: Option<Place>,
     mut chains: ChainWriter,
     mut apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
 ) -> Result<Recovered<S>, JournalError> {
     clean(&storage)?;
     let mut present = indices(&storage)?;
-    if present.is_empty() {
+    if present.is_empty() && from.is_none() {
         begin(&storage, options)?;
         present.insert(1);
     }
     forget_caches(&storage, &present)?;
     let mode = Mode { settle: true, last_seq: u64::MAX, is_live: false, now: &|| false };
-    let (end, tear) = verify(&storage, &present, mode, |batch| {
+    let (end, tear) = verify(&storage, &present, from, mode, |batch| {
         apply(batch.first_seq, batch.cells)?;
         chains.push(batch.last_seq, batch.chain);
         Ok(())
@@ -112,7 +118,7 @@ pub fn open_with<S: Storage>(
     if let Some(tear) = &tear {
         tear.cut(&storage)?;
     }
-    let report = report(&end, &present, tear.map(|tear| tear.torn));
+    let report = report(&end, &present, tear.map(|tear| tear.torn), from);
     let mut segments = VecDeque::with_capacity(present.len());
     for &index in present.range(end.segment..) {
         let name = name_of(index);
@@ -135,7 +141,7 @@ pub fn read<S: Storage>(
     storage: &S,
     apply: impl FnMut(u64, &[Cell]) -> Result<(), String>,
 ) -> Result<Report, JournalError> {
-    read_while(storage, &Reading { last_seq: u64::MAX, is_served: &|| false }, apply)
+    read_while(storage, &Reading { from: None, last_seq: u64::MAX, is_served: &|| false }, apply)
 }
 
 /// Reads the journal as [`read`] does, while a server may be writing it: then it ends where the
@@ -165,18 +171,19 @@ pub fn read_batches<S: Storage>(
     let present = indices(storage)?;
     if present.is_empty() {
         let (folder, chain, torn) = ([0; 16], [0; 32], None);
-        return Ok(Report { seq: 0, folder, batches: 0, segments: 0, chain, torn, is_live });
+        let (seq, since) = (0, 0);
+        return Ok(Report { seq, folder, batches: 0, segments: 0, chain, torn, is_live, since });
     }
     let mode = Mode { settle: false, last_seq: reading.last_seq, is_live, now: reading.is_served };
-    let (end, tear) = verify(storage, &present, mode, apply)?;
-    let report = report(&end, &present, tear.map(|tear| tear.torn));
+    let (end, tear) = verify(storage, &present, reading.from, mode, apply)?;
+    let report = report(&end, &present, tear.map(|tear| tear.torn), reading.from);
     Ok(Report { is_live: is_live || (reading.is_served)(), ..report })
 }
 
-fn report(end: &End, present: &BTreeSet<u32>, torn: Option<Torn>) -> Report {
-    let segments = present.len() as u32;
-    let End { seq, folder, batches, chain, .. } = *end;
-    Report { seq, folder, batches, segments, chain, torn, is_live: false }
+fn report(end: &Place, present: &BTreeSet<u32>, torn: Option<Torn>, from: Option<Place>) -> Report {
+    let (segments, since) = (present.len() as u32, from.map_or(0, |place| place.seq));
+    let Place { seq, folder, batches, chain, .. } = *end;
+    Report { seq, folder, batches, segments, chain, torn, is_live: false, since }
 }
 
 impl<S: Storage> Recovered<S> {
@@ -235,23 +242,26 @@ impl<S: Storage> Recovered<S> {
     }
 }
 
-/// Removes what a crash left of segments in the making.
+/// Removes what a crash left of segments and snapshots in the making.
 fn clean(storage: &impl Storage) -> Result<(), JournalError> {
     let names = storage.names().map_err(JournalError::disk("list", "the journal folder"))?;
-    for name in names.iter().filter(|name| is_unfinished(name)) {
+    let is_left = |name: &&String| is_unfinished(name) || snapshot::is_unfinished(name);
+    for name in names.iter().filter(is_left) {
         storage.remove(name).map_err(JournalError::disk("remove", name))?;
     }
     Ok(())
 }
 
-fn indices(storage: &impl Storage) -> Result<BTreeSet<u32>, JournalError> {
+/// The numbers of the segments that are there.
+pub(super) fn indices(storage: &impl Storage) -> Result<BTreeSet<u32>, JournalError> {
     let list = || {
         let names = storage.names().map_err(JournalError::disk("list", "the journal folder"))?;
         Ok(names.iter().filter_map(|name| index_of(name)).collect::<BTreeSet<u32>>())
     };
     let present = list()?;
     // A list made while a server adds segments may hold a newer one and not the one before.
-    if present.last().is_some_and(|last| *last as usize != present.len()) {
+    let bounds = present.first().zip(present.last());
+    if bounds.is_some_and(|(first, last)| (last - first) as usize + 1 != present.len()) {
         return list();
     }
     Ok(present)

@@ -12,11 +12,11 @@
 use std::collections::BTreeSet;
 
 use super::{
-    JournalError,
+    JournalError, Place,
     batch::{BatchHeader, FRAME_CELLS, is_whole},
     segment::{HEADER_BYTES, Segment, name_of},
     storage::{SegmentFile, Storage, read_all, write_all},
-    verify::{End, open_segment},
+    verify::open_segment,
 };
 use crate::message::{CELL_BYTES, Cell};
 
@@ -102,7 +102,7 @@ pub(super) fn last_nonzero<F: SegmentFile>(
 pub(super) fn survey<S: Storage>(
     storage: &S,
     present: &BTreeSet<u32>,
-    end: &End,
+    end: &Place,
     segment: u32,
     offset: u64,
 ) -> Result<Tear, JournalError> {

@@ -14,8 +14,8 @@ use std::{
 };
 
 use super::{
-    JournalError,
-    batch::{Batch, Chain, Expected, FRAME_CELLS, Look, first_chain, look},
+    JournalError, Place,
+    batch::{Batch, Chain, FRAME_CELLS, Look, look},
     segment::{HEADER_BYTES, Segment, name_of},
     storage::{SegmentFile, Storage, read_all},
     tear::{self, Tear},
@@ -36,19 +36,6 @@ const BATCH_BYTES_MIN: u64 = ((1 + FRAME_CELLS) * CELL_BYTES) as u64;
 /// How often damage is looked at again while a server writes, and what lies between two looks.
 const LOOKS: u32 = 20;
 const LOOK_PAUSE: Duration = Duration::from_millis(10);
-
-/// Where the verified journal ends.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct End {
-    pub(super) folder: [u8; 16],
-    /// Segment and offset after the last batch.
-    pub(super) segment: u32,
-    pub(super) offset: u64,
-    /// The newest record.
-    pub(super) seq: u64,
-    pub(super) chain: Chain,
-    pub(super) batches: u64,
-}
 
 /// How to walk.
 #[derive(Clone, Copy)]
@@ -78,20 +65,21 @@ struct Chunk {
     spans: Vec<Span>,
 }
 
-/// Walks through the segments 1 to `last`, gives `apply` the records of each whole batch in order,
-/// and returns where they end and whether a tear follows.
+/// Walks from a place, or the beginning, to the last segment, gives `apply` the records of each
+/// whole batch in order, and returns where they end and whether a tear follows.
 pub(super) fn verify<S: Storage>(
     storage: &S,
     present: &BTreeSet<u32>,
+    from: Option<Place>,
     mode: Mode<'_>,
     mut apply: impl FnMut(&Batch<'_>) -> Result<(), String>,
-) -> Result<(End, Option<Tear>), JournalError> {
+) -> Result<(Place, Option<Tear>), JournalError> {
     let (to_apply, verified) = sync_channel(CHUNKS);
     let (give_back, spare) = sync_channel(CHUNKS);
     // `move`: when this side stops early, its ends of the channels must be gone before the scope
     // waits for the other.
     thread::scope(move |scope| {
-        let (chunks, end, is_done) = (0, None, false);
+        let (chunks, end, is_done) = (0, from, false);
         let walk = Walk { storage, present, mode, to_apply, spare, chunks, end, is_done };
         let walking = thread::Builder::new()
             .name("journal-verify".to_owned())
@@ -125,17 +113,20 @@ struct Walk<'a, S: Storage> {
     /// Chunks made so far.
     chunks: usize,
     /// `None` until the first segment's header is read.
-    end: Option<End>,
+    end: Option<Place>,
     /// Nothing after `end` is to be looked at.
     is_done: bool,
 }
 
 impl<S: Storage> Walk<'_, S> {
-    fn run(mut self) -> Result<(End, Option<Tear>), JournalError> {
+    fn run(mut self) -> Result<(Place, Option<Tear>), JournalError> {
         let last = self.present.last().copied().expect("there is a segment to verify");
-        for index in 1..=last {
+        let (first, mut offset) =
+            self.end.map_or((1, HEADER_BYTES), |place| (place.segment, place.offset));
+        for index in first..=last.max(first) {
             let segment = self.open(index)?;
-            let tear = self.walk(&segment)?;
+            let tear = self.walk(&segment, offset)?;
+            offset = HEADER_BYTES;
             let has_records = self.end().segment == index && self.end().offset > HEADER_BYTES;
             if self.mode.settle && has_records {
                 segment.file.sync().map_err(JournalError::disk("sync", &segment.name))?;
@@ -147,7 +138,7 @@ impl<S: Storage> Walk<'_, S> {
         Ok((*self.end(), None))
     }
 
-    fn end(&mut self) -> &mut End {
+    fn end(&mut self) -> &mut Place {
         self.end.as_mut().expect("a segment was opened before")
     }
 
@@ -159,20 +150,21 @@ impl<S: Storage> Walk<'_, S> {
         };
         let segment = open_segment(self.storage, self.present, index, folder, seq)?;
         let folder = segment.1;
-        self.end.get_or_insert_with(|| End {
-            folder,
-            segment: index,
-            offset: HEADER_BYTES,
-            seq: 0,
-            chain: first_chain(&folder),
-            batches: 0,
-        });
+        let end = self.end.get_or_insert_with(|| Place::first(folder));
+        if end.segment == index && end.offset > segment.0.bytes {
+            let what = "it is shorter than the snapshot after it says".to_owned();
+            let (offset, seq) = (segment.0.bytes, end.seq);
+            return Err(JournalError::Damaged { segment: index, offset, seq, what });
+        }
         Ok(segment.0)
     }
 
-    /// Hands on the whole batches of a segment, up to its end or to a tear.
-    fn walk(&mut self, segment: &Segment<S::File>) -> Result<Option<Tear>, JournalError> {
-        let mut offset = HEADER_BYTES;
+    /// Hands on the whole batches of a segment from an offset on, up to its end or to a tear.
+    fn walk(
+        &mut self,
+        segment: &Segment<S::File>,
+        mut offset: u64,
+    ) -> Result<Option<Tear>, JournalError> {
         while segment.bytes - offset >= BATCH_BYTES_MIN {
             let mut chunk = self.chunk(segment)?;
             let filled = (segment.bytes - offset).min((chunk.cells.len() * CELL_BYTES) as u64);
@@ -265,7 +257,7 @@ impl<S: Storage> Walk<'_, S> {
                     let (first_seq, start) = (expected.seq, at + 1);
                     chunk.spans.push(Span { first_seq, last_seq, start, cells, chain });
                     at += cells + FRAME_CELLS;
-                    *end = End {
+                    *end = Place {
                         segment: segment.index,
                         offset: offset + (at * CELL_BYTES) as u64,
                         seq: last_seq,
@@ -327,24 +319,11 @@ impl<S: Storage> Walk<'_, S> {
     }
 }
 
-impl End {
-    /// What must come next if it lies at `offset` of `segment`.
-    pub(super) fn expected<F>(&self, segment: &Segment<F>, offset: u64) -> Expected {
-        Expected {
-            segment: segment.index,
-            segment_bytes: segment.bytes,
-            offset,
-            seq: self.seq + 1,
-            chain: self.chain,
-        }
-    }
-}
-
 /// Whether the batch after `end` lies at `offset`, as the disk is now.
 fn is_there<F: SegmentFile>(
     segment: &Segment<F>,
     offset: u64,
-    end: &End,
+    end: &Place,
 ) -> Result<bool, JournalError> {
     let left = (segment.bytes - offset) as usize / CELL_BYTES;
     let mut cells = vec![Cell::ZERO; left.min(BATCH_CELLS_MAX + FRAME_CELLS)];

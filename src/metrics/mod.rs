@@ -197,6 +197,27 @@ impl Default for MatcherCounters {
     }
 }
 
+/// What the room that makes snapshots counts.
+#[derive(Debug, Default)]
+pub struct KeeperCounters {
+    /// Snapshots made.
+    pub snapshots: Counter,
+    /// Attempts that failed and are made again.
+    pub failures: Counter,
+    /// The seq at which the newest snapshot was made.
+    pub snapshot_seq: Counter,
+    /// Bytes of the journal behind it.
+    pub unsnapped_bytes: Counter,
+    /// The first seq that the journal has.
+    pub first_seq: Counter,
+    /// Bytes of all segments.
+    pub journal_bytes: Counter,
+    /// Segments removed.
+    pub removed_segments: Counter,
+    /// How often segments were removed that a sink had not been told of.
+    pub lost_to_sinks: Counter,
+}
+
 /// What the journal counts.
 #[derive(Debug)]
 pub struct JournalCounters {
@@ -260,6 +281,8 @@ pub struct Metrics {
     pub matcher: Arc<CachePadded<MatcherCounters>>,
     /// The journal's.
     pub journal: Arc<CachePadded<JournalCounters>>,
+    /// That of the room that makes snapshots.
+    pub keeper: Arc<KeeperCounters>,
     /// Each thread's.
     pub threads: Threads,
     /// Each sink's.

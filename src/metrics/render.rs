@@ -38,6 +38,7 @@ impl Collector for Metrics {
         self.orders(&mut page)?;
         self.stages(&mut page)?;
         self.disk(&mut page)?;
+        self.kept(&mut page)?;
         self.behind(&mut page)?;
         self.process(&mut page)
     }
@@ -210,6 +211,22 @@ impl Metrics {
         page.gauge("journal_room_bytes", help, journal.room_bytes.value())?;
         let help = "1 while the disk refuses another segment";
         page.gauge("journal_disk_full", help, journal.refused.value())
+    }
+
+    fn kept(&self, page: &mut Page<'_>) -> Result<(), Error> {
+        let keeper = &self.keeper;
+        page.counter("snapshots", "Snapshots made", keeper.snapshots.value())?;
+        let help = "Snapshots that could not be made and are tried again";
+        page.counter("snapshot_failures", help, keeper.failures.value())?;
+        page.gauge("snapshot_seq", "The seq of the newest snapshot", keeper.snapshot_seq.value())?;
+        let help = "Bytes of the journal behind the newest snapshot";
+        page.gauge("snapshot_behind_bytes", help, keeper.unsnapped_bytes.value())?;
+        page.gauge("journal_first_seq", "The first seq in the journal", keeper.first_seq.value())?;
+        page.gauge("journal_bytes", "Bytes of all segments", keeper.journal_bytes.value())?;
+        let help = "Segments removed for which snapshots stand";
+        page.counter("journal_removed_segments", help, keeper.removed_segments.value())?;
+        let help = "Times that segments were removed of which a sink had not been told";
+        page.counter("sink_losses", help, keeper.lost_to_sinks.value())
     }
 
     fn behind(&self, page: &mut Page<'_>) -> Result<(), Error> {

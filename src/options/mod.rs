@@ -22,7 +22,8 @@ pub use sources::VARIABLE_PREFIX;
 use crate::access::{AccessOptions, RATE_MAX, TicketRule};
 use crate::journal::Durability;
 use crate::limits::{
-    CONNECTIONS_MAX, DEADLINE_MS_MAX, RECEIPTS_MAX, SALES_MAX, SEGMENTS_AHEAD_MAX, SHARDS_MAX,
+    CONNECTIONS_MAX, DEADLINE_MS_MAX, JOURNAL_MIB_MAX, RECEIPTS_MAX, SALES_MAX, SEGMENTS_AHEAD_MAX,
+    SHARDS_MAX,
 };
 use crate::sale::{Bounds, Shop};
 use crate::sink::OPEN_BYTES;
@@ -101,6 +102,12 @@ declare::options! {
     [Restart] segment_mib: u64 = 64, within 4..=4096;
     /// Journal segments made ahead of need.
     [Restart] segments_ahead: usize = 2, within 1..=SEGMENTS_AHEAD_MAX;
+    /// Journal after which a snapshot of the state is made, MiB; 0 for never: each start reads all.
+    [Restart] snapshot_mib: u64 = 1024, within 0..=JOURNAL_MIB_MAX;
+    /// Journal kept for audits behind the snapshots, MiB at least; before it, segments are removed.
+    [Restart] keep_mib: u64 = 16_384, within 0..=JOURNAL_MIB_MAX;
+    /// Journal kept for sinks that are behind, MiB at most; then they lose it, which is said.
+    [Restart] keep_for_sinks_mib: u64 = 65_536, within 0..=JOURNAL_MIB_MAX;
     /// Batches of the journal whose receipts are at hand; 40 bytes each, taken as they come.
     [Restart] receipts_max: usize = 1_048_576, within 1024..=RECEIPTS_MAX;
     /// Time between two signed heads of the journal's chain, ms; 0 for none.
@@ -205,7 +212,9 @@ impl Options {
         let sinks = self.sink.len();
         // Each remembers what is in orders that may still change.
         let told = (sinks * OPEN_BYTES) as u128 * orders_max as u128;
-        let needed = Shop::bytes_needed(&self.bounds()) + told;
+        // Who makes snapshots has the state a second time.
+        let states = if self.snapshot_mib > 0 { 2 } else { 1 };
+        let needed = states * Shop::bytes_needed(&self.bounds()) + told;
         let info = rustix::system::sysinfo();
         let there = info.totalram as u128 * u128::from(info.mem_unit);
         if needed <= there {

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::journal::JournalError;
+use crate::keeper::Unremembered;
 
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -31,4 +32,13 @@ pub enum StartError {
     /// An option.
     #[error("{0}")]
     Options(String),
+}
+
+impl From<Unremembered> for StartError {
+    fn from(why: Unremembered) -> StartError {
+        match why {
+            Unremembered::Journal(why) => StartError::Journal(why),
+            Unremembered::TooSmall { .. } => StartError::Options(why.to_string()),
+        }
+    }
 }

@@ -7,18 +7,23 @@ use std::time::Duration;
 use crossbeam::channel::{RecvTimeoutError, bounded};
 
 use super::StartError;
+use crate::access::Access;
+use crate::certificates::Certificates;
 use crate::chains::Chains;
 use crate::clock;
 use crate::directory::News;
 use crate::heads::{HeadsParts, Shelf};
-use crate::journal::{Disk, Report, Watermark};
+use crate::journal::{self, Disk, Place, Report, Watermark};
+use crate::keeper::{Keep, Keeper, KeeperParts};
 use crate::limits::OPERATOR_INBOX_MAX;
+use crate::live::Live;
 use crate::message::outcome;
 use crate::metrics::Metrics;
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle};
 use crate::options::{Options, SinkOptions};
+use crate::reload::Reload;
 use crate::sale::{Shop, Terms};
-use crate::sink::{self, Follower, FollowerParts, Place};
+use crate::sink::{self, Follower, FollowerParts};
 use crate::taps::{SinkView, Taps};
 
 /// How long an answer at the start may take before something must be wrong.
@@ -66,7 +71,7 @@ pub(super) fn sinks(
         let view = SinkView { name: name.clone(), kind, ..SinkView::default() };
         let (folder, counters) = (&folder, &metrics.sinks.add(&name));
         let wanted = &sink.wanted;
-        let place = Place { name: &name, folder, wanted, counters, clock: clock::unix };
+        let place = sink::Place { name: &name, folder, wanted, counters, clock: clock::unix };
         Follower::new(FollowerParts {
             tap: taps.add(view.clone()),
             view,
@@ -82,6 +87,66 @@ pub(super) fn sinks(
         })
     };
     Ok(sinks.into_iter().map(follower).collect())
+}
+
+/// The room that makes snapshots, if any are wanted.
+///
+/// # Errors
+/// The disk.
+pub(super) fn keeper(
+    options: &Options,
+    newest: Option<Place>,
+    behind: u64,
+    watermark: &Watermark,
+    metrics: &Metrics,
+    taps: &Taps,
+) -> Result<Option<Keeper<Disk>>, StartError> {
+    let storage = Disk::new(options.data.join("journal"));
+    let first = journal::earliest(&storage)?.map_or(0, |place| place.seq());
+    metrics.keeper.first_seq.set(first + 1);
+    let is_wanted = options.snapshot_mib > 0;
+    Ok(is_wanted.then(|| {
+        Keeper::new(KeeperParts {
+            storage,
+            bounds: options.bounds(),
+            seed: super::seed,
+            watermark: watermark.clone(),
+            newest,
+            behind,
+            snapshot_bytes: options.snapshot_mib << 20,
+            chains_max: options.receipts_max,
+            keep: Keep {
+                bytes: options.keep_mib << 20,
+                for_sinks_bytes: options.keep_for_sinks_mib << 20,
+            },
+            taps: taps.clone(),
+            journal: Arc::clone(&metrics.journal),
+            counters: Arc::clone(&metrics.keeper),
+            clock: clock::monotonic,
+        })
+    }))
+}
+
+/// What brings changed options into force: certificates and access follow them.
+pub(super) fn reload(
+    live: Live,
+    certificates: Option<&Arc<Certificates>>,
+    access: &Access,
+) -> Reload {
+    let mut reload = Reload::new(live);
+    if let Some(certificates) = certificates {
+        let certificates = Arc::clone(certificates);
+        reload.follow(Box::new(move |_| {
+            let apply = certificates.prepare()?;
+            Ok(Box::new(apply))
+        }));
+    }
+    let access = access.clone();
+    reload.follow(Box::new(move |_| {
+        let apply = access.prepare()?;
+        Ok(Box::new(apply))
+    }));
+    reload
 }
 
 /// The names of all sales ever, whose numbers go on from there, and of their channels.

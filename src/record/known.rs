@@ -3,7 +3,7 @@
 
 use super::{replay::tails_of, ruling};
 use crate::message::{Cell, decode_terms, join_text, kind};
-use crate::sale::{Form, Ident, Name, Rule, TEXT_BYTES_MAX, Terms, text_len};
+use crate::sale::{Form, Ident, ImageSale, Name, Rule, TEXT_BYTES_MAX, Terms, text_len};
 
 /// The names that records before have given to numbers.
 #[derive(Default)]
@@ -34,6 +34,12 @@ impl Known {
             known.push(aside.channel);
         }
         Ok(())
+    }
+
+    /// Takes the next sale of an image, as all records before that have left it.
+    pub fn know(&mut self, sale: &ImageSale) {
+        self.sales.push(sale.terms.clone());
+        self.channels.push(sale.channels.clone());
     }
 
     /// The terms of a sale.

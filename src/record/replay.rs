@@ -196,6 +196,11 @@ impl Replay {
         same("price", given.price, head.price.to_native())
     }
 
+    /// The state so far.
+    pub fn shop(&self) -> &Shop {
+        &self.shop
+    }
+
     /// Whether a record was refused because the shop's tables are too small for the journal.
     pub fn is_too_small(&self) -> bool {
         self.is_too_small

@@ -166,25 +166,31 @@ impl Shop {
     }
 }
 
-/// Takes an image apart without a shop: gives its sales in the order of their numbers, then its
-/// orders.
+/// What an image is made of.
+pub enum ImagePart<'a> {
+    /// A sale; they come in the order of their numbers, and before all orders.
+    Sale(&'a ImageSale),
+    /// An order; they come in the order of their ids.
+    Order(&'a ImageOrder),
+}
+
+/// Takes an image apart without a shop.
 ///
 /// # Errors
-/// If the lines are no image, or what either is given to says so.
+/// If the lines are no image.
 pub fn read_image(
     lines: impl IntoIterator<Item = Line>,
-    mut sale: impl FnMut(ImageSale),
-    mut order: impl FnMut(&ImageOrder) -> Result<(), String>,
+    mut take: impl FnMut(ImagePart<'_>),
 ) -> Result<(), BadImage> {
     let mut lines = lines.into_iter();
     let head = restoring::Head::read(&mut lines)?;
     for _ in 0..head.sales {
-        sale(ImageSale::read(&mut lines)?);
+        take(ImagePart::Sale(&ImageSale::read(&mut lines)?));
     }
-    let mut next = ImageOrder::empty();
+    let mut order = ImageOrder::empty();
     for _ in 0..head.orders {
-        next.read(&mut lines)?;
-        order(&next).map_err(BadImage::Wrong)?;
+        order.read(&mut lines)?;
+        take(ImagePart::Order(&order));
     }
     Ok(())
 }

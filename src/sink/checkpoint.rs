@@ -27,6 +27,9 @@ pub struct Checkpoint {
     pub start: Seq,
     /// Everything up to here is delivered.
     pub seq: Seq,
+    /// From there up to here nothing is wanted.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub read: Seq,
     /// What the sink wants to know of it when it begins again.
     pub mark: String,
     /// Whether an operator has paused it.
@@ -37,12 +40,26 @@ pub struct Checkpoint {
     pub replay: Option<Span>,
 }
 
+fn is_none(seq: &Seq) -> bool {
+    *seq == 0
+}
+
 /// Where a sink's checkpoint lies.
 pub fn path_of(data: &Path, name: &str) -> PathBuf {
     data.join(FOLDER).join(name)
 }
 
 impl Checkpoint {
+    /// Everything up to here is dealt with.
+    pub fn dealt_with(&self) -> Seq {
+        self.seq.max(self.read)
+    }
+
+    /// Nothing up to here is needed any more.
+    pub fn settled(&self) -> Seq {
+        self.replay.map_or(Seq::MAX, |span| span.from - 1).min(self.dealt_with())
+    }
+
     /// Reads it; `None` if there is none yet.
     ///
     /// # Errors

@@ -12,8 +12,8 @@ use super::checkpoint::Checkpoint;
 use super::reader::{Reader, Wanted};
 use super::{Sink, Trouble};
 use crate::heads::hex;
-use crate::journal::{Disk, Watermark};
-use crate::limits::{SINK_AFTER_S_MAX, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
+use crate::journal::{Disk, Watermark, origin};
+use crate::limits::{SINK_AFTER_S_MAX, SINK_SEQS_UNWRITTEN, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
 use crate::metrics::SinkCounters;
 use crate::sale::Seq;
 use crate::taps::{Ask, SinkState, SinkView, Span, Tap};
@@ -138,11 +138,15 @@ impl Follower {
         let most = self.parts.sink.changes_max();
         reader.gather(durable, kept.seq, wanted, most, &mut self.pending)?;
         if self.pending.is_empty() {
-            return Ok((reader.seq() - before) as usize);
+            let seq = reader.seq();
+            if seq >= kept.dealt_with() + SINK_SEQS_UNWRITTEN {
+                (kept.read, self.is_kept) = (seq, false);
+            }
+            return Ok((seq - before) as usize);
         }
-        let (count, seq) = part(&self.pending, most, reader);
+        let (count, seq) = reader.part(&self.pending, most);
         kept.mark = self.parts.sink.deliver(&self.pending[..count], seq)?;
-        kept.seq = seq;
+        (kept.seq, kept.read) = (seq, 0);
         self.is_kept = false;
         self.pending.drain(..count);
         self.count(count);
@@ -155,13 +159,13 @@ impl Follower {
         let Some(span) = kept.replay else { return Ok(0) };
         let (mut reader, mut changes) = match self.again.take() {
             Some(again) => again,
-            None => (Reader::new(&self.parts.journal)?, Vec::new()),
+            None => (Reader::new(&self.parts.journal, span.from - 1)?, Vec::new()),
         };
         let (to, most) = (span.to.min(kept.seq), self.parts.sink.changes_max());
         reader.gather(to, span.from - 1, &self.parts.wanted, most, &mut changes)?;
         // The last batch may go beyond.
         changes.retain(|change| change.seq <= to);
-        let (count, seq) = part(&changes, most, &reader);
+        let (count, seq) = reader.part(&changes, most);
         if count > 0 {
             kept.mark = self.parts.sink.repeat(&changes[..count])?;
         }
@@ -259,6 +263,7 @@ impl Follower {
                 warn!("sink {name}: its other side has seqs up to {seq} of {lost}: told again");
                 // What is in orders that changed since stands where they were made.
                 self.reader = None;
+                kept.read = 0;
             }
             self.is_kept &= standing.mark == kept.mark && standing.seq == kept.seq;
             (kept.seq, kept.mark) = (standing.seq, standing.mark);
@@ -274,7 +279,8 @@ impl Follower {
         }
         if self.reader.is_none() {
             self.pending.clear();
-            self.reader = Some(Reader::new(&self.parts.journal)?);
+            let after = self.kept.as_ref().map_or(0, Checkpoint::dealt_with);
+            self.reader = Some(Reader::new(&self.parts.journal, after)?);
         }
         Ok(true)
     }
@@ -344,6 +350,7 @@ impl Follower {
                     return Err(format!("from and to must be within 1 and {seq}, in this order"));
                 }
                 self.parts.sink.can_repeat()?;
+                origin(&self.parts.journal, span.from - 1).map_err(|why| why.to_string())?;
                 kept.replay = Some(span);
             }
         }
@@ -367,7 +374,7 @@ impl Follower {
     /// Everything up to here is dealt with.
     fn delivered(&self) -> Seq {
         let read = self.reader.as_ref().filter(|_| self.pending.is_empty()).map_or(0, Reader::seq);
-        self.kept.as_ref().map_or(0, |kept| kept.seq).max(read)
+        self.kept.as_ref().map_or(0, Checkpoint::dealt_with).max(read)
     }
 
     fn show(&mut self) {
@@ -382,13 +389,8 @@ impl Follower {
         let since = self.pending.first().map_or(read_time, |change| change.time);
         counters.behind_since.set(if delivered < durable { since } else { 0 });
         self.parts.tap.show(&self.view);
+        if let Some(kept) = self.kept.as_ref().filter(|_| self.is_kept) {
+            self.parts.tap.settle(kept.settled());
+        }
     }
-}
-
-/// How many of these changes are delivered at once, and the seq up to which that is then.
-fn part(changes: &[Change], most: usize, reader: &Reader) -> (usize, Seq) {
-    if changes.len() <= most {
-        return (changes.len(), reader.seq());
-    }
-    (most, changes[most - 1].seq)
 }

@@ -9,8 +9,8 @@ use hashbrown::HashMap;
 
 use super::change::{Change, ChangedLine, Kind, OrderFacts};
 use crate::message::{CELL_BYTES, Cell, Head, decode_side, kind, lines_in};
-use crate::record::{Known, texts};
-use crate::sale::{Name, OrderLine, Seq, State};
+use crate::record::{Known, kept, texts};
+use crate::sale::{BadImage, ImagePart, Line, Name, OrderLine, Seq, State, read_image};
 
 /// An order that is held or waits.
 struct Open {
@@ -45,6 +45,24 @@ enum Source {
 }
 
 impl History {
+    /// What the records before an image have said.
+    ///
+    /// # Errors
+    /// If the lines are no image.
+    pub fn from_image(lines: impl IntoIterator<Item = Line>) -> Result<History, BadImage> {
+        let (mut known, mut open) = (Known::default(), HashMap::new());
+        read_image(lines, |part| match part {
+            ImagePart::Sale(sale) => known.know(sale),
+            ImagePart::Order(order) if matches!(order.state, State::Held | State::Waiting) => {
+                let record = bytemuck::cast_slice(&kept(order)).into();
+                let is_waiting = order.state == State::Waiting;
+                open.insert(order.id, Open { record, units: None, is_waiting });
+            }
+            ImagePart::Order(_) => {}
+        })?;
+        Ok(History { known, open })
+    }
+
     /// Takes the next record. Returns the change of an order that it made, if it made one that is
     /// wanted; others cost little.
     ///

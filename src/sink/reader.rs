@@ -4,7 +4,7 @@ use super::change::{Change, Kind};
 use super::history::History;
 use super::{Trouble, of_journal};
 use crate::heads::hex;
-use crate::journal::{Cursor, Disk};
+use crate::journal::{Cursor, Disk, origin, read_snapshot};
 use crate::message::messages;
 use crate::sale::{Name, Seq, Stamp};
 
@@ -24,8 +24,8 @@ impl Wanted {
     }
 }
 
-/// Stands between two batches of a journal. It begins at the first, whatever is wanted, for what is
-/// in an order stands where that was made.
+/// Stands between two batches of a journal. It begins at a snapshot, or the first, whatever is
+/// wanted: what is in an order stands where that was made.
 pub struct Reader {
     cursor: Cursor<Disk>,
     history: History,
@@ -34,13 +34,25 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Stands at the beginning.
+    /// Stands somewhere before what follows a seq, and knows all that was said until there.
     ///
     /// # Errors
-    /// [`Trouble`]: the first segment is missing or none of ours, or the disk.
-    pub fn new(journal: &Disk) -> Result<Reader, Trouble> {
-        let cursor = Cursor::new(journal.clone()).map_err(of_journal)?;
-        Ok(Reader { cursor, history: History::default(), time: 0 })
+    /// [`Trouble`]: what follows it is not there any more, or the disk.
+    pub fn new(journal: &Disk, after: Seq) -> Result<Reader, Trouble> {
+        let Some(place) = origin(journal, after).map_err(of_journal)? else {
+            let cursor = Cursor::new(journal.clone()).map_err(of_journal)?;
+            return Ok(Reader { cursor, history: History::default(), time: 0 });
+        };
+        let seq = place.seq();
+        let read = read_snapshot(journal, seq, |lines| {
+            drop(lines.chains());
+            History::from_image(lines)
+        });
+        let history = read.map_err(of_journal)?.1;
+        let history =
+            history.map_err(|why| Trouble::Stop(format!("the snapshot of seq {seq}: {why}")))?;
+        let cursor = Cursor::at(journal.clone(), &place).map_err(of_journal)?;
+        Ok(Reader { cursor, history, time: 0 })
     }
 
     /// The journal's id, in hexadecimal.
@@ -84,5 +96,14 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// How many of these changes, the last that it read, are delivered at once, and the seq up to
+    /// which that is then.
+    pub fn part(&self, changes: &[Change], most: usize) -> (usize, Seq) {
+        if changes.len() <= most {
+            return (changes.len(), self.seq());
+        }
+        (most, changes[most - 1].seq)
     }
 }

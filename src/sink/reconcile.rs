@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::ledger::{Found, Ledger};
-use super::{Change, Reader, Told, Trouble, Wanted};
-use crate::journal::Disk;
+use super::{Change, Reader, Told, Trouble, Wanted, of_journal};
+use crate::journal::{Disk, earliest};
 use crate::limits::SINK_CHANGES_MAX;
 use crate::sale::Seq;
 
@@ -36,6 +36,8 @@ pub type Group = (String, String, String);
 pub struct Verdict {
     /// Up to which seq the sink was told.
     pub seq: Seq,
+    /// Up to which the journal has been removed, if that is more than was never told.
+    pub removed: Seq,
     /// By sale, kind of change and item.
     pub sums: BTreeMap<Group, Sums>,
     /// Changes that are wanted of the journal.
@@ -92,10 +94,13 @@ pub fn reconcile(
     mut tell: impl FnMut(&Difference<'_>),
 ) -> Result<Verdict, Trouble> {
     let (seq, start) = (ledger.seq(), start.max(ledger.start()));
-    let mut verdict = Verdict { seq, ..Verdict::default() };
-    let mut reader = Reader::new(journal)?;
+    let first = earliest(journal).map_err(of_journal)?.map_or(0, |place| place.seq());
+    let removed = if first > start { first } else { 0 };
+    let start = start.max(first);
+    let mut verdict = Verdict { seq, removed, ..Verdict::default() };
+    let mut reader = Reader::new(journal, start)?;
     let mut changes: VecDeque<Change> = VecDeque::new();
-    let mut found = next(ledger, seq)?;
+    let mut found = next(ledger, start, seq)?;
     loop {
         if changes.is_empty() && reader.seq() < seq {
             let (before, mut more) = (reader.seq(), Vec::new());
@@ -118,7 +123,7 @@ pub fn reconcile(
         let other = found.as_ref().filter(|_| there);
         verdict.take(told, other, &mut tell);
         if there {
-            found = next(ledger, seq)?;
+            found = next(ledger, start, seq)?;
         }
         if here {
             changes.pop_front();
@@ -126,9 +131,14 @@ pub fn reconcile(
     }
 }
 
-/// The next one that was told for good.
-fn next(ledger: &mut dyn Ledger, seq: Seq) -> Result<Option<Found>, Trouble> {
-    Ok(ledger.next()?.filter(|found| found.told.seq <= seq))
+/// The next one behind `start` that was told for good.
+fn next(ledger: &mut dyn Ledger, start: Seq, seq: Seq) -> Result<Option<Found>, Trouble> {
+    loop {
+        match ledger.next()? {
+            Some(found) if found.told.seq <= start => {}
+            found => return Ok(found.filter(|found| found.told.seq <= seq)),
+        }
+    }
 }
 
 impl Verdict {

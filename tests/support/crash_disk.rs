@@ -50,6 +50,17 @@ struct State {
     writes: u64,
     syncs: u64,
     ids: u8,
+    /// What it was after each change, if that is asked for.
+    photos: Option<Vec<State>>,
+}
+
+impl State {
+    fn photo(&mut self) {
+        if let Some(mut photos) = self.photos.take() {
+            photos.push(self.clone());
+            self.photos = Some(photos);
+        }
+    }
 }
 
 /// What a power cut leaves of what was not synced.
@@ -113,6 +124,17 @@ impl CrashDisk {
     pub fn deeds(&self) -> (u64, u64) {
         let state = self.state();
         (state.writes, state.syncs)
+    }
+
+    /// From now on keeps what it is after each change.
+    pub fn take_photos(&self) {
+        self.state().photos = Some(Vec::new());
+    }
+
+    /// What it was after each change since then.
+    pub fn photos(&self) -> Vec<CrashDisk> {
+        let photos = self.state().photos.take().unwrap_or_default();
+        photos.into_iter().map(|state| CrashDisk(Arc::new(Mutex::new(state)))).collect()
     }
 
     /// Bytes of all files together.
@@ -263,6 +285,7 @@ impl Storage for CrashDisk {
         state.files.push(FileBytes::default());
         let file = state.files.len() - 1;
         state.live_names.insert(name.to_owned(), file);
+        state.photo();
         Ok(CrashFile { disk: self.clone(), file })
     }
 
@@ -279,17 +302,21 @@ impl Storage for CrashDisk {
         let mut state = self.state();
         let file = state.live_names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.live_names.insert(to.to_owned(), file);
+        state.photo();
         Ok(())
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        let removed = self.state().live_names.remove(name);
+        let mut state = self.state();
+        let removed = state.live_names.remove(name);
+        state.photo();
         removed.map(drop).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn sync_dir(&self) -> io::Result<()> {
         let mut state = self.state();
         state.durable_names = state.live_names.clone();
+        state.photo();
         Ok(())
     }
 
@@ -337,6 +364,7 @@ impl SegmentFile for CrashFile {
         let file = &mut state.files[self.file];
         put(&mut file.live, at, &from[..count]);
         file.unsynced.push((at, from[..count].to_vec()));
+        state.photo();
         Ok(count)
     }
 
@@ -352,6 +380,7 @@ impl SegmentFile for CrashFile {
         for (at, bytes) in std::mem::take(&mut file.unsynced) {
             put(&mut file.durable, at, &bytes);
         }
+        state.photo();
         Ok(())
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn witness(dir: &Path, decided: &[Arrived], run_id: u128) -> Check {
     let mut backwards = 0_u64;
     let disk = Disk::new(dir.join("journal"));
     let served = || is_served(dir);
-    let reading = Reading { last_seq: u64::MAX, is_served: &served };
+    let reading = Reading { from: None, last_seq: u64::MAX, is_served: &served };
     let read = read_while(&disk, &reading, |first, cells| {
         for (seq, record) in (first..).zip(messages(cells)) {
             let head = record[0].head();

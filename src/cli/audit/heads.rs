@@ -28,6 +28,8 @@ pub(super) struct Check {
 /// What was found to be true.
 #[derive(Clone, Default)]
 pub(super) struct Found {
+    /// Of records that have been removed.
+    pub(super) passed_over: u64,
     pub(super) count: u64,
     pub(super) first: u64,
     pub(super) last: u64,
@@ -64,6 +66,14 @@ impl Check {
     fn new(place: String, heads: Box<dyn Iterator<Item = Numbered>>, keys: &[PublicKey]) -> Check {
         let (keys_wanted, found, heads) = (keys.to_vec(), Found::default(), heads.peekable());
         Check { place, heads, keys_wanted, found, fault: None }
+    }
+
+    /// Passes over the heads of seqs before this one, which there is nothing to hold against.
+    pub(super) fn pass_over(&mut self, seq: u64) {
+        let is_before = |(_, head): &Numbered| head.as_ref().is_ok_and(|head| head.seq < seq);
+        while self.heads.next_if(is_before).is_some() {
+            self.found.passed_over += 1;
+        }
     }
 
     /// Holds the heads that name records of this batch against it.
@@ -114,7 +124,7 @@ impl Check {
     }
 
     fn count(&mut self, head: &Head) {
-        let Found { count, first, last, time, keys } = &mut self.found;
+        let Found { count, first, last, time, keys, .. } = &mut self.found;
         if *count == 0 {
             *first = head.seq;
         }

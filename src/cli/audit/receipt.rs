@@ -5,10 +5,12 @@
 
 use std::collections::HashMap;
 
+use doorbuster::chains::ChainAt;
 use doorbuster::heads::hex;
 use doorbuster::journal::Batch;
 use doorbuster::message::{Cell, Head, RECEIPT_CHAIN_BYTES, Receipt, kind, lines_in, messages};
-use doorbuster::record::Known;
+use doorbuster::record::{self, Known};
+use doorbuster::sale::{ImageOrder, ImageSale};
 use serde_json::{Value, json};
 
 use super::super::log::{describe, sentence};
@@ -31,6 +33,8 @@ pub(super) struct Trace {
 enum Verdict {
     /// The journal ends before it.
     Beyond,
+    /// The record has been removed, and so has its chain value.
+    Removed,
     /// The chain value is another.
     Other([u8; RECEIPT_CHAIN_BYTES]),
     /// It is; the sale and the order that the record is about, 0 if it is about none.
@@ -68,6 +72,49 @@ impl Trace {
         };
     }
 
+    /// Looks for the record in what a snapshot carries of batches that have been removed.
+    pub(super) fn find_before(&mut self, chains: &[ChainAt]) {
+        let Receipt { seq, chain } = self.receipt;
+        // Where the first of them begins is not known.
+        let Some(at) = chains.windows(2).find(|two| two[0].seq < seq && seq <= two[1].seq) else {
+            if chains.last().is_some_and(|last| seq <= last.seq) {
+                self.verdict = Verdict::Removed;
+            }
+            return;
+        };
+        let ours = at[1].chain.first_chunk().expect("a chain is longer than its beginning");
+        self.verdict = if *ours == chain {
+            // Which sale and order, the orders of the snapshot tell, if it made one of them.
+            Verdict::Yes { sale: 0, order: 0 }
+        } else {
+            Verdict::Other(*ours)
+        };
+    }
+
+    /// Sees whether the record has made an order of a snapshot.
+    pub(super) fn find_kept(&mut self, kept: &ImageOrder) {
+        if let Verdict::Yes { sale, order } = &mut self.verdict
+            && kept.id == self.receipt.seq
+        {
+            (*sale, *order) = (kept.sale, kept.id);
+        }
+    }
+
+    /// Takes a sale of a snapshot, before its orders are counted.
+    pub(super) fn know(&mut self, sale: &ImageSale) {
+        self.known.know(sale);
+    }
+
+    /// Counts an order of a snapshot; before the second reading.
+    pub(super) fn count_kept(&mut self, kept: &ImageOrder) {
+        if let Verdict::Yes { sale, order } = self.verdict
+            && kept.sale == sale
+            && kept.id <= order
+        {
+            self.number(kept.id, &record::kept(kept));
+        }
+    }
+
     /// Counts; at the second reading.
     pub(super) fn count(&mut self, batch: &Batch<'_>) -> Result<(), String> {
         let Verdict::Yes { sale, order } = self.verdict else { return Ok(()) };
@@ -83,18 +130,24 @@ impl Trace {
             if head.sale.to_native() != sale || seq > order || !makes_an_order(head.kind) {
                 continue;
             }
-            self.in_sale += 1;
-            let items = items(head, record);
-            for item in &items {
-                *self.in_items.entry(*item).or_default() += 1;
-            }
-            if seq == order {
-                self.order = describe(&self.known, seq, record);
-                let place = |item: u16| (item, self.in_items[&item]);
-                self.places = items.into_iter().map(place).collect();
-            }
+            self.number(seq, record);
         }
         Ok(())
+    }
+
+    /// Counts the record of an order of the sale, the wanted one or one before it.
+    fn number(&mut self, seq: u64, record: &[Cell]) {
+        let Verdict::Yes { order, .. } = self.verdict else { return };
+        self.in_sale += 1;
+        let items = items(record[0].head(), record);
+        for item in &items {
+            *self.in_items.entry(*item).or_default() += 1;
+        }
+        if seq == order {
+            self.order = describe(&self.known, seq, record);
+            let place = |item: u16| (item, self.in_items[&item]);
+            self.places = items.into_iter().map(place).collect();
+        }
     }
 
     /// Whether it is a receipt of this journal.
@@ -110,12 +163,24 @@ impl Trace {
         item.map_or_else(String::new, |item| item.sku.to_string())
     }
 
+    /// The record as a sentence.
+    fn told(&self) -> String {
+        if self.record.is_null() {
+            return "the record itself has been removed; a snapshot stands for it".to_owned();
+        }
+        sentence(&self.record)
+    }
+
     fn why_not(&self, seq: u64) -> Option<String> {
         match &self.verdict {
             Verdict::Yes { .. } => None,
             Verdict::Beyond => {
                 let its = self.receipt.seq;
                 Some(format!("it names seq {its}, and this journal ends at seq {seq}"))
+            }
+            Verdict::Removed => {
+                let its = self.receipt.seq;
+                Some(format!("it names seq {its}, and the journal there has been removed"))
             }
             Verdict::Other(ours) => {
                 let (its, ours) = (hex(&self.receipt.chain), hex(ours));
@@ -130,12 +195,11 @@ impl Trace {
         if let Some(why) = self.why_not(seq) {
             return format!("receipt   NO: {why}\n");
         }
-        let mut text =
-            format!("receipt   YES: it is of this journal\n{}\n", sentence(&self.record));
+        let mut text = format!("receipt   YES: it is of this journal\n{}\n", self.told());
         if self.order.is_null() {
             return text;
         }
-        if self.order != self.record {
+        if self.order != self.record && !self.record.is_null() {
             text += &format!("of order\n{}\n", sentence(&self.order));
         }
         let word = |name: &str| self.order[name].as_str().unwrap_or_default();

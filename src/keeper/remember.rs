@@ -1,0 +1,78 @@
+//! The state that the newest snapshot stands for, and where the journal goes on from it.
+
+use thiserror::Error;
+use tracing::warn;
+
+use crate::chains::ChainAt;
+use crate::journal::{JournalError, Place, Storage, has_beginning, read_snapshot, snapshots};
+use crate::sale::{BadImage, Bounds, Seed, Shop};
+
+/// What is remembered before the journal is read.
+pub struct Memory {
+    /// The state.
+    pub shop: Shop,
+    /// Where the journal goes on from it; `None` at its beginning.
+    pub from: Option<Place>,
+}
+
+/// Why nothing is remembered.
+#[derive(Debug, Error)]
+pub enum Unremembered {
+    /// The disk.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The snapshot has more than the options allow.
+    #[error("the snapshot of seq {seq}: {why}")]
+    TooSmall {
+        /// The seq at which it was made.
+        seq: u64,
+        /// What does not fit.
+        why: String,
+    },
+}
+
+/// Makes the state of the newest snapshot that is whole; an empty one where there is none. Gives
+/// `chain` the chain values that the snapshot carries, in the order of their seqs.
+///
+/// A snapshot that is damaged is passed over, loudly: an older one stands for less, and the journal
+/// behind that is still there.
+///
+/// # Errors
+/// [`Unremembered`]: the disk, options that are too small for the snapshot, or no snapshot is whole
+/// and the journal has no beginning any more.
+pub fn remember<S: Storage>(
+    storage: &S,
+    bounds: Bounds,
+    seed: fn() -> Seed,
+    mut chain: impl FnMut(ChainAt),
+) -> Result<Memory, Unremembered> {
+    let mut newest = None;
+    for seq in snapshots(storage)?.into_iter().rev() {
+        let read = read_snapshot(storage, seq, |lines| {
+            let chains = lines.chains();
+            (chains, Shop::from_trusted_image(bounds, seed(), lines))
+        });
+        let why = match read {
+            Ok((_, (_, Err(BadImage::TooMany(order))))) => {
+                let why = BadImage::TooMany(order).to_string();
+                return Err(Unremembered::TooSmall { seq, why });
+            }
+            Ok((header, (chains, Ok(shop)))) if shop.seq() == seq => {
+                chains.into_iter().for_each(&mut chain);
+                return Ok(Memory { shop, from: Some(header.place) });
+            }
+            Ok((_, (_, Ok(shop)))) => format!("its image is of seq {}", shop.seq()),
+            Ok((_, (_, Err(BadImage::Wrong(what))))) => what,
+            Err(JournalError::Snapshot { what, .. }) => what,
+            Err(other) => return Err(other.into()),
+        };
+        warn!("the snapshot of seq {seq} is not used: {why}; an older one or the journal is");
+        newest.get_or_insert(JournalError::Snapshot { seq, what: why });
+    }
+    if let Some(why) = newest
+        && !has_beginning(storage)?
+    {
+        return Err(why.into());
+    }
+    Ok(Memory { shop: Shop::new(bounds, seed()), from: None })
+}

@@ -1,0 +1,216 @@
+//! Snapshots and removed segments with the real program: it starts, sells, is killed, tells its
+//! sinks and is audited as if all of the journal were there.
+
+#[path = "support/resp.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod resp;
+#[path = "support/server.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod server;
+#[path = "support/sinks.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
+mod sinks;
+
+use std::path::PathBuf;
+
+use resp::Resp;
+use serde_json::Value;
+use server::{House, Server, Start};
+use sinks::{at_least, reconcile, sink, until};
+
+const DROP: &str = r#"
+name = "drop"
+hold_ms = 600000
+items = [
+    { sku = "tee", stock = 1000000, price = 2500 },
+    { sku = "mug", stock = 1000000, price = 900 },
+]
+"#;
+const REMOVED: &str = "doorbuster_journal_removed_segments_total";
+
+/// A server that makes a snapshot after each MiB and keeps nothing behind two of them.
+fn short(house: &House) -> Start {
+    house.server().option("SNAPSHOT_MIB", 1).option("KEEP_MIB", 0).option("ORDERS_MAX", 500_000)
+}
+
+/// Buys so many tees under keys that begin so, several at once.
+fn buy(server: &Server, key: &str, count: u64) {
+    let mut resp = Resp::over(server.connect());
+    for first in (0..count).step_by(100) {
+        let numbers = first..count.min(first + 100);
+        for number in numbers.clone() {
+            let key = format!("a-key-of-more-than-sixteen-{key}-{number}");
+            resp.send(&["BUY", "drop", "tee", &format!("{number}"), &key]).expect("it listens");
+        }
+        for _ in numbers {
+            assert_eq!(resp.receive().expect("an answer").word(), "held");
+        }
+    }
+}
+
+fn snapshots(house: &House) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(house.data().join("journal")).expect("a journal");
+    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "snap"));
+    paths.sort();
+    paths
+}
+
+/// Sells until the beginning of the journal is removed. Returns a receipt of the first order and
+/// its id.
+fn sell_until_removed(house: &House, server: &Server) -> (String, u64) {
+    let mut resp = Resp::over(server.connect());
+    let first = resp.ask(&["BUY", "drop", "mug", "ann", "the-first"]);
+    let order = first.number(1);
+    let shown = resp.ask(&["RECEIPT", &order.to_string()]);
+    for round in 0.. {
+        buy(server, &format!("r{round}"), 10_000);
+        if house.segments()[0].ends_with("00000001.seg") {
+            assert!(round < 40, "nothing is removed");
+            continue;
+        }
+        break;
+    }
+    at_least(server, REMOVED, 1);
+    (shown.word().to_owned(), order)
+}
+
+#[test]
+fn a_server_whose_beginning_is_removed_starts_sells_and_is_audited() {
+    let house = House::new(&[DROP]);
+    let server = short(&house).run();
+    let (_, order) = sell_until_removed(&house, &server);
+    let before = sinks::figures(&server);
+    assert!(before.contains("doorbuster_snapshot_seq"), "{before}");
+    server.kill();
+    let server = short(&house).run();
+    let mut resp = Resp::over(server.connect());
+    // What a removed record has made is as it was: the order, its key, the buyer's count.
+    let again = resp.ask(&["BUY", "drop", "mug", "ann", "the-first"]);
+    assert_eq!((again.word(), again.number(1)), ("held", order));
+    assert_eq!(resp.ask(&["CONFIRM", "drop", &order.to_string()]).word(), "confirmed");
+    server.stop().expect_code(0);
+    let verdict = house.audit();
+    let since = verdict["since"].as_u64().expect("a seq");
+    assert!(since > 1_000, "{verdict}");
+    assert!(verdict["snapshots"].as_u64().expect("a count") >= 1, "{verdict}");
+    // The log begins behind the snapshot, and knows the names from before.
+    let log = house.look("log", &["--json"]);
+    log.expect_code(0);
+    let line: Value =
+        serde_json::from_str(log.stdout.lines().next().expect("a record")).expect("JSON");
+    assert_eq!((&line["seq"], &line["sale"]), (&Value::from(since + 1), &Value::from("drop")));
+    let begins = format!("the journal begins with seq {}", since + 1);
+    assert!(log.stderr.contains(&begins), "{}", log.stderr);
+    let text = house.look("audit", &[]);
+    assert!(text.stdout.contains("have been removed; a snapshot stands for them"), "{text:?}");
+}
+
+#[test]
+fn kill_at_any_moment_of_snapshots_and_removals_loses_nothing_told() {
+    let house = House::new(&[DROP]);
+    let mut told = 0;
+    for round in 0..8 {
+        let server = short(&house).run();
+        let mut resp = Resp::over(server.connect());
+        let stock = resp.ask(&["STOCK", "drop", "tee"]);
+        assert!(stock.number(2) >= told, "round {round}: {stock:?} after {told} were told");
+        for number in 0..60 {
+            buy(&server, &format!("k{round}-{number}"), 100);
+            told += 100;
+        }
+        buy(&server, &format!("k{round}"), 4_000 + 700 * round);
+        told += 4_000 + 700 * round;
+        server.kill();
+    }
+    let server = short(&house).run();
+    let stock = Resp::over(server.connect()).ask(&["STOCK", "drop", "tee"]);
+    assert_eq!(stock.number(2), told);
+    server.stop().expect_code(0);
+    assert!(house.audit()["snapshots"].as_u64().expect("a count") >= 1);
+}
+
+#[test]
+fn segments_wait_for_a_sink_that_is_paused_and_it_is_told_all() {
+    let house = House::new(&[DROP]);
+    let path = house.path("orders.ndjson");
+    let table = format!("name=orders type=file path={} changes=all", path.display());
+    let start = || short(&house).with(&["--sink", &table]);
+    let server = start().run();
+    buy(&server, "first", 500);
+    until(&server, "doorbuster_sink_changes_total{sink=\"orders\"} 500");
+    sink(&server, &["pause", "orders"]).expect_code(0);
+    // Each waits for the one before, so that there are three of them.
+    for round in 0..3 {
+        buy(&server, &format!("p{round}"), 20_000);
+        at_least(&server, "doorbuster_snapshots_total", round + 1);
+    }
+    assert!(house.segments()[0].ends_with("00000001.seg"), "removed before the sink was told");
+    sink(&server, &["resume", "orders"]).expect_code(0);
+    at_least(&server, REMOVED, 1);
+    server.stop().expect_code(0);
+    assert!(!house.segments()[0].ends_with("00000001.seg"));
+    let lines = std::fs::read_to_string(&path).expect("a file");
+    assert_eq!(lines.lines().count(), 60_500);
+    let compared = reconcile(&house, &table);
+    compared.expect_code(0);
+    assert!(compared.stdout.contains("the journal before it is removed"), "{}", compared.stdout);
+    // It goes on from a snapshot: what is in an order that was made before is known.
+    let server = start().run();
+    let order = {
+        let mut resp = Resp::over(server.connect());
+        let key = "a-key-of-more-than-sixteen-first-7";
+        let order = resp.ask(&["BUY", "drop", "tee", "7", key]).number(1);
+        assert_eq!(resp.ask(&["CONFIRM", "drop", &order.to_string()]).word(), "confirmed");
+        order
+    };
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"orders\"} 0");
+    server.stop().expect_code(0);
+    let lines = std::fs::read_to_string(&path).expect("a file");
+    let last: Value = serde_json::from_str(lines.lines().last().expect("a line")).expect("JSON");
+    assert_eq!(last["order"], order.to_string());
+    assert_eq!(
+        (&last["buyer"], &last["key"]),
+        (&Value::from("7"), &Value::from("a-key-of-more-than-sixteen-first-7"))
+    );
+    assert_eq!(last["lines"][0]["price"], 2500);
+}
+
+#[test]
+fn a_sink_that_is_behind_by_more_than_is_kept_stops_and_says_what_it_lost() {
+    let house = House::new(&[DROP]);
+    let path = house.path("orders.ndjson");
+    let table = format!("name=orders type=file path={} changes=held", path.display());
+    let start = || short(&house).option("KEEP_FOR_SINKS_MIB", 2).with(&["--sink", &table]);
+    let mut server = start().run();
+    sink(&server, &["pause", "orders"]).expect_code(0);
+    sell_until_removed(&house, &server);
+    at_least(&server, "doorbuster_sink_losses_total", 1);
+    server.says("sink orders has been told up to seq");
+    sink(&server, &["resume", "orders"]).expect_code(0);
+    until(&server, "doorbuster_sink_stopped{sink=\"orders\"} 1");
+    server.says("the journal has no records before seq");
+    buy(&server, "after", 100);
+    server.stop().expect_code(0);
+}
+
+#[test]
+fn a_damaged_snapshot_is_said_and_an_audit_names_it() {
+    let house = House::new(&[DROP]);
+    let server = short(&house).run();
+    sell_until_removed(&house, &server);
+    server.kill();
+    let newest = snapshots(&house).pop().expect("there are two");
+    let mut bytes = std::fs::read(&newest).expect("it can be read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 4;
+    std::fs::write(&newest, bytes).expect("it can be written");
+    let mut server = short(&house).spawn();
+    server.says("is not used: the checksum of its part");
+    assert!(server.listens());
+    buy(&server, "after", 100);
+    server.stop().expect_code(0);
+    let audit = house.look("audit", &[]);
+    audit.expect_code(65);
+    assert!(audit.stderr.contains("the checksum of its part"), "{}", audit.stderr);
+}
