@@ -3,7 +3,7 @@
 
 use super::{replay::tails_of, ruling};
 use crate::message::{Cell, decode_terms, join_text, kind};
-use crate::sale::{Form, Ident, ImageSale, Name, Rule, TEXT_BYTES_MAX, Terms, text_len};
+use crate::sale::{Form, ImageSale, Label, Name, Rule, TEXT_BYTES_MAX, Terms, text_len};
 
 /// The names that records before have given to numbers.
 #[derive(Default)]
@@ -55,23 +55,17 @@ impl Known {
 }
 
 /// Buyer and key of a purchase in full.
-pub fn texts(record: &[Cell]) -> [String; 2] {
+pub fn texts(record: &[Cell]) -> [Label; 2] {
     let mut tails = record[1..].iter();
     let head = record[0].head();
     [head.buyer(), head.key()].map(|ident| {
-        let Some(ident) = ident else { return "?".to_owned() };
-        text(ident, &mut tails)
-    })
-}
-
-fn text<'a>(ident: Ident, tails: &mut impl Iterator<Item = &'a Cell>) -> String {
-    let mut out = [0; TEXT_BYTES_MAX];
-    let length = match (ident.form, tails) {
-        (Form::Long, tails) => {
-            out = join_text(ident.bits, tails.next().unwrap_or(&Cell::ZERO));
-            text_len(&out)
+        let Some(ident) = ident else { return Label::of(b"?") };
+        if ident.form == Form::Long {
+            let text = join_text(ident.bits, tails.next().unwrap_or(&Cell::ZERO));
+            return Label::of(&text[..text_len(&text)]);
         }
-        _ => ident.write_text(&mut out),
-    };
-    String::from_utf8_lossy(&out[..length]).into_owned()
+        let mut out = [0; TEXT_BYTES_MAX];
+        let length = ident.write_text(&mut out);
+        Label::of(&out[..length])
+    })
 }

@@ -253,6 +253,52 @@ fn write_uuid(bits: u128, digits: &[u8; 16], out: &mut Text) -> usize {
     UUID_LEN
 }
 
+/// A buyer or key as people read it: text in place, as it is copied about for each change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Label {
+    /// UTF-8 up to `len`.
+    bytes: Text,
+    len: u8,
+}
+
+impl Label {
+    /// The text of these bytes, as far as they fit; what is no UTF-8 shows as question marks.
+    pub fn of(bytes: &[u8]) -> Label {
+        let len = bytes.len().min(TEXT_BYTES_MAX);
+        let mut label = Label { bytes: [0; TEXT_BYTES_MAX], len: len as u8 };
+        label.bytes[..len].copy_from_slice(&bytes[..len]);
+        if std::str::from_utf8(&label.bytes[..len]).is_err() {
+            label.bytes[..len].iter_mut().filter(|it| !it.is_ascii()).for_each(|it| *it = b'?');
+        }
+        label
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).expect("seen to when it was made")
+    }
+}
+
+impl std::ops::Deref for Label {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl std::fmt::Debug for Label {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.as_str().fmt(f)
+    }
+}
+
+impl From<&str> for Label {
+    fn from(text: &str) -> Label {
+        Label::of(text.as_bytes())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -59,7 +59,7 @@ pub use command::{
 };
 pub use hash::Seed;
 pub use holds::LANES_MAX;
-pub use ident::{BadIdent, Form, Ident, TEXT_BYTES_MAX, Text, text_len};
+pub use ident::{BadIdent, Form, Ident, Label, TEXT_BYTES_MAX, Text, text_len};
 pub use image::{BadImage, ImageOrder, ImagePart, ImageSale, Line, read_image};
 pub use lines::{BASKET_LINES_MAX, OrderLine};
 pub use orders::State;

@@ -2,7 +2,7 @@
 //! of numbers.
 
 use crate::message::outcome;
-use crate::sale::{Name, Seq, Stamp, State};
+use crate::sale::{Label, Name, Seq, Stamp, State};
 
 /// What has become of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,9 @@ pub struct ChangedLine {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderFacts {
     /// Whose.
-    pub buyer: String,
+    pub buyer: Label,
     /// Under which idempotency key.
-    pub key: String,
+    pub key: Label,
     /// From which channel's units, if it named one.
     pub channel: Option<Name>,
     /// What is in it.
@@ -77,7 +77,7 @@ pub struct Change {
     /// The sale's name.
     pub sale: Name,
     /// The sale's currency, if it has one.
-    pub currency: Option<String>,
+    pub currency: Option<Label>,
     /// The order's id.
     pub order: Seq,
     /// The order. `None` for one that was sold before and is cancelled now: its sale was told then.

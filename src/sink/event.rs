@@ -33,7 +33,7 @@ impl Event {
             source: format!("/doorbuster/{journal}/{}", change.sale),
             kind: format!("doorbuster.order.{}", change.kind.word()),
             subject: change.order.to_string(),
-            time: clock::iso(change.time),
+            time: clock::iso_label(change.time).to_string(),
         }
     }
 }

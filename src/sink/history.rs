@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::change::{Change, ChangedLine, Kind, OrderFacts};
 use crate::message::{CELL_BYTES, Cell, Head, decode_side, kind, lines_in};
 use crate::record::{Known, kept, texts};
-use crate::sale::{BadImage, ImagePart, Line, Name, OrderLine, Seq, State, read_image};
+use crate::sale::{BadImage, ImagePart, Label, Line, Name, OrderLine, Seq, State, read_image};
 
 /// An order that is held or waits.
 struct Open {
@@ -109,8 +109,7 @@ impl History {
         };
         let no_item = || format!("seq {seq}: no such item");
         let facts = facts.map(|facts| facts.ok_or_else(no_item)).transpose()?;
-        let currency = (terms.currency != [0; 3])
-            .then(|| String::from_utf8_lossy(&terms.currency).into_owned());
+        let currency = (terms.currency != [0; 3]).then(|| Label::of(&terms.currency));
         let (time, sale) = (head.time.to_native(), terms.name);
         Ok(Some(Change { seq, time, kind, sale, currency, order, facts }))
     }

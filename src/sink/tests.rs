@@ -13,8 +13,8 @@ fn name(text: &str) -> Name {
 fn change(seq: u64, buyer: &str) -> Change {
     let line = |item: &str, units| ChangedLine { item: name(item), units, price: 2500 };
     let facts = OrderFacts {
-        buyer: buyer.to_owned(),
-        key: format!("k{seq}"),
+        buyer: buyer.into(),
+        key: format!("k{seq}").as_str().into(),
         channel: None,
         lines: vec![line("tee", 2), line("cap", 1)],
     };
@@ -23,7 +23,7 @@ fn change(seq: u64, buyer: &str) -> Change {
         time: 1_790_000_000_000_000_000,
         kind: Kind::Now(State::Confirmed),
         sale: name("drop"),
-        currency: Some("EUR".to_owned()),
+        currency: Some("EUR".into()),
         order: 7,
         facts: Some(facts),
     }
@@ -40,7 +40,7 @@ fn sink(path: &Path, format: Format, rotate_bytes: u64) -> FileSink {
 #[test]
 fn a_change_is_whole_in_json_and_in_csv() {
     let mut out = Vec::new();
-    Told::of(&change(9, "ann")).write_json(&mut out);
+    change(9, "ann").write_json(&mut out);
     let text = concat!(
         r#"{"seq":9,"time":"2026-09-21T14:13:20.000000Z","change":"confirmed","sale":"drop","#,
         r#""order":"7","buyer":"ann","key":"k9","lines":[{"item":"tee","units":2,"price":2500},"#,
@@ -51,8 +51,16 @@ fn a_change_is_whole_in_json_and_in_csv() {
     assert_eq!(read, Told::of(&change(9, "ann")));
     let bare = Change { facts: None, ..change(9, "") };
     out.clear();
-    Told::of(&bare).write_json(&mut out);
+    bare.write_json(&mut out);
     assert_eq!(serde_json::from_slice::<Told<'_>>(&out).expect("it reads back"), Told::of(&bare));
+    let mut of_channel = change(9, "a \"b\" \u{fc}");
+    of_channel.facts.as_mut().expect("it has some").channel = Some(name("live"));
+    for one in [change(9, "ann"), of_channel, bare] {
+        let mut both = [Vec::new(), Vec::new()];
+        one.write_json(&mut both[0]);
+        Told::of(&one).write_json(&mut both[1]);
+        assert_eq!(both[0], both[1], "there are two ways to write it and one form");
+    }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("orders.csv");
     let mut file = sink(&path, Format::Csv, 0);

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::ser::{SerializeSeq as _, SerializeStruct as _};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::change::{Change, ChangedLine};
 use crate::clock;
@@ -83,4 +84,55 @@ impl<'a> Told<'a> {
 
 fn told_line(line: &ChangedLine) -> ToldLine<'_> {
     ToldLine { item: line.item.as_str().into(), units: line.units, price: line.price }
+}
+
+impl Change {
+    /// Appends it as JSON, one object: what [`Told`] reads.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        serde_json::to_writer(out, self).expect("memory takes everything");
+    }
+}
+
+/// As [`Told::of`] says it, without making that first: there may be millions a second.
+impl Serialize for Change {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut told = serializer.serialize_struct("Change", FIELDS_MAX)?;
+        told.serialize_field("seq", &self.seq)?;
+        told.serialize_field("time", clock::iso_label(self.time).as_str())?;
+        told.serialize_field("change", self.kind.word())?;
+        told.serialize_field("sale", self.sale.as_str())?;
+        told.serialize_field("order", &Digits(self.order))?;
+        if let Some(facts) = &self.facts {
+            told.serialize_field("buyer", facts.buyer.as_str())?;
+            told.serialize_field("key", facts.key.as_str())?;
+            if let Some(channel) = &facts.channel {
+                told.serialize_field("channel", channel.as_str())?;
+            }
+            told.serialize_field("lines", &Lines(&facts.lines))?;
+            told.serialize_field("total", &facts.total())?;
+            told.serialize_field("currency", &self.currency.as_deref())?;
+        }
+        told.end()
+    }
+}
+
+const FIELDS_MAX: usize = 11;
+
+/// A number as text.
+struct Digits(u64);
+
+impl Serialize for Digits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+struct Lines<'a>(&'a [ChangedLine]);
+
+impl Serialize for Lines<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut lines = serializer.serialize_seq(Some(self.0.len()))?;
+        self.0.iter().try_for_each(|line| lines.serialize_element(&told_line(line)))?;
+        lines.end()
+    }
 }

@@ -49,8 +49,8 @@ pub(in crate::cli) fn describe(known: &Known, seq: u64, record: &[Cell]) -> Valu
                 put("up_to", json!(asked.map_or(0, |line| line.units)));
             }
             put("price", json!(head.price.to_native()));
-            put("buyer", json!(buyer));
-            put("key", json!(key));
+            put("buyer", json!(buyer.as_str()));
+            put("key", json!(key.as_str()));
             if let Some(side) = record.iter().skip(1).find_map(decode_side) {
                 if side.channel != 0 {
                     put("channel", json!(channel(known, number, side.channel)));

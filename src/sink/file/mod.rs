@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use reading::FileLedger;
 
-use super::{Change, Checkpoint, Sink, Standing, Told, Trouble};
+use super::{Change, Checkpoint, Sink, Standing, Trouble};
 use crate::clock;
 use crate::sale::Seq;
 
@@ -165,7 +165,7 @@ impl FileSink {
         for change in changes {
             match self.terms.format {
                 Format::Ndjson => {
-                    Told::of(change).write_json(&mut self.out);
+                    change.write_json(&mut self.out);
                     self.out.push(b'\n');
                 }
                 Format::Csv => csv(change, &mut self.out),
@@ -264,13 +264,13 @@ fn csv(change: &Change, out: &mut Vec<u8>) {
             change.kind.word().to_owned(),
             change.sale.to_string(),
             change.order.to_string(),
-            facts.map_or(String::new(), |facts| facts.buyer.clone()),
-            facts.map_or(String::new(), |facts| facts.key.clone()),
+            facts.map_or(String::new(), |facts| facts.buyer.to_string()),
+            facts.map_or(String::new(), |facts| facts.key.to_string()),
             facts.and_then(|facts| facts.channel).map_or(String::new(), |name| name.to_string()),
             line.map_or(String::new(), |line| line.item.to_string()),
             number(line.map(|line| line.units.into())),
             number(line.map(|line| line.price)),
-            change.currency.clone().unwrap_or_default(),
+            change.currency.map_or(String::new(), |currency| currency.to_string()),
         ];
         for (index, field) in fields.iter().enumerate() {
             if index > 0 {

@@ -5,8 +5,8 @@ use async_nats::header::{HeaderName, NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_I
 
 use super::NatsTerms;
 use crate::sale::Seq;
+use crate::sink::Change;
 use crate::sink::event::{self, Event};
-use crate::sink::{Change, Told};
 
 const CE_ID: HeaderName = HeaderName::from_static("ce-id");
 const CE_SOURCE: HeaderName = HeaderName::from_static("ce-source");
@@ -55,7 +55,7 @@ impl Message {
         headers.insert(CONTENT, "application/json");
         headers.insert(WRITER, writer);
         let mut payload = Vec::new();
-        Told::of(change).write_json(&mut payload);
+        change.write_json(&mut payload);
         // A dot would begin another word of the subject.
         let sale = change.sale.as_str().replace('.', "%2E");
         Message {

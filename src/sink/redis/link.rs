@@ -12,7 +12,7 @@ use redis::{
 use super::RedisTerms;
 use super::standing::{Found, Position};
 use crate::sale::Seq;
-use crate::sink::{Change, Checkpoint, Standing, Told, Trouble};
+use crate::sink::{Change, Checkpoint, Standing, Trouble};
 
 /// Redis may be as long about an answer, and about a connection.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -148,7 +148,7 @@ impl Link {
         let mut data = Vec::new();
         for change in changes {
             data.clear();
-            Told::of(change).write_json(&mut data);
+            change.write_json(&mut data);
             script.arg(change.seq).arg(change.kind.word()).arg(change.sale.as_str());
             script.arg(change.order).arg(&data[..]);
         }

@@ -17,8 +17,8 @@ const NS: u64 = 1_000_000_000;
 
 fn change(seq: u64) -> Change {
     let facts = OrderFacts {
-        buyer: "ann".to_owned(),
-        key: format!("k{seq}"),
+        buyer: "ann".into(),
+        key: format!("k{seq}").as_str().into(),
         channel: None,
         lines: Vec::new(),
     };
