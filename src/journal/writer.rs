@@ -129,6 +129,13 @@ impl<S: Storage> Journal<S> {
         done
     }
 
+    /// Makes a segment ahead of need, or syncs one left behind, where there is no thread for it (see
+    /// [`Recovered::start_alone`](super::Recovered::start_alone)). Returns whether anything was
+    /// done.
+    pub fn tend(&mut self) -> bool {
+        self.maker.step()
+    }
+
     /// Ends it: syncs what is not synced yet, whatever the durability, and waits for its thread.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ pub(super) fn sinks(
             journal: Disk::new(options.data.join("journal")),
             folder: report.folder,
             watermark: watermark.clone(),
-            checkpoint: sink::path_of(&options.data, &name),
+            checkpoint: Box::new(sink::path_of(&options.data, &name)),
             counters: Arc::clone(counters),
             clock: clock::monotonic,
         })

@@ -4,7 +4,7 @@ use super::change::{Change, Kind};
 use super::history::History;
 use super::{Trouble, of_journal};
 use crate::heads::hex;
-use crate::journal::{Cursor, Disk};
+use crate::journal::{Cursor, Disk, Storage};
 use crate::message::messages;
 use crate::sale::{Name, Seq, Stamp};
 
@@ -26,19 +26,19 @@ impl Wanted {
 
 /// Stands between two batches of a journal. It begins at the first, whatever is wanted, for what is
 /// in an order stands where that was made.
-pub struct Reader {
-    cursor: Cursor<Disk>,
+pub struct Reader<S: Storage = Disk> {
+    cursor: Cursor<S>,
     history: History,
     /// The time of the last record that was read.
     time: Stamp,
 }
 
-impl Reader {
+impl<S: Storage + Clone> Reader<S> {
     /// Stands at the beginning.
     ///
     /// # Errors
     /// [`Trouble`]: the first segment is missing or none of ours, or the disk.
-    pub fn new(journal: &Disk) -> Result<Reader, Trouble> {
+    pub fn new(journal: &S) -> Result<Reader<S>, Trouble> {
         let cursor = Cursor::new(journal.clone()).map_err(of_journal)?;
         Ok(Reader { cursor, history: History::default(), time: 0 })
     }
