@@ -33,6 +33,7 @@ use crossbeam::channel::bounded;
 use crossbeam::sync::Parker;
 
 pub use failure::StartError;
+pub(crate) use opening::names_of;
 use ports::{bell_of, listen, shard_options};
 
 use crate::access::Access;
@@ -217,7 +218,7 @@ impl Pipeline {
             };
             let seq = recovered.report().seq;
             let (shop, _) = replay.finish().map_err(|what| JournalError::Refused { seq, what })?;
-            directory.publish(opening::names_of(&shop));
+            directory.publish(names_of(&shop));
             let parts = opening::heads(options, recovered.report(), &chains, &shelf);
             let heads = Heads::open(parts).map_err(StartError::Heads)?;
 

@@ -85,7 +85,7 @@ pub(super) fn sinks(
 }
 
 /// The names of all sales ever, whose numbers go on from there, and of their channels.
-pub(super) fn names_of(shop: &Shop) -> Vec<News> {
+pub(crate) fn names_of(shop: &Shop) -> Vec<News> {
     let created = shop.kept().map(|kept| crate::operator::created(kept.terms));
     let channels = shop.kept().flat_map(|kept| {
         let of_sale = shop.channels(kept.number).iter();

@@ -116,6 +116,13 @@ impl Peer {
         count
     }
 
+    /// Has room for more from here on.
+    pub fn widen(&self, room: usize) {
+        let mut bytes = self.0.lock();
+        bytes.room = bytes.room.max(room);
+        bytes.news.is_writable |= std::mem::take(&mut bytes.is_short);
+    }
+
     /// Sends no more; what was sent is still heard.
     pub fn end(&self) {
         let mut bytes = self.0.lock();
