@@ -70,7 +70,7 @@ impl Buyer {
             hearing: Vec::new(),
             asked: VecDeque::new(),
             again: VecDeque::new(),
-            left: 2 + random.below(14),
+            left: 2 + random.below(40),
             keys: 0,
             orders: Vec::new(),
             has_ended: false,

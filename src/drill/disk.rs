@@ -118,11 +118,6 @@ impl SimDisk {
         used(&self.state())
     }
 
-    /// Whether anything was written and not synced.
-    pub(super) fn is_unsynced(&self) -> bool {
-        self.state().files.iter().any(|file| !file.unsynced.is_empty())
-    }
-
     /// Takes the power away, and gives it back. Returns the bytes of which it is chance that they
     /// are there.
     pub(super) fn cut(&self, cut: Cut, random: &mut Random) -> usize {

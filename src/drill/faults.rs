@@ -9,7 +9,7 @@ use super::disk::{Cut, Deed};
 use super::random::Random;
 
 /// The longest life before the last, in steps.
-const STEPS_MAX: u64 = 700;
+const STEPS_MAX: u64 = 2_500;
 
 /// A fault, as it is planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ fn life(random: &mut Random, buyers: usize, shards: usize) -> Life {
         _ => End::PowerCut(cut),
     };
     let at_start = random.once_in(4).then(|| (deed(random), random.below(4)));
-    let count = random.below(8);
+    let count = random.below(10);
     let mut faults: Vec<(u64, Fault)> =
         (0..count).map(|_| (random.below(steps), fault(random, buyers, shards))).collect();
     faults.sort_by_key(|(step, _)| *step);

@@ -20,6 +20,7 @@ use crate::heads;
 use crate::journal::{
     self, Durability, Gate, Journal, JournalError, JournalOptions, Report, Room, Watermark,
 };
+use crate::limits::TAILS_MAX;
 use crate::matcher::{Door, Matcher, MatcherParts};
 use crate::message::{Cell, messages};
 use crate::metrics::Metrics;
@@ -42,10 +43,13 @@ pub(super) const BOUNDS: Bounds = Bounds {
     waiters_max: 512,
     sales_max: 16,
 };
-const SHARD_RING_CELLS: usize = 256;
-const REPLY_RING_CELLS: usize = 4096;
-const OPERATOR_RING_CELLS: usize = 4096;
-const RECORD_RING_CELLS: usize = 4096;
+/// Rings are as small as they can be: a round makes many. The largest record or command must fit
+/// where it says so.
+const REQUEST_RING_CELLS: usize = 256;
+const REPLY_RING_CELLS: usize = 1024;
+const OPERATOR_RING_CELLS: usize = (TAILS_MAX + 2).next_power_of_two();
+const RECORD_RING_CELLS: usize = (TAILS_MAX + 2).next_power_of_two();
+const JOURNAL_RING_CELLS: usize = 256;
 /// Requests that waited longer are shed.
 pub(super) const SHED_AFTER_NS: u64 = 1_000_000_000;
 
@@ -141,7 +145,7 @@ impl House {
         let news = NewsWriter::default();
         let (mut doors, mut taps, mut shards) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..make.shards {
-            let (requests, replies, tap, door) = tap(SHARD_RING_CELLS, REPLY_RING_CELLS);
+            let (requests, replies, tap, door) = tap(REQUEST_RING_CELLS, REPLY_RING_CELLS);
             (taps.push(tap), doors.push(door));
             let shard = Shard::new(ShardParts {
                 index,
@@ -170,7 +174,7 @@ impl House {
             })?;
             shards.push(shard);
         }
-        let (requests, replies, tap, door) = tap(OPERATOR_RING_CELLS, OPERATOR_RING_CELLS);
+        let (requests, replies, tap, door) = tap(OPERATOR_RING_CELLS, REPLY_RING_CELLS);
         (taps.push(tap), doors.push(door));
         let (operator, handle) = Operator::new(OperatorParts {
             requests,
@@ -183,7 +187,7 @@ impl House {
         });
 
         let (to_tap, records_seen) = ring(RECORD_RING_CELLS, Cell::ZERO);
-        let (to_journal, to_write) = ring(RECORD_RING_CELLS, Cell::ZERO);
+        let (to_journal, to_write) = ring(JOURNAL_RING_CELLS, Cell::ZERO);
         let counters = Arc::clone(&metrics.journal);
         let (journal, room) =
             recovered.start_alone(watermark.clone(), to_write, Vec::new(), counters)?;
@@ -268,7 +272,7 @@ impl House {
 
     /// Carries records on to the journal. Returns how many cells.
     pub(super) fn carry_records(&mut self) -> usize {
-        let count = self.seen.min(self.to_journal.free(self.seen));
+        let count = self.seen.min(self.to_journal.free(JOURNAL_RING_CELLS));
         (0..count).for_each(|at| self.to_journal.push(self.records.get(at)));
         self.records.release(count);
         self.seen -= count;

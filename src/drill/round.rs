@@ -274,7 +274,7 @@ impl World {
             draw -= self.weights[what];
             what += 1;
         }
-        clock::pass(self.random.below(500_000));
+        clock::pass(self.random.below(200_000));
         let shard = self.random.place(shards);
         let is_stalled = |room: Room| self.stalls.iter().any(|(stalled, _)| *stalled == room);
         let done = match what {
@@ -286,15 +286,18 @@ impl World {
             },
             4 if !is_stalled(Room::Maker) => house.journal.tend().into(),
             5 => {
-                let door = self.random.place(shards + 1);
-                if self.random.once_in(2) {
-                    house.carry_requests(door)
-                } else {
-                    house.carry_answers(door)
-                }
+                let first = self.random.place(shards + 1);
+                let doors = first..(first + 1 + self.random.place(2)).min(shards + 1);
+                doors.map(|door| house.carry_requests(door) + house.carry_answers(door)).sum()
             }
             6 => house.carry_records(),
-            7 => self.buyer(house, false)?,
+            7 => {
+                let mut done = 0;
+                for _ in 0..1 + self.random.below(4) {
+                    done += self.buyer(house, false)?;
+                }
+                done
+            }
             8 if !is_stalled(Room::Sink) => self.follow(house)?,
             9 if !is_stalled(Room::Operator) => {
                 self.rule(house)?;

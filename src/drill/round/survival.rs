@@ -292,17 +292,25 @@ impl World {
     pub(super) fn work_all(&mut self, house: &mut House) -> Result<(), String> {
         self.step += 1;
         let doors = house.shards.len() + 1;
-        house.shards.iter_mut().for_each(|shard| drop(shard.work()));
+        for shard in &mut house.shards {
+            shard.work();
+        }
         house.operator.work();
-        (0..doors).for_each(|door| drop(house.carry_requests(door)));
+        for door in 0..doors {
+            house.carry_requests(door);
+        }
         self.decide(house)?;
         house.carry_records();
         house.journal.tend();
         if self.write(house).is_none() {
             return Err("the journal stopped, and nothing was wrong".to_owned());
         }
-        (0..doors).for_each(|door| drop(house.carry_answers(door)));
-        house.shards.iter_mut().for_each(|shard| drop(shard.work()));
+        for door in 0..doors {
+            house.carry_answers(door);
+        }
+        for shard in &mut house.shards {
+            shard.work();
+        }
         house.operator.work();
         self.follow(house)?;
         Ok(())
