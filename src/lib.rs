@@ -66,6 +66,7 @@ pub mod limits;
 pub mod live;
 pub mod message;
 pub mod metrics;
+mod mutant;
 pub mod news;
 pub mod ring;
 pub mod taps;

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use super::random::Random;
-use super::speech::{Ask, HELLO, Protocol, Told};
+use super::speech::{Ask, HELLO, Protocol, Told, Who};
 use crate::message::{CELL_BYTES, NO_MAX_PRICE, kind, outcome};
 use crate::shard::{Line, Peer, Shard};
 
@@ -31,7 +31,8 @@ pub(super) struct Asked {
 }
 
 pub(super) struct Buyer {
-    pub(super) name: String,
+    number: usize,
+    name: String,
     pub(super) protocol: Protocol,
     random: Random,
     shard: usize,
@@ -62,6 +63,7 @@ impl Buyer {
             _ => format!("buyer-{number}"),
         };
         Buyer {
+            number,
             name,
             protocol,
             shard: random.place(shards),
@@ -106,7 +108,7 @@ impl Buyer {
             }
         };
         let mut said = Vec::new();
-        self.protocol.say(&asked.ask, &self.name, &mut said);
+        self.protocol.say(&asked.ask, &mut said);
         self.asked.push_back(asked);
         self.saying.extend(&said);
         said.len()
@@ -153,19 +155,23 @@ impl Buyer {
         let number = if random.once_in(10) { random.below(self.keys + 1) } else { self.keys };
         self.keys = self.keys.max(number + 1);
         let long = if random.once_in(4) { "-with-a-key-that-is-long" } else { "" };
-        let key = format!("{}-{number}{long}", self.name.len() as u64 * 1000 + self.shard as u64);
-        let key = format!("{}/{key}", &self.name[self.name.len().saturating_sub(6)..]);
+        let key = format!("{number}{long}");
+        let key = format!("{}/{key}", self.number);
+        // Half of all purchases are for somebody who was never here.
+        let guest = format!("guest-{}-{number}", self.number);
+        let buyer = if random.once_in(2) { guest } else { self.name.clone() };
+        let of = Who { buyer, key };
         if random.once_in(5) {
             let count = 1 + random.below(3);
             let line = |random: &mut Random| {
                 (1 + random.below(offer.items.into()) as u16, 1 + random.below(2) as u32)
             };
             let lines = (0..count).map(|_| line(random)).collect();
-            return Ask::Basket { sale, lines, key, waits };
+            return Ask::Basket { of, sale, lines, waits };
         }
         let max = random.pick(&[NO_MAX_PRICE, NO_MAX_PRICE, offer.price, offer.price - 1]);
         let units = 1 + random.pick(&[0, 0, 0, 1, 2]);
-        Ask::Buy { sale, item, units, key, max, up_to: random.once_in(6), waits }
+        Ask::Buy { of, sale, item, units, max, up_to: random.once_in(6), waits }
     }
 
     /// Lets some bytes go to and fro. Returns how many.

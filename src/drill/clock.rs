@@ -46,3 +46,13 @@ pub(super) fn pass(ns: u64) {
 pub(super) fn step_wall(ns: i64) {
     WALL.set(WALL.get().saturating_add_signed(ns));
 }
+
+/// Lets the wall clock show this, if it would soon. Returns whether it does.
+pub(super) fn aim(at: u64, ns_max: u64) -> bool {
+    let now = WALL.get();
+    let is_near = at > now && at - now <= ns_max;
+    if is_near {
+        WALL.set(at);
+    }
+    is_near
+}

@@ -34,6 +34,10 @@ pub(super) enum Deed {
 pub(super) struct Troubles {
     /// This deed fails when it is asked for the so-manieth time from now.
     pub(super) fails: Option<(Deed, u64)>,
+    /// The power goes in the midst of this deed, at the so-manieth time from now.
+    pub(super) dies: Option<(Deed, u64)>,
+    /// It is gone: nothing can be done any more.
+    is_dead: bool,
     /// So many files cannot be opened for want of a descriptor.
     pub(super) shortages: u64,
     /// All files together hold at most so many bytes.
@@ -141,6 +145,11 @@ impl SimDisk {
         survived
     }
 
+    /// Whether the power went in the midst of something.
+    pub(super) fn is_dead(&self) -> bool {
+        self.state().troubles.is_dead
+    }
+
     /// Ends the process only: what was written stays.
     pub(super) fn let_go(&self) {
         self.state().troubles = Troubles::default();
@@ -150,7 +159,7 @@ impl SimDisk {
     pub(super) fn copy(&self) -> SimDisk {
         let state = self.state();
         let mut copy = State { names: state.names.clone(), ids: state.ids, ..State::default() };
-        copy.durable_names = copy.names.clone();
+        (copy.durable_names, copy.happened) = (copy.names.clone(), state.happened);
         let settle = |file: &Content| Content {
             live: file.live.clone(),
             durable: file.live.clone(),
@@ -246,12 +255,29 @@ fn put(into: &mut Vec<u8>, at: usize, bytes: &[u8]) {
 impl State {
     /// Fails if it is this deed's turn to.
     fn attempt(&mut self, deed: Deed) -> io::Result<()> {
+        if self.troubles.is_dead {
+            return Err(io::Error::from_raw_os_error(EIO));
+        }
         if let Some((fails, left)) = &mut self.troubles.fails
             && *fails == deed
         {
             if *left == 0 {
                 self.troubles.fails = None;
                 self.happened.failures += 1;
+                return Err(io::Error::from_raw_os_error(EIO));
+            }
+            *left -= 1;
+        }
+        Ok(())
+    }
+
+    /// The power goes if it is this deed's turn: what was done of it is neither safe nor lost.
+    fn survive(&mut self, deed: Deed) -> io::Result<()> {
+        if let Some((dies, left)) = &mut self.troubles.dies
+            && *dies == deed
+        {
+            if *left == 0 {
+                self.troubles.is_dead = true;
                 return Err(io::Error::from_raw_os_error(EIO));
             }
             *left -= 1;
@@ -301,6 +327,7 @@ impl Storage for SimDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
         state.attempt(Deed::Rename)?;
+        state.survive(Deed::Rename)?;
         let file = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.names.insert(to.to_owned(), file);
         Ok(())
@@ -360,6 +387,7 @@ impl SegmentFile for SimFile {
         let file = &mut state.files[self.file];
         put(&mut file.live, at, &from[..count]);
         file.unsynced.push((at, from[..count].to_vec()));
+        state.survive(Deed::Write)?;
         Ok(count)
     }
 
@@ -369,7 +397,13 @@ impl SegmentFile for SimFile {
             state.happened.slow += 1;
             clock::pass(state.troubles.sync_ns);
         }
+        if !state.troubles.is_dead {
+            state.survive(Deed::Sync)?;
+        }
         let attempt = state.attempt(Deed::Sync);
+        if state.troubles.is_dead {
+            return attempt;
+        }
         let file = &mut state.files[self.file];
         let unsynced = std::mem::take(&mut file.unsynced);
         // After a failed one the system takes for written what the disk never got.

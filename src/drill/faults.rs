@@ -79,14 +79,25 @@ pub(super) enum Damage {
     Missing,
 }
 
+/// What goes wrong while the journal is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Amid {
+    /// The deed fails at the so-manieth time.
+    Fails(Deed, u64),
+    /// The power goes in its midst.
+    Dies(Deed, u64),
+}
+
 /// One life of the house.
 #[derive(Clone, Debug)]
 pub(super) struct Life {
-    /// Fails while the journal is read.
-    pub(super) at_start: Option<(Deed, u64)>,
+    /// What fails while the journal is read.
+    pub(super) at_start: Option<Amid>,
     /// By the step at which they come.
     pub(super) faults: Vec<(u64, Fault)>,
     pub(super) steps: u64,
+    /// The power goes, if it does, in the midst of this; otherwise between two steps.
+    pub(super) amid: Option<(Deed, u64)>,
     pub(super) end: End,
     pub(super) damage: Damage,
 }
@@ -113,13 +124,20 @@ fn life(random: &mut Random, buyers: usize, shards: usize) -> Life {
         1 => End::Stop,
         _ => End::PowerCut(cut),
     };
-    let at_start = random.once_in(4).then(|| (deed(random), random.below(4)));
+    let at_start = match random.below(6) {
+        0 => Some(Amid::Fails(deed(random), random.below(4))),
+        1 => Some(Amid::Dies(random.pick(&[Deed::Write, Deed::Sync]), random.below(4))),
+        _ => None,
+    };
+    let is_cut = matches!(end, End::PowerCut(_));
+    let amid = (is_cut && random.below(3) > 0)
+        .then(|| (random.pick(&[Deed::Write, Deed::Sync, Deed::Rename]), random.below(3)));
     let count = random.below(10);
     let mut faults: Vec<(u64, Fault)> =
         (0..count).map(|_| (random.below(steps), fault(random, buyers, shards))).collect();
     faults.sort_by_key(|(step, _)| *step);
     let damage = random.pick(&[Damage::Bit, Damage::Stale, Damage::Swapped, Damage::Missing]);
-    Life { at_start, faults, steps, end, damage }
+    Life { at_start, faults, steps, amid, end, damage }
 }
 
 fn deed(random: &mut Random) -> Deed {
@@ -127,8 +145,8 @@ fn deed(random: &mut Random) -> Deed {
 }
 
 fn fault(random: &mut Random, buyers: usize, shards: usize) -> Fault {
-    match random.below(16) {
-        0 => Fault::DiskFails(deed(random), random.below(6)),
+    match random.below(18) {
+        0 | 16 | 17 => Fault::DiskFails(deed(random), random.below(6)),
         1 => Fault::DiskShort(1 + random.place(200)),
         2 | 3 => Fault::DiskFull(random.place(20_000), 20 + random.below(300)),
         4 => Fault::DiskSlow(1 + random.below(200)),
@@ -216,11 +234,24 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, life) in (1..).zip(&self.lives) {
             writeln!(f, "  life {number}, {} steps, {}", life.steps, life.end.word())?;
-            if let Some((deed, nth)) = life.at_start {
-                writeln!(f, "    at the start: {} fails after {nth} more", deed.word())?;
+            match life.at_start {
+                Some(Amid::Fails(deed, nth)) => {
+                    writeln!(f, "    at the start: {} fails after {nth} more", deed.word())?;
+                }
+                Some(Amid::Dies(deed, nth)) => {
+                    writeln!(
+                        f,
+                        "    at the start: the power goes amid {} after {nth}",
+                        deed.word()
+                    )?;
+                }
+                None => {}
             }
             for (step, fault) in &life.faults {
                 writeln!(f, "    step {step:>4}: {fault}")?;
+            }
+            if let Some((deed, nth)) = life.amid {
+                writeln!(f, "    the power goes amid {} after {nth} more", deed.word())?;
             }
             writeln!(f, "    in a copy of what it left: {}", life.damage.word())?;
         }

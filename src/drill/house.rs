@@ -20,7 +20,7 @@ use crate::heads;
 use crate::journal::{
     self, Durability, Gate, Journal, JournalError, JournalOptions, Report, Room, Watermark,
 };
-use crate::limits::TAILS_MAX;
+use crate::limits::{REQUEST_RING_CELLS, TAILS_MAX};
 use crate::matcher::{Door, Matcher, MatcherParts};
 use crate::message::{Cell, messages};
 use crate::metrics::Metrics;
@@ -43,9 +43,7 @@ pub(super) const BOUNDS: Bounds = Bounds {
     waiters_max: 512,
     sales_max: 16,
 };
-/// Rings are as small as they can be: a round makes many. The largest record or command must fit
-/// where it says so.
-const REQUEST_RING_CELLS: usize = 256;
+// Rings are as small as they can be: a round makes many.
 const REPLY_RING_CELLS: usize = 1024;
 const OPERATOR_RING_CELLS: usize = (TAILS_MAX + 2).next_power_of_two();
 const RECORD_RING_CELLS: usize = (TAILS_MAX + 2).next_power_of_two();
@@ -81,7 +79,8 @@ struct Tap {
     to_matcher: Writer<Cell>,
     told: Reader<Cell>,
     to_asker: Writer<Cell>,
-    /// With the matcher, and not answered.
+    /// With the matcher, and not answered. Who asked has their places back when they are decided,
+    /// as without a tap.
     pending: VecDeque<Vec<Cell>>,
     /// Cells of answers seen and not carried on.
     seen: usize,
@@ -242,9 +241,10 @@ impl House {
     /// Carries requests on to the matcher. Returns how many cells.
     pub(super) fn carry_requests(&mut self, door: usize) -> usize {
         let tap = &mut self.taps[door];
+        let from: usize = tap.pending.iter().map(Vec::len).sum();
         let there = tap.asked.available(usize::MAX);
-        let cells: Vec<Cell> = (0..there).map(|at| tap.asked.get(at)).collect();
-        let room = tap.to_matcher.free(there);
+        let cells: Vec<Cell> = (from..there).map(|at| tap.asked.get(at)).collect();
+        let room = tap.to_matcher.free(cells.len());
         let mut carried = 0;
         for request in messages(&cells) {
             if carried + request.len() > room {
@@ -254,7 +254,6 @@ impl House {
             tap.to_matcher.push_all(request.iter().copied());
             tap.pending.push_back(request.to_vec());
         }
-        tap.asked.release(carried);
         tap.to_matcher.publish();
         carried
     }
@@ -295,6 +294,7 @@ impl House {
         for (door, tap) in self.taps.iter_mut().enumerate() {
             for answer in tap.new_answers() {
                 let request = tap.pending.pop_front().ok_or("an answer to nobody")?;
+                tap.asked.release(request.len());
                 decided.push((request[0].head().time.to_native(), door, request, answer));
             }
         }
@@ -352,7 +352,7 @@ impl Tap {
 /// The ends that the asking room has, the tap, and the ends that the matcher has.
 fn tap(request_cells: usize, reply_cells: usize) -> (Writer<Cell>, Reader<Cell>, Tap, Door) {
     let (requests, asked) = ring(request_cells, Cell::ZERO);
-    let (to_matcher, requests_out) = ring(request_cells, Cell::ZERO);
+    let (to_matcher, requests_out) = ring(OPERATOR_RING_CELLS.min(request_cells), Cell::ZERO);
     let (replies_in, told) = ring(reply_cells, Cell::ZERO);
     let (to_asker, replies) = ring(reply_cells, Cell::ZERO);
     let (pending, seen) = (VecDeque::new(), 0);

@@ -8,41 +8,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::model::Naive;
+use super::step::{Step, Wanted};
 use super::verdict::{Expected, given, refusal};
 use crate::message::{Cell, Head, Lines, NO_MAX_PRICE, decode_terms, join_text, kind, outcome};
 use crate::record;
-use crate::sale::{
-    About, Basket, Buy, Fill, Form, Ident, OrderLine, Refusal, Ruling, Shop, Side, State, Terms,
-    Text, condition, text_len,
-};
-
-/// One change, as it can be made again.
-#[derive(Clone, Debug)]
-enum Step {
-    Create(Terms),
-    Rule(Ruling),
-    Buy(Wanted),
-    Change(u8, u16, u64),
-    Expire,
-    Happen,
-    Promote,
-    Seal,
-}
-
-/// A purchase, of one item or a basket.
-#[derive(Clone, Debug)]
-struct Wanted {
-    sale: u16,
-    item: u16,
-    units: u32,
-    max_price: u64,
-    fill: Fill,
-    waits: bool,
-    side: Side,
-    lines: Option<Vec<OrderLine>>,
-    buyer: Ident,
-    key: Ident,
-}
+use crate::sale::{About, Form, Ident, Refusal, Shop, Side, State, Text, text_len};
 
 /// What was decided of a request, and the newest seq that this rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +72,9 @@ impl Judge {
     }
 
     /// Whether there was nothing of an item for newcomers at this step or later.
-    pub(super) fn was_short(&self, sale: u16, item: u16, since: u64) -> bool {
+    pub(super) fn was_short(&self, (sale, item): (u16, u16), since: u64) -> bool {
         self.short_at.get(&(sale, item)).is_some_and(|at| *at >= since)
+            || self.model.open((sale, item, 0)) == 0
     }
 
     /// Notes what newcomers find at this step.
@@ -394,62 +365,6 @@ impl Judge {
     /// A sentence with the difference.
     pub(super) fn compare(&self, shop: &Shop) -> Result<(), String> {
         super::verdict::compare(&self.model, shop)
-    }
-}
-
-impl Step {
-    fn make(&self, model: &mut Naive, now: u64) {
-        match self {
-            Step::Create(terms) => model.create(terms),
-            Step::Rule(ruling) => drop(model.rule(now, ruling)),
-            Step::Buy(wanted) => drop(wanted.ask(model, now)),
-            Step::Change(kind, sale, order) => {
-                let about = About { sale: *sale, order: *order, buyer: Ident::NONE };
-                if let Some(command) = record::command(*kind, about) {
-                    let _ = model.change(&command);
-                }
-            }
-            Step::Expire => drop(model.expire(now)),
-            Step::Happen => drop(model.happen(now)),
-            Step::Promote => drop(model.promote(now)),
-            Step::Seal => model.seq += 1,
-        }
-    }
-}
-
-impl Wanted {
-    fn ask(&self, model: &mut Naive, now: u64) -> Expected {
-        let condition = |units| condition(self.max_price, self.fill, units, self.waits, &self.side);
-        if let Some(lines) = &self.lines {
-            let basket = Basket {
-                sale: self.sale,
-                lines,
-                max_price: self.max_price,
-                waits: self.waits,
-                side: self.side,
-                condition: condition(0),
-                buyer: self.buyer.into(),
-                key: self.key.into(),
-            };
-            return match model.basket(now, &basket) {
-                Ok(answer) => given(&answer, now),
-                Err(refused) => refusal(&refused.why)
-                    .about(refused.line.map(|line| (line, lines[usize::from(line)].item))),
-            };
-        }
-        let buy = Buy {
-            sale: self.sale,
-            item: self.item,
-            units: self.units,
-            max_price: self.max_price,
-            fill: self.fill,
-            waits: self.waits,
-            side: self.side,
-            condition: condition(self.units),
-            buyer: self.buyer.into(),
-            key: self.key.into(),
-        };
-        model.buy(now, &buy).map_or_else(|why| refusal(&why), |answer| given(&answer, now))
     }
 }
 

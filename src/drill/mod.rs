@@ -15,10 +15,13 @@ mod faults;
 mod house;
 mod judge;
 pub mod model;
+#[cfg(test)]
+mod mutants;
 mod random;
 mod round;
 mod sink;
 mod speech;
+mod step;
 mod tally;
 mod verdict;
 

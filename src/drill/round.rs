@@ -15,7 +15,7 @@ use survival::Opened;
 use super::buyers::{Asked, Buyer, Offer};
 use super::clock;
 use super::disk::{Cut, SimDisk};
-use super::faults::{Damage, End, Fault, Life, Plan, Room};
+use super::faults::{Amid, Damage, End, Fault, Life, Plan, Room};
 use super::house::{BOUNDS, Found, House, Make};
 use super::judge::Judge;
 use super::random::Random;
@@ -30,6 +30,9 @@ use crate::sale::{Aside, ItemTerms, Name, Seed, Shop, Terms};
 
 /// Rounds of everybody working in which all must be answered once nothing goes wrong any more.
 const CALM_ROUNDS_MAX: u64 = 4_000;
+
+/// How long the power waits for a deed to go amid of.
+const AMID_STEPS: u64 = 400;
 
 /// All that outlives a house.
 pub(super) struct World {
@@ -166,9 +169,11 @@ impl World {
 
     /// One life up to its end, and that its end was survived.
     fn live(&mut self, life: &Life) -> Result<(), String> {
-        if let Some((deed, nth)) = life.at_start {
-            self.disk.trouble(|troubles| troubles.fails = Some((deed, nth)));
-        }
+        self.disk.trouble(|troubles| match life.at_start {
+            Some(Amid::Fails(deed, nth)) => troubles.fails = Some((deed, nth)),
+            Some(Amid::Dies(deed, nth)) => troubles.dies = Some((deed, nth)),
+            None => {}
+        });
         let mut house = match self.open() {
             Ok(house) => house,
             Err(Opened::Failed(why)) => {
@@ -187,18 +192,26 @@ impl World {
             }
             Err(Opened::Wrong(what)) => return Err(what),
         };
-        self.disk.trouble(|troubles| troubles.fails = None);
+        self.disk.trouble(|troubles| (troubles.fails, troubles.dies) = (None, None));
         self.weights = (0..16).map(|_| 1 + self.random.below(6)).collect();
         let (mut faults, until) = (life.faults.iter().peekable(), self.step + life.steps);
         let start = self.step;
-        while self.step < until {
+        let late = if life.amid.is_some() { AMID_STEPS } else { 0 };
+        while self.step < until + late {
             self.step += 1;
+            if self.step == until {
+                self.disk.trouble(|troubles| troubles.dies = life.amid);
+            }
             while let Some((_, fault)) = faults.next_if(|(step, _)| start + step <= self.step) {
                 self.strike(fault);
             }
             self.relieve();
             if !self.act(&mut house)? {
                 // The process has ended itself.
+                if self.disk.is_dead() {
+                    self.tally.fault("power cut amid a write or a sync", 1);
+                    return self.end(house, life.end, life.damage);
+                }
                 self.tally.outcome("stopped by a failing disk", 1);
                 return self.end(house, End::PowerCut(Cut::Reordered), life.damage);
             }
@@ -275,6 +288,9 @@ impl World {
             what += 1;
         }
         clock::pass(self.random.below(200_000));
+        if self.random.once_in(30) {
+            self.aim();
+        }
         let shard = self.random.place(shards);
         let is_stalled = |room: Room| self.stalls.iter().any(|(stalled, _)| *stalled == room);
         let done = match what {
@@ -309,6 +325,21 @@ impl World {
         Ok(true)
     }
 
+    /// Has the clock show the very end of a hold, or the instant before or after it.
+    fn aim(&mut self) {
+        const NEAR_NS: u64 = 300_000_000;
+        let held = self
+            .judge
+            .model()
+            .orders
+            .values()
+            .filter(|order| order.given.state == crate::sale::State::Held);
+        let Some(end) = held.map(|order| order.given.expires_at).min() else { return };
+        let at = end + self.random.below(3) - 1;
+        let is_met = clock::aim(at, NEAR_NS);
+        self.tally.outcome("holds looked at in their last instant", is_met.into());
+    }
+
     fn decide(&mut self, house: &mut House) -> Result<usize, String> {
         let work = house.decide()?;
         let done = work.decided.len() + work.records.len();
@@ -320,6 +351,8 @@ impl World {
         self.note(3, sum.into());
         self.tally.outcome("requests decided", work.decided.len() as u64);
         self.tally.outcome("changes recorded", work.records.len() as u64);
+        // As it stood up to now, and as it stands from here.
+        self.judge.note_short(self.step);
         self.judge.judge(work)?;
         self.judge.note_short(self.step);
         Ok(done)
@@ -360,8 +393,12 @@ impl World {
     /// An answer has come to a buyer: it must have been decided, and is to be remembered.
     fn heard(&mut self, asked: &Asked, told: &Told) -> Result<(), String> {
         let (decisions, place) = match &asked.ask {
-            Ask::Buy { key, sale, item, .. } => (self.judge.of_key(key), Some((*sale, *item))),
-            Ask::Basket { key, .. } => (self.judge.of_key(key), None),
+            Ask::Buy { of, sale, item, .. } => (self.judge.of_key(&of.key), Some((*sale, *item))),
+            Ask::Basket { of, sale, lines, .. } => {
+                // One of a single line is a plain purchase to some protocols.
+                let only = lines.first().filter(|_| lines.len() == 1);
+                (self.judge.of_key(&of.key), only.map(|(item, _)| (*sale, *item)))
+            }
             Ask::Change { kind, order, .. } => (self.judge.of_change(*kind, *order), None),
             Ask::Order { .. } | Ask::Stock { .. } => {
                 self.tally.outcome("answers told", 1);
@@ -377,7 +414,7 @@ impl World {
             (Some(after), _) => self.told = self.told.max(after),
             (None, Some((sale, item)))
                 if told.outcome == outcome::SOLD_OUT
-                    && self.judge.was_short(sale, item, asked.since) =>
+                    && self.judge.was_short((sale, item), asked.since) =>
             {
                 self.tally.outcome("sold out, told by the shard", 1);
             }

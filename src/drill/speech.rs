@@ -15,11 +15,18 @@ pub(super) enum Protocol {
     Http,
 }
 
+/// For whom something is bought, and under which key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Who {
+    pub(super) buyer: String,
+    pub(super) key: String,
+}
+
 /// What a buyer asks. Sales and items go by their numbers, which are in their names too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ask {
-    Buy { sale: u16, item: u16, units: u32, key: String, max: u64, up_to: bool, waits: bool },
-    Basket { sale: u16, lines: Vec<(u16, u32)>, key: String, waits: bool },
+    Buy { of: Who, sale: u16, item: u16, units: u32, max: u64, up_to: bool, waits: bool },
+    Basket { of: Who, sale: u16, lines: Vec<(u16, u32)>, waits: bool },
     Change { sale: u16, kind: u8, order: u64 },
     Order { sale: u16, order: u64 },
     Stock { sale: u16, item: u16 },
@@ -48,11 +55,11 @@ pub(super) fn item_name(item: u16) -> String {
 
 impl Protocol {
     /// Appends a request.
-    pub(super) fn say(self, ask: &Ask, buyer: &str, out: &mut Vec<u8>) {
+    pub(super) fn say(self, ask: &Ask, out: &mut Vec<u8>) {
         match self {
-            Protocol::Binary => binary(ask, buyer, out),
-            Protocol::Resp => resp(ask, buyer, out),
-            Protocol::Http => http(ask, buyer, out),
+            Protocol::Binary => binary(ask, out),
+            Protocol::Resp => resp(ask, out),
+            Protocol::Http => http(ask, out),
         }
     }
 
@@ -69,7 +76,7 @@ impl Protocol {
     }
 }
 
-fn binary(ask: &Ask, buyer: &str, out: &mut Vec<u8>) {
+fn binary(ask: &Ask, out: &mut Vec<u8>) {
     let mut tails: Vec<Cell> = Vec::new();
     let mut ident = |text: &str| {
         let ident = Ident::parse(text.as_bytes()).expect("the script has good names only");
@@ -79,7 +86,7 @@ fn binary(ask: &Ask, buyer: &str, out: &mut Vec<u8>) {
         ident
     };
     let mut head = match ask {
-        Ask::Buy { sale, item, units, key, max, up_to, waits } => {
+        Ask::Buy { of: Who { buyer, key }, sale, item, units, max, up_to, waits } => {
             let mut head = Head::new(kind::BUY);
             (head.sale, head.item) = ((*sale).into(), (*item).into());
             (head.units, head.price) = ((*units).into(), (*max).into());
@@ -88,7 +95,7 @@ fn binary(ask: &Ask, buyer: &str, out: &mut Vec<u8>) {
             head.options |= if *up_to { UP_TO } else { 0 } | if *waits { WAITS } else { 0 };
             head
         }
-        Ask::Basket { sale, lines, key, waits } => {
+        Ask::Basket { of: Who { buyer, key }, sale, lines, waits } => {
             let mut head = Head::new(kind::BASKET);
             (head.sale, head.price) = ((*sale).into(), NO_MAX_PRICE.into());
             head.set_buyer(ident(buyer));
@@ -136,20 +143,20 @@ fn heard_binary(heard: &[u8]) -> Option<(usize, Option<Told>)> {
     Some((bytes, Some(Told { outcome: reply.outcome, order })))
 }
 
-fn resp(ask: &Ask, buyer: &str, out: &mut Vec<u8>) {
+fn resp(ask: &Ask, out: &mut Vec<u8>) {
     let mut words: Vec<String> = Vec::new();
     match ask {
-        Ask::Buy { sale, item, units, key, max, up_to, waits } => {
+        Ask::Buy { of: Who { buyer, key }, sale, item, units, max, up_to, waits } => {
             words.extend(["BUY".to_owned(), sale_name(*sale), item_name(*item)]);
-            words.extend([buyer.to_owned(), key.clone(), "UNITS".to_owned(), units.to_string()]);
+            words.extend([buyer.clone(), key.clone(), "UNITS".to_owned(), units.to_string()]);
             if *max != NO_MAX_PRICE {
                 words.extend(["MAXPRICE".to_owned(), max.to_string()]);
             }
             words.extend(up_to.then(|| "UPTO".to_owned()));
             words.extend(waits.then(|| "WAIT".to_owned()));
         }
-        Ask::Basket { sale, lines, key, waits } => {
-            words.extend(["BASKET".to_owned(), sale_name(*sale), buyer.to_owned(), key.clone()]);
+        Ask::Basket { of: Who { buyer, key }, sale, lines, waits } => {
+            words.extend(["BASKET".to_owned(), sale_name(*sale), buyer.clone(), key.clone()]);
             for (item, units) in lines {
                 words.extend([item_name(*item), units.to_string()]);
             }
@@ -225,9 +232,9 @@ fn number_of(word: &str) -> Result<u8, String> {
     found.ok_or_else(|| format!("no outcome that a buyer knows: {word:?}"))
 }
 
-fn http(ask: &Ask, buyer: &str, out: &mut Vec<u8>) {
+fn http(ask: &Ask, out: &mut Vec<u8>) {
     let (method, path, key, body) = match ask {
-        Ask::Buy { sale, item, units, key, max, up_to, waits } => {
+        Ask::Buy { of: Who { buyer, key }, sale, item, units, max, up_to, waits } => {
             let mut body = serde_json::json!({
                 "item": item_name(*item), "units": units, "buyer": buyer, "wait": waits,
             });
@@ -239,7 +246,7 @@ fn http(ask: &Ask, buyer: &str, out: &mut Vec<u8>) {
             }
             ("POST", format!("/v1/sales/{}/orders", sale_name(*sale)), Some(key), body)
         }
-        Ask::Basket { sale, lines, key, waits } => {
+        Ask::Basket { of: Who { buyer, key }, sale, lines, waits } => {
             let line = |line: &(u16, u32)| serde_json::json!({ "item": item_name(line.0), "units": line.1 });
             let lines: Vec<_> = lines.iter().map(line).collect();
             let body = serde_json::json!({ "lines": lines, "buyer": buyer, "wait": waits });

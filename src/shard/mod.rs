@@ -51,7 +51,7 @@ use names::Names;
 pub use parts::{ShardOptions, ShardParts};
 use reading::Unshown;
 use refusing::Refusing;
-use socket::{News as SocketNews, Socket};
+use socket::{Socket, notice};
 use stream::Desk;
 use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
@@ -378,26 +378,6 @@ impl Drop for Shard {
     fn drop(&mut self) {
         for connection in self.table.drain() {
             connection.part(&mut self.input);
-        }
-    }
-}
-
-/// What is said of one connection's socket.
-fn notice(news: &SocketNews, slot: u32, connection: &mut Connection, agenda: &mut Agenda) {
-    if news.is_broken {
-        connection.gone = true;
-        agenda.soil(slot, connection);
-        return;
-    }
-    if news.is_writable && connection.write_blocked {
-        connection.write_blocked = false;
-        agenda.soil(slot, connection);
-    }
-    if news.is_readable || news.is_read_closed {
-        connection.readable = true;
-        connection.read_closed |= news.is_read_closed;
-        if connection.wait == connection::Wait::No {
-            agenda.wake(slot, connection);
         }
     }
 }

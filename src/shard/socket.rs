@@ -10,8 +10,9 @@ use std::net::{IpAddr, Shutdown};
 use mio::net::TcpStream;
 
 use super::Shard;
+use super::connection::{Connection, Wait};
 use super::line::Line;
-use super::notice;
+use super::table::Agenda;
 
 /// The two kinds.
 pub(super) enum Socket {
@@ -111,5 +112,25 @@ impl Shard {
             true
         });
         count
+    }
+}
+
+/// What is said of one connection's socket.
+pub(super) fn notice(news: &News, slot: u32, connection: &mut Connection, agenda: &mut Agenda) {
+    if news.is_broken {
+        connection.gone = true;
+        agenda.soil(slot, connection);
+        return;
+    }
+    if news.is_writable && connection.write_blocked {
+        connection.write_blocked = false;
+        agenda.soil(slot, connection);
+    }
+    if news.is_readable || news.is_read_closed {
+        connection.readable = true;
+        connection.read_closed |= news.is_read_closed;
+        if connection.wait == Wait::No {
+            agenda.wake(slot, connection);
+        }
     }
 }
