@@ -19,6 +19,7 @@ use std::sync::{
 };
 
 use crate::message::Head;
+use crate::mutant::{self, Mutant};
 use crate::sale::{Form, Ident, Seed};
 
 /// Items that can be up at once; where two fall on one place the later one stands there.
@@ -179,7 +180,7 @@ impl BoardWriter {
     /// Takes down whatever stands where a notice of this item would.
     #[inline]
     pub fn take_down(&mut self, sale: u16, item: u16) {
-        if self.up == 0 {
+        if self.up == 0 || mutant::is(Mutant::StaleFlagKept) {
             return;
         }
         let place = self.shared.place(sale, item);

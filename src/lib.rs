@@ -26,10 +26,12 @@
 //! nothing that was told: at the next start the journal is replayed into an empty sale, every
 //! record decided again with the same answer.
 //!
-//! [`client`] is the other end of the wire, for programs that buy.
+//! [`client`] is the other end of the wire, for programs that buy. [`drill`] is the same house on
+//! one thread, under a seed, with everything going wrong that can.
 
 // The page, and what it is told.
 pub mod crew;
+pub mod drill;
 pub mod options;
 pub mod pipeline;
 pub mod reload;
@@ -65,6 +67,7 @@ pub mod limits;
 pub mod live;
 pub mod message;
 pub mod metrics;
+mod mutant;
 pub mod news;
 pub mod ring;
 pub mod taps;

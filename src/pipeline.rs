@@ -34,6 +34,7 @@ use crossbeam::channel::bounded;
 use crossbeam::sync::Parker;
 
 pub use failure::StartError;
+pub(crate) use opening::names_of;
 use ports::{bell_of, listen, shard_options};
 
 use crate::access::Access;
@@ -222,7 +223,7 @@ impl Pipeline {
             };
             let seq = recovered.report().seq;
             let (shop, _) = replay.finish().map_err(|what| JournalError::Refused { seq, what })?;
-            directory.publish(opening::names_of(&shop));
+            directory.publish(names_of(&shop));
             let parts = opening::heads(options, recovered.report(), &chains, &shelf);
             let heads = Heads::open(parts).map_err(StartError::Heads)?;
 
@@ -230,9 +231,8 @@ impl Pipeline {
             let (records, records_reader) = ring(RECORD_RING_CELLS, Cell::ZERO);
             let report = *recovered.report();
             let counters = Arc::clone(&metrics.journal);
-            let bells = bells.clone();
             let (journal, room) =
-                recovered.start(watermark.clone(), records_reader, bells, counters)?;
+                recovered.start(watermark.clone(), records_reader, bells.clone(), counters)?;
             let journal_parker = Parker::new();
             let journal_bell = bell_of(&journal_parker);
             let mut matcher = Matcher::new(MatcherParts {

@@ -2,25 +2,19 @@
 //! random commands over every command and state; each answer must be the same, and at the end the
 //! stock, the proof and the image too. `DOORBUSTER_MODEL_COMMANDS` asks for a longer run.
 
-#[path = "model/naive.rs"]
-mod naive;
-#[path = "model/rules.rs"]
-mod rules;
 #[path = "model/seen.rs"]
 mod seen;
 #[path = "model/trio.rs"]
 mod trio;
-#[path = "model/turns.rs"]
-mod turns;
 #[path = "model/twin.rs"]
 mod twin;
 
+use doorbuster::drill::model::{MS, Naive, Order};
 use doorbuster::sale::{
     About, Aside, Basket, Bounds, Buy, Command, DrawTerms, Fill, Form, GroupTerms, Ident,
     ItemTerms, Name, OrderLine, PRICE_MAX, PoolView, Rule, Ruling, STOCK_MAX, Seed, Shop, Side,
     State, Terms, condition,
 };
-use naive::{MS, Naive, Order};
 use seen::{MET, Seen, meet};
 use trio::Trio;
 

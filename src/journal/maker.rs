@@ -1,5 +1,6 @@
 //! The thread that makes segments ready before they are needed, and syncs those that were left
-//! behind unsynced. The journal orders; the maker delivers.
+//! behind unsynced. The journal orders; the maker delivers. In a drill there is no thread: the
+//! journal's own does this work, when it is told to.
 //!
 //! It never touches the segment in use. Both channels are bounded by what can be under way, so it
 //! waits for orders only (or, on a full disk, for time to pass before it asks the disk again).
@@ -9,7 +10,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
+        mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel},
     },
     thread::{self, JoinHandle},
     time::Duration,
@@ -47,6 +48,14 @@ struct Signals {
     synced: AtomicU64,
 }
 
+/// Who carries the orders out.
+enum Hands {
+    /// A thread; `None` once it has ended.
+    Thread(Option<JoinHandle<()>>),
+    /// Whoever holds the maker: one order a call. Returns whether anything was done.
+    Own(Box<dyn FnMut() -> bool + Send>),
+}
+
 /// The journal's end.
 pub(super) struct Maker<F> {
     /// `None` only while dropping.
@@ -54,28 +63,47 @@ pub(super) struct Maker<F> {
     deliveries: Receiver<Delivery<F>>,
     signals: Arc<Signals>,
     room: Room,
-    thread: Option<JoinHandle<()>>,
+    hands: Hands,
 }
 
 impl<F: SegmentFile> Maker<F> {
-    /// Starts the thread. The first segment that it makes is `next`; `under_way` is how many may
-    /// be ordered, or found ready beforehand, at once.
+    /// Starts the thread, unless there is to be none. The first segment that it makes is `next`;
+    /// `under_way` is how many may be ordered, or found ready beforehand, at once.
     pub(super) fn start<S: Storage<File = F>>(
         storage: Arc<S>,
         next: SegmentHeader,
         under_way: usize,
         room: Room,
+        has_thread: bool,
     ) -> io::Result<Maker<F>> {
         // Each segment is ordered once and left behind once.
         let (orders, inbox) = sync_channel(2 * under_way + 2);
         let (outbox, deliveries) = sync_channel(under_way + 1);
         let signals = Arc::new(Signals::default());
-        let workshop =
-            Workshop { storage, next, signals: Arc::clone(&signals), room: room.clone(), outbox };
-        let thread = thread::Builder::new()
-            .name("journal-maker".to_owned())
-            .spawn(move || workshop.run(&inbox))?;
-        Ok(Maker { orders: Some(orders), deliveries, signals, room, thread: Some(thread) })
+        let mut workshop = Workshop {
+            storage,
+            next,
+            signals: Arc::clone(&signals),
+            room: room.clone(),
+            outbox,
+            waits: has_thread,
+            is_put_off: false,
+        };
+        let hands = if has_thread {
+            let thread = thread::Builder::new().name("journal-maker".to_owned());
+            Hands::Thread(Some(thread.spawn(move || workshop.run(&inbox))?))
+        } else {
+            Hands::Own(Box::new(move || workshop.step(&inbox)))
+        };
+        Ok(Maker { orders: Some(orders), deliveries, signals, room, hands })
+    }
+
+    /// Carries out an order, where there is no thread for it. Returns whether anything was done.
+    pub(super) fn step(&mut self) -> bool {
+        match &mut self.hands {
+            Hands::Thread(_) => false,
+            Hands::Own(step) => step(),
+        }
     }
 
     /// Orders another segment.
@@ -114,7 +142,17 @@ impl<F: SegmentFile> Maker<F> {
     }
 
     /// The next segment; waits while one is being made.
-    pub(super) fn take(&self) -> Result<Segment<F>, JournalError> {
+    pub(super) fn take(&mut self) -> Result<Segment<F>, JournalError> {
+        while let Hands::Own(step) = &mut self.hands {
+            match self.deliveries.try_recv() {
+                Ok(delivery) => return delivery,
+                Err(TryRecvError::Disconnected) => return Err(JournalError::Stopped),
+                Err(TryRecvError::Empty) => {}
+            }
+            if !step() && self.room.is_refused() {
+                return Err(JournalError::Full);
+            }
+        }
         loop {
             match self.deliveries.recv_timeout(WAIT_STEP) {
                 Ok(delivery) => return delivery,
@@ -136,17 +174,25 @@ impl<F> Maker<F> {
     fn stop(&mut self) {
         self.signals.is_stopping.store(true, Ordering::Relaxed);
         self.orders = None;
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // If it panicked, it has said so itself.
-            let _ = thread.join();
+        match &mut self.hands {
+            Hands::Thread(thread) => {
+                if let Some(thread) = thread.take() {
+                    thread.thread().unpark();
+                    // If it panicked, it has said so itself.
+                    let _ = thread.join();
+                }
+            }
+            Hands::Own(step) => while step() {},
         }
     }
 }
 
 impl<F> Drop for Maker<F> {
     fn drop(&mut self) {
-        self.stop();
+        // Without a thread there is nothing to wait for: what was ordered is not carried out.
+        if let Hands::Thread(_) = self.hands {
+            self.stop();
+        }
     }
 }
 
@@ -157,40 +203,67 @@ struct Workshop<S: Storage> {
     signals: Arc<Signals>,
     room: Room,
     outbox: SyncSender<Delivery<S::File>>,
+    /// A refusal of the disk is waited out; otherwise the segment is put off.
+    waits: bool,
+    is_put_off: bool,
 }
 
 impl<S: Storage> Workshop<S> {
-    fn run(mut self, inbox: &Receiver<Order<S::File>>) {
+    fn run(&mut self, inbox: &Receiver<Order<S::File>>) {
         for order in inbox {
-            let done = match order {
-                Order::Make => self.make(),
-                Order::Sync(segment, seq) => self.sync(&segment, seq),
-            };
-            if let Err(error) = done {
-                self.signals.is_failed.store(true, Ordering::Release);
-                let _ = self.outbox.send(Err(error));
+            if !self.carry_out(order) {
                 return;
             }
         }
+    }
+
+    /// One order, if there is any. Returns whether it was carried out.
+    fn step(&mut self, inbox: &Receiver<Order<S::File>>) -> bool {
+        if self.signals.is_failed.load(Ordering::Relaxed) {
+            return false;
+        }
+        let order = if self.is_put_off { Ok(Order::Make) } else { inbox.try_recv() };
+        self.is_put_off = false;
+        order.is_ok_and(|order| self.carry_out(order)) && !self.is_put_off
+    }
+
+    /// Returns whether it can go on.
+    fn carry_out(&mut self, order: Order<S::File>) -> bool {
+        let done = match order {
+            Order::Make => self.make(),
+            Order::Sync(segment, seq) => self.sync(&segment, seq),
+        };
+        if let Err(error) = done {
+            self.signals.is_failed.store(true, Ordering::Release);
+            let _ = self.outbox.send(Err(error));
+            return false;
+        }
+        true
     }
 
     fn make(&mut self) -> Result<(), JournalError> {
         if self.signals.is_stopping.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let (signals, room) = (&self.signals, &self.room);
+        let (signals, room, waits) = (&self.signals, &self.room, self.waits);
+        let is_put_off = &mut self.is_put_off;
         let mut go_on = |refusal: Option<&io::Error>| {
-            match refusal {
+            let pause = match refusal {
                 // Other descriptors are closed sooner or later. Until then the journal waits when
                 // its segments are used up; nobody is refused, and nothing ends.
-                Some(refusal) if is_shortage(refusal) => thread::park_timeout(SHORTAGE_PAUSE),
+                Some(refusal) if is_shortage(refusal) => SHORTAGE_PAUSE,
                 Some(_) => {
                     room.set_refused(true);
-                    thread::park_timeout(REFUSED_PAUSE);
+                    REFUSED_PAUSE
                 }
-                None => {}
+                None => return !signals.is_stopping.load(Ordering::Relaxed),
+            };
+            if waits {
+                thread::park_timeout(pause);
+            } else {
+                *is_put_off = true;
             }
-            !signals.is_stopping.load(Ordering::Relaxed)
+            waits && !signals.is_stopping.load(Ordering::Relaxed)
         };
         if let Some(segment) = segment::make(&*self.storage, self.next, &mut go_on)? {
             assert!(segment.index == self.next.index);

@@ -204,6 +204,31 @@ impl<S: Storage> Recovered<S> {
         bells: Vec<Arc<Bell>>,
         counters: Arc<CachePadded<JournalCounters>>,
     ) -> Result<(Journal<S>, Room), JournalError> {
+        self.start_with(watermark, ring, bells, counters, true)
+    }
+
+    /// As [`start`](Self::start), without a thread: segments are made by [`Journal::tend`].
+    ///
+    /// # Errors
+    /// None so far.
+    pub fn start_alone(
+        self,
+        watermark: Watermark,
+        ring: Reader<Cell>,
+        bells: Vec<Arc<Bell>>,
+        counters: Arc<CachePadded<JournalCounters>>,
+    ) -> Result<(Journal<S>, Room), JournalError> {
+        self.start_with(watermark, ring, bells, counters, false)
+    }
+
+    fn start_with(
+        self,
+        watermark: Watermark,
+        ring: Reader<Cell>,
+        bells: Vec<Arc<Bell>>,
+        counters: Arc<CachePadded<JournalCounters>>,
+        has_thread: bool,
+    ) -> Result<(Journal<S>, Room), JournalError> {
         let Recovered { storage, options, chains, end, active, ready, .. } = self;
         let usable = |segment: &Segment<S::File>| segment.bytes - HEADER_BYTES;
         let room = Room::with(active.bytes - end.offset + ready.iter().map(usable).sum::<u64>());
@@ -213,7 +238,7 @@ impl<S: Storage> Recovered<S> {
             folder: end.folder,
         };
         let under_way = options.segments_ahead().max(ready.len());
-        let maker = Maker::start(storage, next, under_way, room.clone())
+        let maker = Maker::start(storage, next, under_way, room.clone(), has_thread)
             .map_err(JournalError::disk("start the thread that makes", "segments"))?;
         counters.seq.set(end.seq);
         let position = Position {

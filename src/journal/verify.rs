@@ -23,6 +23,7 @@ use super::{
 use crate::{
     limits::BATCH_CELLS_MAX,
     message::{CELL_BYTES, Cell},
+    mutant,
 };
 
 /// Buffers that travel between the two threads.
@@ -81,9 +82,13 @@ pub(super) fn verify<S: Storage>(
     thread::scope(move |scope| {
         let (chunks, end, is_done) = (0, from, false);
         let walk = Walk { storage, present, mode, to_apply, spare, chunks, end, is_done };
+        let mutant = mutant::current();
         let walking = thread::Builder::new()
             .name("journal-verify".to_owned())
-            .spawn_scoped(scope, move || walk.run())
+            .spawn_scoped(scope, move || {
+                mutant::inherit(mutant);
+                walk.run()
+            })
             .map_err(JournalError::disk("start the thread that verifies", "the journal"))?;
         for chunk in verified {
             let Chunk { cells, spans } = &chunk;

@@ -25,6 +25,7 @@ use crate::limits::{ENTRIES_PASSED_OVER, LOOKS_AT_ONCE, MATCHER_BATCH_MAX, TAILS
 use crate::live::Follower;
 use crate::message::{CELL_BYTES, Cell, kind};
 use crate::metrics::{JournalCounters, MatcherCounters};
+use crate::mutant::{self, Mutant};
 use crate::news::NewsWriter;
 use crate::record;
 use crate::ring::{Reader, Writer};
@@ -289,8 +290,8 @@ impl Matcher {
                 continue;
             }
             let stamp = door.requests.get(0).head().time.to_native();
-            if first.is_none() || stamp < oldest {
-                until = oldest;
+            if first.is_none() || (stamp < oldest) != mutant::is(Mutant::ArrivalSwapped) {
+                until = if mutant::is(Mutant::ArrivalSwapped) { u64::MAX } else { oldest };
                 (first, oldest) = (Some(index), stamp);
             } else {
                 until = until.min(stamp);

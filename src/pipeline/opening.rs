@@ -81,7 +81,7 @@ pub(super) fn sinks(
             journal: Disk::new(options.data.join("journal")),
             folder: report.folder,
             watermark: watermark.clone(),
-            checkpoint: sink::path_of(&options.data, &name),
+            checkpoint: Box::new(sink::path_of(&options.data, &name)),
             counters: Arc::clone(counters),
             clock: clock::monotonic,
         })
@@ -150,7 +150,7 @@ pub(super) fn reload(
 }
 
 /// The names of all sales ever, whose numbers go on from there, and of their channels.
-pub(super) fn names_of(shop: &Shop) -> Vec<News> {
+pub(crate) fn names_of(shop: &Shop) -> Vec<News> {
     let created = shop.kept().map(|kept| crate::operator::created(kept.terms));
     let channels = shop.kept().flat_map(|kept| {
         let of_sale = shop.channels(kept.number).iter();

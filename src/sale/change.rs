@@ -9,6 +9,7 @@ use super::command::{About, Given, Outcome, Refusal, Seq, Stamp};
 use super::orders::{EXTENDED, State};
 use super::shop::{NS_PER_MS, Shop};
 use super::terms::STOCK_MAX;
+use crate::mutant::{self, Mutant};
 
 impl Shop {
     pub(super) fn confirm(&mut self, about: &About) -> Outcome {
@@ -136,7 +137,9 @@ impl Shop {
             let line = self.lines.line(&order, index);
             let item = self.item_mut(order.sale, line.item);
             let is_common = item.take_back(order.channel, u64::from(line.units), from);
-            self.count_back(slot, line);
+            if !mutant::is(Mutant::LimitNotGivenBack) {
+                self.count_back(slot, line);
+            }
             if is_common {
                 self.returned(order.sale, line.item);
             }

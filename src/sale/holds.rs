@@ -13,6 +13,7 @@
 
 use super::Stamp;
 use super::orders::{NO_SLOT, Orders, State};
+use crate::mutant::{self, Mutant};
 
 /// Different hold times that may be in use at once.
 pub const LANES_MAX: usize = 64;
@@ -282,6 +283,7 @@ impl Holds {
             next = Some(next.map_or(candidate, |best| best.min(candidate)));
         }
         self.due = next.map_or(Stamp::MAX, |(expires_at, ..)| expires_at);
+        let now = now - u64::from(mutant::is(Mutant::ExpiryLate));
         next.filter(|(expires_at, ..)| *expires_at <= now).map(|(.., slot)| slot)
     }
 

@@ -22,6 +22,7 @@ use super::stock::{DrawState, Item, Sale};
 use super::terms::GROUPS_MAX;
 use super::texts::Texts;
 use super::waiters::Waiters;
+use crate::mutant::{self, Mutant};
 
 /// Where a buyer is counted and a key is to be found, as long as nothing else is added or removed.
 pub(super) type Found = (Place, Vacancy);
@@ -180,7 +181,10 @@ impl Shop {
         let item_index = usize::from(buy.item).wrapping_sub(1);
         let item = sale.items.get(item_index).ok_or(Refusal::UnknownItem)?;
         let source = item.source(buy.side.channel)?;
-        let key = buy.key.ident;
+        let mut key = buy.key.ident;
+        if mutant::is(Mutant::DedupeDropped) {
+            key.bits ^= u128::from(self.seq) << 64;
+        }
         let vacancy = match self.orders.find_key(buy.sale, key) {
             Ok(slot) => return self.again(slot, buy),
             Err(vacancy) => vacancy,

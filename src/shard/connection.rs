@@ -6,10 +6,7 @@
 //! Invariant: `rest[rest_at..]` is unheard and `out[out_at..]` untold; both vectors are empty, not
 //! merely used up, when nothing is.
 
-use std::net::Shutdown;
-
-use mio::net::TcpStream;
-
+use super::socket::Socket;
 use super::stream::{self, Handshake};
 use super::tls::Tls;
 use crate::access::Visitor;
@@ -41,7 +38,7 @@ pub(super) enum Wait {
 }
 
 pub(super) struct Connection {
-    pub(super) stream: TcpStream,
+    pub(super) stream: Socket,
     /// What lies around the stream, if the peer wanted it.
     pub(super) tls: Option<Box<Tls>>,
     pub(super) handshake: Handshake,
@@ -96,7 +93,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, id: u64, now: u64) -> Connection {
+    pub(super) fn new(stream: Socket, id: u64, now: u64) -> Connection {
         Connection {
             stream,
             tls: None,
@@ -195,7 +192,7 @@ impl Connection {
         if let Some(tls) = &mut self.tls {
             tls.part(&mut self.stream);
         }
-        if self.stream.shutdown(Shutdown::Write).is_err() {
+        if self.stream.shutdown_write().is_err() {
             return;
         }
         for _ in 0..READS_MAX {

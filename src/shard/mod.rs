@@ -16,11 +16,13 @@ mod farewell;
 mod guarding;
 mod http;
 mod intake;
+mod line;
 mod names;
 mod parts;
 mod reading;
 mod refusing;
 mod siding;
+mod socket;
 mod stream;
 mod sweep;
 mod table;
@@ -36,7 +38,7 @@ use std::io;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 use std::time::Duration;
 
-use mio::net::{TcpListener, TcpStream};
+use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use acceptor::Acceptor;
@@ -44,10 +46,12 @@ pub use acceptor::Door;
 use connection::Connection;
 use http::Http;
 use intake::Intake;
+pub use line::{Line, Peer};
 use names::Names;
 pub use parts::{ShardOptions, ShardParts};
 use reading::Unshown;
 use refusing::Refusing;
+use socket::{Socket, notice};
 use stream::Desk;
 use sweep::Sweep;
 use table::{Agenda, Buffers, Table};
@@ -80,6 +84,8 @@ pub struct Shard {
     door: Door,
     acceptor: Option<Acceptor>,
     table: Table,
+    /// Slots of connections that the kernel knows nothing of; none in a server.
+    lines: Vec<u32>,
     agenda: Agenda,
     buffers: Buffers,
     /// What every read goes into: the unheard rest of its connection, then the new bytes.
@@ -149,6 +155,7 @@ impl Shard {
             door: Door::new(bell, options.connections_max),
             acceptor: None,
             table: Table::new(options.connections_max),
+            lines: Vec::new(),
             agenda: Agenda::default(),
             buffers: Buffers::default(),
             input: vec![0; INPUT_BYTES].into_boxed_slice(),
@@ -287,7 +294,7 @@ impl Shard {
             assert!(error.kind() == io::ErrorKind::Interrupted, "epoll failed: {error}");
             return 0;
         }
-        let mut news = 0;
+        let mut news = if self.lines.is_empty() { 0 } else { self.listen() };
         for event in &self.events {
             match event.token() {
                 WAKER => {}
@@ -300,7 +307,7 @@ impl Shard {
                     let slot = slot as u32;
                     let Some((_, connection)) = self.table.in_slot(slot) else { continue };
                     news += 1;
-                    notice(event, slot, connection, &mut self.agenda);
+                    notice(&event.into(), slot, connection, &mut self.agenda);
                 }
             }
         }
@@ -322,7 +329,7 @@ impl Shard {
             && let Some(stream) = self.door.inbox.pop()
         {
             done += 1;
-            if !self.take_in(stream, now) {
+            if !self.take_in(Socket::Kernel(stream), now) {
                 self.door.taken.fetch_sub(1, Relaxed);
                 self.counters().turned_away.add(1);
             }
@@ -331,18 +338,22 @@ impl Shard {
     }
 
     /// Whether there was room for it; the acceptor has seen to that.
-    fn take_in(&mut self, mut stream: TcpStream, now: u64) -> bool {
+    fn take_in(&mut self, mut socket: Socket, now: u64) -> bool {
         let Some(slot) = self.table.vacancy() else { return false };
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        let token = Token(slot as usize);
-        if self.poll.registry().register(&mut stream, token, interest).is_err() {
-            return false;
+        match &mut socket {
+            Socket::Kernel(stream) => {
+                let interest = Interest::READABLE | Interest::WRITABLE;
+                let token = Token(slot as usize);
+                if self.poll.registry().register(stream, token, interest).is_err() {
+                    return false;
+                }
+            }
+            Socket::Line(_) => self.lines.push(slot),
         }
         self.connections += 1;
         let id = self.connections * SHARDS_MAX as u64 + self.index as u64;
-        let peer = || stream.peer_addr().ok().map(|peer| peer.ip());
-        let visitor = self.intake.guard.visitor(peer);
-        let mut connection = Connection::new(stream, id, now);
+        let visitor = self.intake.guard.visitor(|| socket.peer());
+        let mut connection = Connection::new(socket, id, now);
         connection.visitor = visitor;
         self.table.fill(slot, connection);
         self.counters().accepted.add(1);
@@ -367,26 +378,6 @@ impl Drop for Shard {
     fn drop(&mut self) {
         for connection in self.table.drain() {
             connection.part(&mut self.input);
-        }
-    }
-}
-
-/// What the kernel says of one connection.
-fn notice(event: &mio::event::Event, slot: u32, connection: &mut Connection, agenda: &mut Agenda) {
-    if event.is_error() || (event.is_read_closed() && event.is_write_closed()) {
-        connection.gone = true;
-        agenda.soil(slot, connection);
-        return;
-    }
-    if event.is_writable() && connection.write_blocked {
-        connection.write_blocked = false;
-        agenda.soil(slot, connection);
-    }
-    if event.is_readable() || event.is_read_closed() {
-        connection.readable = true;
-        connection.read_closed |= event.is_read_closed();
-        if connection.wait == connection::Wait::No {
-            agenda.wake(slot, connection);
         }
     }
 }

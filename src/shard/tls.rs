@@ -10,9 +10,9 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::sync::Arc;
 
-use mio::net::TcpStream;
 use rustls::{ServerConfig, ServerConnection};
 
+use super::socket::Socket;
 use crate::limits::{OUT_BYTES_HIGH, TLS_HELLO_BYTES_MAX, TLS_RECORD_BYTES_MAX};
 
 /// What a connection's state and its smallest buffers take in rustls, about.
@@ -93,7 +93,7 @@ impl Tls {
     /// If `into` is not larger than `sealed` by a record.
     pub(super) fn receive(
         &mut self,
-        socket: &mut TcpStream,
+        socket: &mut Socket,
         sealed: &mut [u8],
         into: &mut [u8],
     ) -> Opened {
@@ -142,7 +142,7 @@ impl Tls {
     }
 
     /// Writes what it holds and `bytes`, until all is written or the kernel takes no more.
-    pub(super) fn write(&mut self, socket: &mut TcpStream, bytes: &[u8]) -> io::Result<Written> {
+    pub(super) fn write(&mut self, socket: &mut Socket, bytes: &[u8]) -> io::Result<Written> {
         let mut written = Written::default();
         if self.failed {
             // Nobody would read it.
@@ -172,7 +172,7 @@ impl Tls {
     }
 
     /// Says that nothing more will come, if the kernel takes it at once.
-    pub(super) fn part(&mut self, socket: &mut TcpStream) {
+    pub(super) fn part(&mut self, socket: &mut Socket) {
         if !self.failed {
             self.inner.send_close_notify();
         }

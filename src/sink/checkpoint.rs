@@ -49,6 +49,36 @@ pub fn path_of(data: &Path, name: &str) -> PathBuf {
     data.join(FOLDER).join(name)
 }
 
+/// Where a checkpoint is kept: a file, or what a drill has in its place.
+pub trait Ledge: Send {
+    /// What people call it.
+    fn place(&self) -> String;
+    /// Reads it; `None` if there is none yet.
+    ///
+    /// # Errors
+    /// [`Trouble`] with the place and what is wrong.
+    fn read(&self) -> Result<Option<Checkpoint>, Trouble>;
+    /// Replaces it whole; durable when this returns.
+    ///
+    /// # Errors
+    /// As the disk says.
+    fn write(&self, checkpoint: &Checkpoint) -> io::Result<()>;
+}
+
+impl Ledge for PathBuf {
+    fn place(&self) -> String {
+        self.display().to_string()
+    }
+
+    fn read(&self) -> Result<Option<Checkpoint>, Trouble> {
+        Checkpoint::read(self)
+    }
+
+    fn write(&self, checkpoint: &Checkpoint) -> io::Result<()> {
+        checkpoint.write(self)
+    }
+}
+
 impl Checkpoint {
     /// Everything up to here is dealt with.
     pub fn dealt_with(&self) -> Seq {

@@ -1,25 +1,24 @@
 //! The loop that is the same for all sinks: read what is durable, deliver, remember; after trouble
 //! wait and try again, each time a little longer.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
 use super::change::Change;
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, Ledge};
 use super::reader::{Reader, Wanted};
 use super::{Sink, Trouble};
 use crate::heads::hex;
-use crate::journal::{Disk, Watermark, origin};
+use crate::journal::{Disk, Storage, Watermark, origin};
 use crate::limits::{SINK_AFTER_S_MAX, SINK_SEQS_UNWRITTEN, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
 use crate::metrics::SinkCounters;
 use crate::sale::Seq;
 use crate::taps::{Ask, SinkState, SinkView, Span, Tap};
 
 /// What a follower is made of.
-pub struct FollowerParts {
+pub struct FollowerParts<S: Storage = Disk> {
     /// How it is shown before it has done anything: its name and type.
     pub view: SinkView,
     /// Where changes go.
@@ -29,13 +28,13 @@ pub struct FollowerParts {
     /// The seq with which a sink begins that was never told anything.
     pub from: Seq,
     /// The journal's folder.
-    pub journal: Disk,
+    pub journal: S,
     /// Its id.
     pub folder: [u8; 16],
     /// How far it is durable.
     pub watermark: Watermark,
     /// Where the checkpoint lies.
-    pub checkpoint: PathBuf,
+    pub checkpoint: Box<dyn Ledge>,
     /// Where it counts.
     pub counters: Arc<SinkCounters>,
     /// Where operators ask.
@@ -45,19 +44,19 @@ pub struct FollowerParts {
 }
 
 /// The room of one sink.
-pub struct Follower {
-    parts: FollowerParts,
+pub struct Follower<S: Storage = Disk> {
+    parts: FollowerParts<S>,
     /// What is to be written down; `None` before it was read.
     kept: Option<Checkpoint>,
     is_kept: bool,
     /// Stands behind what is pending.
-    reader: Option<Reader>,
+    reader: Option<Reader<S>>,
     /// Read and not delivered yet.
     pending: Vec<Change>,
     /// Whether the sink stands where `kept` says.
     has_begun: bool,
     /// Reads again what is delivered again, and what of that is not delivered yet.
-    again: Option<(Reader, Vec<Change>)>,
+    again: Option<(Reader<S>, Vec<Change>)>,
     /// After trouble: when it is tried again, and how long it is waited then.
     again_at: u64,
     wait_ms: u64,
@@ -68,9 +67,11 @@ impl Follower {
     /// How long it sleeps when there is nothing to do: nobody wakes it, so that it costs those on
     /// an order's way nothing.
     pub const NAP: Duration = Duration::from_millis(5);
+}
 
+impl<S: Storage + Clone> Follower<S> {
     /// A follower that has done nothing yet.
-    pub fn new(parts: FollowerParts) -> Follower {
+    pub fn new(parts: FollowerParts<S>) -> Follower<S> {
         Follower {
             view: parts.view.clone(),
             parts,
@@ -201,10 +202,11 @@ impl Follower {
         if self.kept.is_some() {
             return Ok(());
         }
-        let path = &self.parts.checkpoint;
+        let ledge = &self.parts.checkpoint;
+        let path = ledge.place();
         let journal = hex(&self.parts.folder);
         let durable = self.parts.watermark.seq();
-        let found = Checkpoint::read(path)?;
+        let found = ledge.read()?;
         // Where it begins is settled before anything else: "now" is later at the next start.
         self.is_kept = found.is_some();
         let kept = found.unwrap_or_else(|| {
@@ -215,23 +217,19 @@ impl Follower {
         if kept.journal != journal {
             return Err(Trouble::Stop(format!(
                 "{} speaks of another journal, {}; remove it to begin anew",
-                path.display(),
-                kept.journal
+                path, kept.journal
             )));
         }
         if !kept.kind.is_empty() && kept.kind != self.view.kind {
             return Err(Trouble::Stop(format!(
                 "{} is of a {} sink, and this is a {}; take another name",
-                path.display(),
-                kept.kind,
-                self.view.kind
+                path, kept.kind, self.view.kind
             )));
         }
         if kept.seq > durable {
             return Err(Trouble::Stop(format!(
                 "{} says that seq {} was delivered, and the journal ends at {durable}",
-                path.display(),
-                kept.seq
+                path, kept.seq
             )));
         }
         self.kept = Some(kept);
@@ -288,9 +286,9 @@ impl Follower {
     /// Writes the checkpoint, if there is anything new in it.
     fn keep(&mut self) -> Result<(), Trouble> {
         if let Some(kept) = self.kept.as_ref().filter(|_| !self.is_kept) {
-            let path = &self.parts.checkpoint;
-            let written = kept.write(path);
-            written.map_err(|why| Trouble::Again(format!("{}: {why}", path.display())))?;
+            let ledge = &self.parts.checkpoint;
+            let written = ledge.write(kept);
+            written.map_err(|why| Trouble::Again(format!("{}: {why}", ledge.place())))?;
             self.is_kept = true;
         }
         Ok(())
@@ -373,7 +371,8 @@ impl Follower {
 
     /// Everything up to here is dealt with.
     fn delivered(&self) -> Seq {
-        let read = self.reader.as_ref().filter(|_| self.pending.is_empty()).map_or(0, Reader::seq);
+        let read =
+            self.reader.as_ref().filter(|_| self.pending.is_empty()).map_or(0, |it| it.seq());
         self.kept.as_ref().map_or(0, Checkpoint::dealt_with).max(read)
     }
 
@@ -385,7 +384,7 @@ impl Follower {
         self.view.replay = self.kept.as_ref().and_then(|kept| kept.replay);
         counters.lag.set(self.view.lag_seqs);
         counters.stopped.set((self.view.state == SinkState::Stopped).into());
-        let read_time = self.reader.as_ref().map_or(0, Reader::time);
+        let read_time = self.reader.as_ref().map_or(0, |reader| reader.time());
         let since = self.pending.first().map_or(read_time, |change| change.time);
         counters.behind_since.set(if delivered < durable { since } else { 0 });
         self.parts.tap.show(&self.view);

@@ -32,7 +32,7 @@ mod webhook;
 
 pub use self::redis::{RedisLedger, RedisSink, RedisTerms};
 pub use change::{Change, ChangedLine, Kind, OrderFacts};
-pub use checkpoint::{Checkpoint, FOLDER, path_of};
+pub use checkpoint::{Checkpoint, FOLDER, Ledge, path_of};
 pub use event::Event;
 pub use file::{FileLedger, FileSink, FileTerms, Format};
 pub use follower::{Follower, FollowerParts};

@@ -4,7 +4,7 @@ use super::change::{Change, Kind};
 use super::history::History;
 use super::{Trouble, of_journal};
 use crate::heads::hex;
-use crate::journal::{Cursor, Disk, origin, read_snapshot};
+use crate::journal::{Cursor, Disk, Storage, origin, read_snapshot};
 use crate::message::messages;
 use crate::sale::{Name, Seq, Stamp};
 
@@ -26,19 +26,19 @@ impl Wanted {
 
 /// Stands between two batches of a journal. It begins at a snapshot, or the first, whatever is
 /// wanted: what is in an order stands where that was made.
-pub struct Reader {
-    cursor: Cursor<Disk>,
+pub struct Reader<S: Storage = Disk> {
+    cursor: Cursor<S>,
     history: History,
     /// The time of the last record that was read.
     time: Stamp,
 }
 
-impl Reader {
+impl<S: Storage + Clone> Reader<S> {
     /// Stands somewhere before what follows a seq, and knows all that was said until there.
     ///
     /// # Errors
     /// [`Trouble`]: what follows it is not there any more, or the disk.
-    pub fn new(journal: &Disk, after: Seq) -> Result<Reader, Trouble> {
+    pub fn new(journal: &S, after: Seq) -> Result<Reader<S>, Trouble> {
         let Some(place) = origin(journal, after).map_err(of_journal)? else {
             let cursor = Cursor::new(journal.clone()).map_err(of_journal)?;
             return Ok(Reader { cursor, history: History::default(), time: 0 });

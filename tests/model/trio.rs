@@ -5,9 +5,9 @@ use doorbuster::sale::{
     Turn,
 };
 
-use super::naive::Naive;
 use super::seen::{Seen, meet};
 use super::twin::Twin;
+use doorbuster::drill::model::Naive;
 
 pub(super) struct Trio {
     pub(super) shop: Shop,

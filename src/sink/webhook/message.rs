@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sink::event::{self, Event};
 use crate::sink::Change;
+use crate::sink::event::{self, Event};
 
 /// What is posted at once. Invariant: the same id always means the same bytes, so a receiver may
 /// drop what it has seen.

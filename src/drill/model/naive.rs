@@ -2,97 +2,97 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use doorbuster::sale::{
+use crate::sale::{
     Basket, BasketRefusal, Buy, Command, DrawState, Fill, Given, Ident, Outcome, Refusal, Side,
     State, Terms,
 };
 
-pub(super) const MS: u64 = 1_000_000;
+pub const MS: u64 = 1_000_000;
 /// What a key stands for.
 #[derive(Clone, PartialEq)]
-pub(super) struct Wanted {
+pub struct Wanted {
     /// Items and units.
-    pub(super) lines: Vec<(u16, u64)>,
-    pub(super) is_basket: bool,
-    pub(super) fill: Fill,
-    pub(super) waits: bool,
-    pub(super) side: Side,
-    pub(super) condition: u32,
+    pub lines: Vec<(u16, u64)>,
+    pub is_basket: bool,
+    pub fill: Fill,
+    pub waits: bool,
+    pub side: Side,
+    pub condition: u32,
 }
 
 #[derive(Clone)]
-pub(super) struct Order {
-    pub(super) given: Given,
-    pub(super) sale: u16,
+pub struct Order {
+    pub given: Given,
+    pub sale: u16,
     /// Item, units and price.
-    pub(super) lines: Vec<(u16, u64, u64)>,
-    pub(super) buyer: Ident,
-    pub(super) wanted: Wanted,
-    pub(super) is_extended: bool,
+    pub lines: Vec<(u16, u64, u64)>,
+    pub buyer: Ident,
+    pub wanted: Wanted,
+    pub is_extended: bool,
     /// It is an entry of a draw that has not had its turn.
-    pub(super) is_undrawn: bool,
+    pub is_undrawn: bool,
     /// The seq by which it came onto the waiting list.
-    pub(super) listed_at: u64,
+    pub listed_at: u64,
 }
 
 impl Order {
     /// Units of a line without which it waits on.
-    pub(super) fn need(&self, line: &(u16, u64, u64)) -> u64 {
+    pub fn need(&self, line: &(u16, u64, u64)) -> u64 {
         if self.wanted.fill == Fill::UpTo { 1 } else { line.1 }
     }
 }
 
 /// A sale: its terms with the prices in force, and what the operator has said of it.
 #[derive(Clone)]
-pub(super) struct Sale {
-    pub(super) terms: Terms,
-    pub(super) is_open: bool,
-    pub(super) is_paused: bool,
-    pub(super) is_closed: bool,
-    pub(super) is_removed: bool,
+pub struct Sale {
+    pub terms: Terms,
+    pub is_open: bool,
+    pub is_paused: bool,
+    pub is_closed: bool,
+    pub is_removed: bool,
     /// Names of channels in the order of their numbers.
-    pub(super) channels: Vec<String>,
-    pub(super) seed: Option<[u8; 32]>,
+    pub channels: Vec<String>,
+    pub seed: Option<[u8; 32]>,
     /// Ids of all who ever entered the draw.
-    pub(super) entries: Vec<u64>,
+    pub entries: Vec<u64>,
 }
 
 impl Sale {
-    pub(super) fn is_over(&self, now: u64) -> bool {
+    pub fn is_over(&self, now: u64) -> bool {
         self.is_closed || self.terms.closes_at != 0 && now >= self.terms.closes_at
     }
 
-    pub(super) fn has_opened(&self, now: u64) -> bool {
+    pub fn has_opened(&self, now: u64) -> bool {
         self.is_open || self.terms.opens_at != 0 && now >= self.terms.opens_at
     }
 }
 
 /// Where units lie: sale, item, channel (0: the common ones).
-pub(super) type Place = (u16, u16, u8);
+pub type Place = (u16, u16, u8);
 
 #[derive(Clone, Copy)]
-pub(super) struct Pool {
-    pub(super) set_aside: u64,
-    pub(super) until: u64,
-    pub(super) is_swept: bool,
+pub struct Pool {
+    pub set_aside: u64,
+    pub until: u64,
+    pub is_swept: bool,
 }
 
 /// What was planned: time, id, where, how many units.
-pub(super) type Plan = (u64, u64, Place, u64);
+pub type Plan = (u64, u64, Place, u64);
 
 #[derive(Default)]
-pub(super) struct Naive {
-    pub(super) seq: u64,
-    pub(super) sales: Vec<Sale>,
-    pub(super) free: BTreeMap<Place, u64>,
-    pub(super) pools: BTreeMap<Place, Pool>,
-    pub(super) plans: Vec<Plan>,
-    pub(super) orders: BTreeMap<u64, Order>,
-    pub(super) keys: HashMap<(u16, u8, u128), u64>,
+pub struct Naive {
+    pub seq: u64,
+    pub sales: Vec<Sale>,
+    pub free: BTreeMap<Place, u64>,
+    pub pools: BTreeMap<Place, Pool>,
+    pub plans: Vec<Plan>,
+    pub orders: BTreeMap<u64, Order>,
+    pub keys: HashMap<(u16, u8, u128), u64>,
 }
 
 impl Naive {
-    pub(super) fn create(&mut self, terms: &Terms) {
+    pub fn create(&mut self, terms: &Terms) {
         self.seq += 1;
         let [is_open, is_paused, is_closed, is_removed] = [false; 4];
         let (terms, channels, entries) = (terms.clone(), Vec::new(), Vec::new());
@@ -113,19 +113,19 @@ impl Naive {
         });
     }
 
-    pub(super) fn sale(&self, sale: u16) -> Result<usize, Refusal> {
+    pub fn sale(&self, sale: u16) -> Result<usize, Refusal> {
         let index = usize::from(sale).wrapping_sub(1);
         let found = self.sales.get(index).filter(|sale| !sale.is_removed);
         found.map(|_| index).ok_or(Refusal::UnknownSale)
     }
 
     /// The numbers of the sales that are there.
-    pub(super) fn there(&self) -> impl Iterator<Item = u16> {
+    pub fn there(&self) -> impl Iterator<Item = u16> {
         (1..).zip(&self.sales).filter(|(_, sale)| !sale.is_removed).map(|(number, _)| number)
     }
 
     /// Units of one item, or of all, in the orders that count.
-    pub(super) fn sum(&self, item: Option<u16>, counts: impl Fn(&Order) -> bool) -> u64 {
+    pub fn sum(&self, item: Option<u16>, counts: impl Fn(&Order) -> bool) -> u64 {
         let orders = self.orders.values().filter(|order| counts(order));
         let lines = orders.flat_map(|order| &order.lines);
         let lines = lines.filter(|line| item.is_none_or(|item| line.0 == item));
@@ -142,7 +142,7 @@ impl Naive {
     }
 
     /// All units that there are of an item.
-    pub(super) fn stock(&self, sale: u16, item: u16) -> u64 {
+    pub fn stock(&self, sale: u16, item: u16) -> u64 {
         let taken = self.sum(Some(item), |order| {
             order.sale == sale && [State::Held, State::Confirmed].contains(&order.given.state)
         });
@@ -151,7 +151,7 @@ impl Naive {
     }
 
     /// Where the units of a purchase come from, and go back to.
-    pub(super) fn source(&self, sale: u16, item: u16, channel: u8) -> Result<Place, Refusal> {
+    pub fn source(&self, sale: u16, item: u16, channel: u8) -> Result<Place, Refusal> {
         let common = (sale, item, 0);
         if channel == 0 {
             return Ok(common);
@@ -162,14 +162,14 @@ impl Naive {
     }
 
     /// What a newcomer can have of it.
-    pub(super) fn open(&self, place: Place) -> u64 {
+    pub fn open(&self, place: Place) -> u64 {
         let mut queue = self.queue(place.0, place.1);
         let is_kept = queue.any(|order| !order.wanted.is_basket)
             || self.first_to_go(place.0, place.1).is_some();
         if place.2 == 0 && is_kept { 0 } else { self.free[&place] }
     }
 
-    pub(super) fn buy(&mut self, now: u64, buy: &Buy) -> Outcome {
+    pub fn buy(&mut self, now: u64, buy: &Buy) -> Outcome {
         let wanted = Wanted {
             lines: vec![(buy.item, u64::from(buy.units))],
             is_basket: false,
@@ -182,7 +182,7 @@ impl Naive {
         self.purchase(now, who, wanted, buy.max_price).map_err(|refused| refused.why)
     }
 
-    pub(super) fn basket(&mut self, now: u64, basket: &Basket) -> Result<Given, BasketRefusal> {
+    pub fn basket(&mut self, now: u64, basket: &Basket) -> Result<Given, BasketRefusal> {
         let mut lines: Vec<(u16, u64)> = Vec::new();
         let mut firsts = Vec::new();
         for (index, line) in basket.lines.iter().enumerate() {
@@ -332,7 +332,7 @@ impl Naive {
     }
 
     /// A command about an order.
-    pub(super) fn change(&mut self, command: &Command) -> Outcome {
+    pub fn change(&mut self, command: &Command) -> Outcome {
         let (Command::Confirm(about)
         | Command::Release(about)
         | Command::Extend(about)
@@ -375,7 +375,7 @@ impl Naive {
         })
     }
 
-    pub(super) fn set(&mut self, id: u64, to: State) -> Given {
+    pub fn set(&mut self, id: u64, to: State) -> Given {
         self.seq += 1;
         let order = self.orders.get_mut(&id).expect("it was found");
         order.given.state = to;
@@ -391,7 +391,7 @@ impl Naive {
         Given { seq: self.seq, ..order.given }
     }
 
-    pub(super) fn expire(&mut self, now: u64) -> Option<Given> {
+    pub fn expire(&mut self, now: u64) -> Option<Given> {
         let held = self.orders.values().filter(|order| order.given.state == State::Held);
         let due = held.filter(|order| order.given.expires_at <= now);
         let id = due.map(|order| (order.given.expires_at, order.given.order)).min()?.1;

@@ -1,6 +1,6 @@
 //! Who has a turn at last, and what was planned, to the naive sale.
 
-use doorbuster::sale::{DrawState, Event, Given, Happened, STOCK_MAX, State, Turn};
+use crate::sale::{DrawState, Event, Given, Happened, STOCK_MAX, State, Turn};
 
 use super::naive::{MS, Naive, Order};
 
@@ -20,7 +20,7 @@ fn drawn(seed: &[u8; 32], mut ids: Vec<u64>) -> Vec<u64> {
 }
 
 impl Naive {
-    pub(super) fn draw_state(&self, sale: u16, now: u64) -> Option<DrawState> {
+    pub fn draw_state(&self, sale: u16, now: u64) -> Option<DrawState> {
         let found = &self.sales[usize::from(sale) - 1];
         let draw = found.terms.draw?;
         let is_left = self.orders.values().any(|order| order.sale == sale && order.is_undrawn);
@@ -33,7 +33,7 @@ impl Naive {
     }
 
     /// Who is on the waiting list of an item, in the order in which they came.
-    pub(super) fn queue(&self, sale: u16, item: u16) -> impl Iterator<Item = &Order> {
+    pub fn queue(&self, sale: u16, item: u16) -> impl Iterator<Item = &Order> {
         // Entries come onto it in the order of their turns, so not in that of their ids.
         let mut queue: Vec<&Order> = self.orders.values().collect();
         queue.retain(|order| {
@@ -46,7 +46,7 @@ impl Naive {
         queue.into_iter()
     }
 
-    pub(super) fn position(&self, id: u64) -> u32 {
+    pub fn position(&self, id: u64) -> u32 {
         let order = &self.orders[&id];
         let place = |item: u16| {
             let mut queue = self.queue(order.sale, item);
@@ -56,7 +56,7 @@ impl Naive {
     }
 
     /// The next who is given what is free, or has to leave.
-    pub(super) fn promote(&mut self, now: u64) -> Option<Turn> {
+    pub fn promote(&mut self, now: u64) -> Option<Turn> {
         self.draw(now).or_else(|| self.offer_next(now))
     }
 
@@ -93,7 +93,7 @@ impl Naive {
     }
 
     /// Who is given what is free of an item next.
-    pub(super) fn first_to_go(&self, sale: u16, item: u16) -> Option<&Order> {
+    pub fn first_to_go(&self, sale: u16, item: u16) -> Option<&Order> {
         let fits = |order: &&Order| {
             order.lines.iter().all(|l| order.need(l) <= self.free[&(sale, l.0, 0)])
         };
@@ -152,7 +152,7 @@ impl Naive {
     }
 
     /// What was planned for now or before, one after another.
-    pub(super) fn happen(&mut self, now: u64) -> Option<(u64, Happened)> {
+    pub fn happen(&mut self, now: u64) -> Option<(u64, Happened)> {
         self.plans.sort_unstable();
         let (at, id, place, units) = *self.plans.first()?;
         if at > now {
@@ -176,7 +176,7 @@ impl Naive {
     }
 
     /// Whether the draw of a sale takes no more entries.
-    pub(super) fn is_sealed(&self, sale: u16, now: u64) -> bool {
+    pub fn is_sealed(&self, sale: u16, now: u64) -> bool {
         self.draw_state(sale, now).is_some_and(|state| state != DrawState::Entering)
     }
 }

@@ -1,12 +1,12 @@
 //! What an operator says, to the naive sale.
 
-use doorbuster::sale::{Aside, PRICE_MAX, Refusal, Rule, Ruling, STOCK_MAX, State};
+use crate::sale::{Aside, PRICE_MAX, Refusal, Rule, Ruling, STOCK_MAX, State};
 
 use super::naive::{Naive, Plan, Pool};
 
 impl Naive {
     /// The seq of the change; 0 if there is none.
-    pub(super) fn rule(&mut self, now: u64, ruling: &Ruling) -> Result<u64, Refusal> {
+    pub fn rule(&mut self, now: u64, ruling: &Ruling) -> Result<u64, Refusal> {
         let (number, index) = (ruling.sale, self.sale(ruling.sale)?);
         let (is_over, has_opened) =
             (self.sales[index].is_over(now), self.sales[index].has_opened(now));
