@@ -37,12 +37,14 @@ pub(crate) const fn is(_: Mutant) -> bool {
 /// What [`inherit`] hands on: nothing.
 #[cfg(not(test))]
 #[inline(always)]
-pub(crate) const fn current() {}
+pub(crate) const fn current() -> Option<Mutant> {
+    None
+}
 
 /// Has this thread inherit the fault of the one that starts it.
 #[cfg(not(test))]
 #[inline(always)]
-pub(crate) const fn inherit((): ()) {}
+pub(crate) const fn inherit(_: Option<Mutant>) {}
 
 #[cfg(test)]
 pub(crate) use switch::{ALL, current, inherit, is};

@@ -125,6 +125,12 @@ impl<T: Copy + Send> Writer<T> {
         capacity - (self.staged - self.read_seen)
     }
 
+    /// Whether the reader has released everything that was staged.
+    #[inline]
+    pub fn is_read(&mut self) -> bool {
+        self.free(self.mask + 1) > self.mask
+    }
+
     /// Stages one value; the reader sees it after [`publish`](Self::publish).
     ///
     /// # Panics

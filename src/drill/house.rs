@@ -20,7 +20,7 @@ use crate::heads;
 use crate::journal::{
     self, Durability, Gate, Journal, JournalError, JournalOptions, Report, Room, Watermark,
 };
-use crate::limits::{REQUEST_RING_CELLS, TAILS_MAX};
+use crate::limits::TAILS_MAX;
 use crate::matcher::{Door, Matcher, MatcherParts};
 use crate::message::{Cell, messages};
 use crate::metrics::Metrics;
@@ -44,6 +44,7 @@ pub(super) const BOUNDS: Bounds = Bounds {
     sales_max: 16,
 };
 // Rings are as small as they can be: a round makes many.
+const REQUEST_RING_CELLS: usize = 256;
 const REPLY_RING_CELLS: usize = 1024;
 const OPERATOR_RING_CELLS: usize = (TAILS_MAX + 2).next_power_of_two();
 const RECORD_RING_CELLS: usize = (TAILS_MAX + 2).next_power_of_two();
@@ -145,7 +146,8 @@ impl House {
         let (mut doors, mut taps, mut shards) = (Vec::new(), Vec::new(), Vec::new());
         for index in 0..make.shards {
             let (requests, replies, tap, door) = tap(REQUEST_RING_CELLS, REPLY_RING_CELLS);
-            (taps.push(tap), doors.push(door));
+            taps.push(tap);
+            doors.push(door);
             let shard = Shard::new(ShardParts {
                 index,
                 requests,
@@ -174,7 +176,8 @@ impl House {
             shards.push(shard);
         }
         let (requests, replies, tap, door) = tap(OPERATOR_RING_CELLS, REPLY_RING_CELLS);
-        (taps.push(tap), doors.push(door));
+        taps.push(tap);
+        doors.push(door);
         let (operator, handle) = Operator::new(OperatorParts {
             requests,
             replies,
@@ -352,7 +355,7 @@ impl Tap {
 /// The ends that the asking room has, the tap, and the ends that the matcher has.
 fn tap(request_cells: usize, reply_cells: usize) -> (Writer<Cell>, Reader<Cell>, Tap, Door) {
     let (requests, asked) = ring(request_cells, Cell::ZERO);
-    let (to_matcher, requests_out) = ring(OPERATOR_RING_CELLS.min(request_cells), Cell::ZERO);
+    let (to_matcher, requests_out) = ring(request_cells, Cell::ZERO);
     let (replies_in, told) = ring(reply_cells, Cell::ZERO);
     let (to_asker, replies) = ring(reply_cells, Cell::ZERO);
     let (pending, seen) = (VecDeque::new(), 0);

@@ -7,7 +7,6 @@
 
 use crate::board::Board;
 use crate::journal::Gate;
-use crate::limits::REQUEST_RING_CELLS;
 use crate::message::{Cell, Head, Reply, kind, outcome};
 use crate::metrics::{Metrics, Protocol};
 use crate::ring::Writer;
@@ -41,7 +40,7 @@ impl Refusing {
         }
         let notice = self.board.sold_out(numbers, head, stamp)?;
         // The matcher gives a place back when the request in it is decided.
-        if requests.free(REQUEST_RING_CELLS) < REQUEST_RING_CELLS {
+        if !requests.is_read() {
             return None;
         }
         let reply = Reply {
