@@ -1,6 +1,6 @@
 //! How soon a server with many live orders is in service: the state from a snapshot, for 10 million
-//! orders that are held (`DOORBUSTER_ORDERS` for another number), each of a buyer of its own; beside
-//! it the same state from the journal's records.
+//! orders that are held (`DOORBUSTER_ORDERS` for another number), each of a buyer of its own;
+//! beside it the same state from the journal's records.
 
 use std::time::{Duration, Instant};
 

@@ -3,12 +3,7 @@
 
 #[path = "access/house.rs"]
 mod house;
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
+use super::support::{resp, server};
 
 #[path = "access/program.rs"]
 mod program;

@@ -1,12 +1,7 @@
 //! The operator's port of the whole program: a sale's life over HTTP beside buyers over RESP, what
 //! a restart keeps, feeds, bounds, stops, and the command line over it.
 
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
+use super::support::{resp, server};
 
 #[path = "admin/bounds.rs"]
 mod bounds;

@@ -5,14 +5,7 @@
 //! `DOORBUSTER_CRASH_ROUNDS` asks for a longer run, `DOORBUSTER_CRASH_SEED` for the same one again
 //! (as far as threads allow).
 
-#[path = "support/peer.rs"]
-mod peer;
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
+use super::support::{peer, server};
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};

@@ -2,17 +2,7 @@
 //! reply more, a slow sync holds every reply back, a full disk refuses new orders and nothing else;
 //! and in each case everything that was acknowledged is there afterwards.
 
-#[path = "support/peer.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod peer;
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
-#[path = "support/strace.rs"]
-mod strace;
+use super::support::{peer, resp, server, strace};
 
 #[path = "disk_faults/full.rs"]
 mod full;

@@ -4,12 +4,7 @@
 #[path = "http/peer.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod peer;
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
+use super::support::{resp, server};
 
 #[path = "drops/baskets.rs"]
 mod baskets;

@@ -2,12 +2,7 @@
 //! for 100 units. Exactly 100 get one; and whoever was answered before another began to ask was
 //! decided before that other, as the journal and every answer show.
 
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
+use super::support::{resp, server};
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;

@@ -2,12 +2,7 @@
 //! refused by name. `DOORBUSTER_FOLDERS=rewrite` writes the newest anew; the diff is then looked
 //! at.
 
-#[path = "support/keeper_house.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod keeper_house;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
+use super::support::{keeper_house, server};
 
 use std::fs;
 use std::path::{Path, PathBuf};

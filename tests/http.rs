@@ -2,12 +2,7 @@
 //! says, and every way in which a peer may send its requests, on the port that RESP is spoken on
 //! too.
 
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
+use super::support::{resp, server};
 
 #[path = "http/document.rs"]
 mod document;

@@ -2,21 +2,7 @@
 //! stream beside what `doorbuster log` says is in the journal, whatever was killed or lost in
 //! between.
 
-#[path = "support/nats.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod nats;
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
-#[path = "support/sinks.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod sinks;
-#[path = "support/tls.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod tls;
+use super::support::{nats, server, sinks, tls};
 
 use std::time::Duration;
 

@@ -4,15 +4,7 @@
 #[path = "http/peer.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod peer;
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
-#[path = "support/tls.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod tls;
+use super::support::{resp, server, tls};
 
 #[path = "operation/buyers.rs"]
 mod buyers;

@@ -1,18 +1,7 @@
 //! The PostgreSQL sink, with the real program and a real server: what is in the tables beside what
 //! the journal says, whatever was killed in between, and what is said when it cannot go on.
 
-#[path = "support/postgres.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod postgres;
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
-#[path = "support/sinks.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod sinks;
+use super::support::{postgres, resp, server, sinks};
 
 use std::time::{Duration, Instant};
 

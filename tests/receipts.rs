@@ -1,12 +1,7 @@
 //! Receipts and signed heads, from the answer a buyer gets to the word of those who check it: the
 //! program's own audit, and a verifier that knows nothing of the program.
 
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
+use super::support::{resp, server};
 
 #[path = "receipts/forging.rs"]
 mod forging;
@@ -21,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::server::{House, PATIENCE, Server};
+use server::{House, PATIENCE, Server};
 
 /// Ten caps and many tees; holds last.
 const DROP: &str = r#"

@@ -1,8 +1,7 @@
 //! What was told is there after any crash; what is damaged is refused by name, never repaired and
 //! never passed over. The disk is [`CrashDisk`]; seeds are printed when a test fails.
 
-#[path = "support/crash_disk.rs"]
-mod crash_disk;
+use super::support::crash_disk;
 
 use std::{
     sync::{

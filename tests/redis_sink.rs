@@ -1,21 +1,7 @@
 //! Changes in a Redis stream, with the real program and a real Redis: what is in the stream beside
 //! what `doorbuster log` says is in the journal, whatever was killed or lost in between.
 
-#[path = "support/redis.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod redis_server;
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
-#[path = "support/sinks.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod sinks;
-#[path = "support/tls.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod tls;
+use super::support::{redis as redis_server, server, sinks, tls};
 
 use std::time::Duration;
 

@@ -1,15 +1,7 @@
 //! Snapshots and removed segments with the real program: it starts, sells, is killed, tells its
 //! sinks and is audited as if all of the journal were there.
 
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
-#[path = "support/sinks.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod sinks;
+use super::support::{resp, server, sinks};
 
 use std::path::PathBuf;
 

@@ -1,9 +1,7 @@
 //! A shard between real sockets and a matcher that is only pretended, and every way a peer can
 //! behave.
 
-#[path = "support/shard_house.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod shard_house;
+use super::support::shard_house;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};

@@ -1,8 +1,6 @@
 //! What a shard owes its peers when it stops, when buffers are scarce and when it is full.
 
-#[path = "support/shard_house.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod shard_house;
+use super::support::shard_house;
 
 use std::io::Write;
 use std::net::TcpStream;

@@ -3,9 +3,7 @@
 
 #[path = "shard_pushes/house.rs"]
 mod house;
-#[path = "support/shard_house.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod shard_house;
+use super::support::shard_house;
 
 use std::time::Duration;
 

@@ -1,8 +1,6 @@
 //! RESP at a shard's door as the client libraries of Redis know it.
 
-#[path = "support/shard_house.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod shard_house;
+use super::support::shard_house;
 
 use std::io::Write;
 

@@ -1,15 +1,7 @@
 //! Sinks, with the real program: what is in a file beside what `doorbuster log` says is in the
 //! journal, whatever was killed in between.
 
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
-#[path = "support/sinks.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod sinks;
+use super::support::{server, sinks};
 
 use std::path::Path;
 use std::time::Duration;

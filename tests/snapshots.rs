@@ -2,10 +2,7 @@
 //! always finds the state that all records together make, and what is damaged is passed over or
 //! refused by name.
 
-#[path = "support/crash_disk.rs"]
-mod crash_disk;
-#[path = "support/keeper_house.rs"]
-mod keeper_house;
+use super::support::{crash_disk, keeper_house};
 
 use crash_disk::{CrashDisk, Cut};
 use doorbuster::journal::{JournalError, SnapshotReader, earliest, origin, segments, snapshots};

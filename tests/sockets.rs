@@ -2,12 +2,7 @@
 //! client sees it, both protocols on one port, peers that mean harm, stops, and what the program
 //! says when it cannot go on.
 
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
+use super::support::{resp, server};
 
 #[path = "sockets/both.rs"]
 mod both;

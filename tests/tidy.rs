@@ -36,7 +36,8 @@ const PROOF_TOKENS: &[&str] = &["journal::Durable", "journal::Gate", "journal::W
 const FOLLOWED: &[&str] =
     &["journal::Cursor", "journal::Disk", "journal::JournalError", "journal::Watermark"];
 
-const BEGINNINGS: &[&str] = &["journal::earliest", "journal::origin", "journal::read_snapshot"];
+const BEGINNINGS: &[&str] =
+    &["journal::earliest", "journal::origin", "journal::read_snapshot", "journal::Storage"];
 
 /// Room, what it imports although its row forbids it, and why.
 const IMPORT_EXCEPTIONS: [(&str, &[&str], &str); 11] = [

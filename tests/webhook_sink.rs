@@ -1,12 +1,7 @@
 //! A webhook sink alone, with a receiver that answers as each test wants: what is posted again
 //! after trouble and what is not, what is put aside, and how that is said.
 
-#[path = "support/receiver.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod receiver;
-#[path = "support/tls.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod tls;
+use super::support::{receiver, tls};
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,15 +1,7 @@
 //! Webhooks, with the real program: what a receiver is sent beside what is in the journal, and what
 //! happens when it is away, refuses, or is in trouble.
 
-#[path = "support/receiver.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod receiver;
-#[path = "support/resp.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod resp;
-#[path = "support/server.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod server;
+use super::support::{receiver, resp, server};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -312,7 +304,7 @@ fn when_as_many_are_aside_as_may_be_the_others_wait_and_are_not_lost() {
     assert_eq!(letters.lines().count(), 10_000);
 }
 
-/// How fast: `DOORBUSTER_WEBHOOK_SPEED=50000 cargo test --test webhooks speed -- --nocapture`.
+/// How fast: `DOORBUSTER_WEBHOOK_SPEED=50000 cargo test --test all webhooks::speed -- --nocapture`.
 #[test]
 fn speed_if_asked_for() {
     let Ok(count) = std::env::var("DOORBUSTER_WEBHOOK_SPEED") else { return };

@@ -59,8 +59,8 @@ enum Command {
     Sale(Box<sale::Sale>),
     /// A flash sale from start to audited end, in a temporary folder; takes about ten seconds.
     Demo(Demo),
-    /// Run whole servers on one thread, each under a seed, with disks, sockets, clocks and sinks that
-    /// fail, and prove that they keep their word.
+    /// Run whole servers on one thread, each under a seed, with disks, sockets, clocks and sinks
+    /// that fail, and prove that they keep their word.
     Drill(Drill),
     /// Print the journal, one line a record.
     Log(Log),

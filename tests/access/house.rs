@@ -13,7 +13,7 @@ use doorbuster::pipeline::Pipeline;
 use doorbuster::sale::Name;
 use tempfile::TempDir;
 
-use crate::resp::{Resp, Value};
+use super::resp::{Resp, Value};
 
 /// What tickets are signed with.
 pub(crate) const SECRET: &str = "a-secret-of-the-shop-for-this-week";

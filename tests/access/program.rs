@@ -5,8 +5,8 @@ use std::path::Path;
 
 use doorbuster::options::Layer;
 
-use crate::resp::Resp;
-use crate::server::{Ended, House, run};
+use super::resp::Resp;
+use super::server::{Ended, House, run};
 
 const SALE: &str = "name = \"drop\"\n[[items]]\nsku = \"tee\"\nstock = 5\nprice = 100\n";
 

@@ -4,8 +4,8 @@
 use doorbuster::access::Role;
 use doorbuster::client::{Answer, Refusal};
 
-use crate::house::{House, buy};
-use crate::resp::{Resp, Value, encode};
+use super::house::{House, buy};
+use super::resp::{Resp, Value, encode};
 
 const REQUESTS: u64 = 400;
 

@@ -3,8 +3,8 @@
 use doorbuster::access::{Role, Token};
 use doorbuster::client::{Answer, Client, Error, Refusal, Request};
 
-use crate::house::{House, TEE, buy};
-use crate::resp::{Resp, Value, encode};
+use super::house::{House, TEE, buy};
+use super::resp::{Resp, Value, encode};
 
 /// What a peer got to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use doorbuster::access::{Role, TicketRule, sign};
 use doorbuster::client::{Answer, Error, Refusal, Request};
 
-use crate::house::{House, SECRET, TEE, buy};
-use crate::resp::Value;
+use super::house::{House, SECRET, TEE, buy};
+use super::resp::Value;
 
 /// Far from now.
 const LATER: u64 = 4_102_444_800;

@@ -7,10 +7,10 @@ use doorbuster::limits::{
     ADMIN_CONNECTIONS_MAX, ADMIN_FEEDS_MAX, ADMIN_HEAD_BYTES_MAX, ADMIN_SALE_BYTES_MAX,
 };
 
-use crate::DROP;
-use crate::http::{Feed, ask, connect, receive, send};
-use crate::resp::Resp;
-use crate::server::{House, PATIENCE};
+use super::DROP;
+use super::http::{Feed, ask, connect, receive, send};
+use super::resp::Resp;
+use super::server::{House, PATIENCE};
 
 #[test]
 fn idle_connections_do_not_hold_up_the_rest_and_health_is_always_told() {
@@ -80,7 +80,7 @@ fn feeds_have_a_bound_and_closed_ones_give_their_place_back() {
     loop {
         let mut peer = connect(server.admin);
         send(&mut peer, "GET", "/v1/sales/drop/feed", "");
-        if crate::http::head(&mut peer).0 == 200 {
+        if super::http::head(&mut peer).0 == 200 {
             break;
         }
         assert!(Instant::now() < deadline, "no place is given back");
@@ -99,7 +99,7 @@ fn a_server_that_drains_is_not_ready_and_still_alive() {
     // More than the system keeps for both sides.
     let text = "x".repeat(8 * 1024);
     for _ in 0..4000 {
-        crate::resp::encode(&["ECHO", &text], &mut requests);
+        super::resp::encode(&["ECHO", &text], &mut requests);
     }
     buyer.stream.set_write_timeout(Some(Duration::from_millis(300))).expect("a socket");
     let _ = buyer.raw(&requests);

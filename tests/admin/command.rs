@@ -4,7 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::server::{Ended, House, Server, run};
+use super::server::{Ended, House, Server, run};
 
 const FILE: &str = "name = \"drop\"\ncurrency = \"EUR\"\ncloses_at = 2099-11-27T20:00:00Z\n\
     [[items]]\nsku = \"tee\"\nstock = 1234567\nprice = 2500\nlimit = 2\n";

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
 
-use crate::server::PATIENCE;
+use super::server::PATIENCE;
 
 /// An answer.
 #[derive(Debug)]

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::DROP;
-use crate::http::{Feed, ask};
-use crate::resp::Resp;
-use crate::server::House;
+use super::DROP;
+use super::http::{Feed, ask};
+use super::resp::Resp;
+use super::server::House;
 
 #[test]
 fn a_sale_lives_from_create_to_remove_and_buyers_see_each_step() {

@@ -6,11 +6,11 @@ use std::process::Command;
 
 use doorbuster::client::State;
 
-use crate::peer::{Peer, Told};
-use crate::resp::Resp;
-use crate::server::{House, Server};
-use crate::strace;
-use crate::{CROWD, SALE, wait_until};
+use super::peer::{Peer, Told};
+use super::resp::Resp;
+use super::server::{House, Server};
+use super::strace;
+use super::{CROWD, SALE, wait_until};
 
 /// More than fit into the segments that are there.
 const ORDERS_MAX: usize = 90_000;

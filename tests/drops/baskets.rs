@@ -3,9 +3,9 @@
 use doorbuster::client::{Answer, Client, Purchase, State};
 use serde_json::json;
 
-use crate::peer::Peer;
-use crate::resp::Resp;
-use crate::server::House;
+use super::peer::Peer;
+use super::resp::Resp;
+use super::server::House;
 
 const QUEUE: &str = "name = \"queue\"\nhold_ms = 3600000\nwaitlist = 9\noffer_ms = 3600000\n\
     items = [{ sku = \"tee\", stock = 1, price = 2500 },\n\

@@ -3,16 +3,16 @@
 use doorbuster::client::{Answer, Client, Purchase, Refusal};
 use serde_json::json;
 
-use crate::peer::Peer;
-use crate::resp::Resp;
-use crate::server::House;
-use crate::{sale, shown, wait_until};
+use super::peer::Peer;
+use super::resp::Resp;
+use super::server::House;
+use super::{sale, shown, wait_until};
 
 const DROP: &str = "name = \"drop\"\nhold_ms = 3600000\n\
     items = [{ sku = \"tee\", stock = 4, price = 2500 },\n\
     { sku = \"cap\", stock = 9, price = 1 }]\n";
 
-fn channels(server: &crate::server::Server) -> serde_json::Value {
+fn channels(server: &super::server::Server) -> serde_json::Value {
     shown(server, "drop")["items"][0]["channels"].clone()
 }
 

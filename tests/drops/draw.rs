@@ -2,20 +2,20 @@
 
 use serde_json::json;
 
-use crate::peer::Peer;
-use crate::server::House;
-use crate::{sale, shown, wait_until};
+use super::peer::Peer;
+use super::server::House;
+use super::{sale, shown, wait_until};
 
 #[test]
 fn entries_are_drawn_with_the_seed_that_was_committed_to() {
     let house = House::new(&[]);
     let server = house.serve();
     let (seed, other) = (house.path("seed"), house.path("other"));
-    let made = crate::server::run(&["sale", "seed", "--out", seed.to_str().expect("text")]);
+    let made = super::server::run(&["sale", "seed", "--out", seed.to_str().expect("text")]);
     let commitment =
         made.expect_code(0).stdout.trim().strip_prefix("commitment ").map(str::to_owned);
     let commitment = commitment.expect("a commitment");
-    crate::server::run(&["sale", "seed", "--out", other.to_str().expect("text")]).expect_code(0);
+    super::server::run(&["sale", "seed", "--out", other.to_str().expect("text")]).expect_code(0);
     let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3);
     let file = format!(
         "name = \"drop\"\nhold_ms = 3600000\n\

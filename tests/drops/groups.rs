@@ -4,10 +4,10 @@
 use doorbuster::client::{Answer, Client, Purchase, Refusal};
 use serde_json::json;
 
-use crate::peer::Peer;
-use crate::resp::{Resp, Value};
-use crate::server::House;
-use crate::shown;
+use super::peer::Peer;
+use super::resp::{Resp, Value};
+use super::server::House;
+use super::shown;
 
 const DROP: &str = "name = \"drop\"\nhold_ms = 3600000\n\
     groups = [{ name = \"card\", limit = 2 }, { name = \"household\", limit = 3 }]\n\

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::peer::{Peer, request};
-use crate::server::House;
-use crate::{sale, shown, wait_until};
+use super::peer::{Peer, request};
+use super::server::House;
+use super::{sale, shown, wait_until};
 
 const DROP: &str = "name = \"drop\"\nhold_ms = 3600000\ncloses_at = 2126-01-01T00:00:00Z\n\
     items = [{ sku = \"tee\", stock = 1, price = 2500 }]\n";

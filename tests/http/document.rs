@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::peer::Answer;
-use crate::provoking::{Case, Street};
-use crate::schema::{check, follow};
+use super::peer::Answer;
+use super::provoking::{Case, Street};
+use super::schema::{check, follow};
 
 const HEADERS: [&str; 4] = ["Retry-After", "Allow", "WWW-Authenticate", "Idempotent-Replayed"];
 const METHODS: [&str; 9] =

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::peer::{Peer, request};
-use crate::resp::{Resp, Value};
-use crate::server::{House, PATIENCE};
-use crate::{CROWD, DROP};
+use super::peer::{Peer, request};
+use super::resp::{Resp, Value};
+use super::server::{House, PATIENCE};
+use super::{CROWD, DROP};
 
 #[test]
 fn an_order_is_made_repeated_found_confirmed_and_shown() {

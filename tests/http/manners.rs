@@ -6,9 +6,9 @@ use std::net::Shutdown;
 
 use serde_json::json;
 
-use crate::CROWD;
-use crate::peer::{Peer, order, request};
-use crate::server::House;
+use super::CROWD;
+use super::peer::{Peer, order, request};
+use super::server::House;
 
 fn tee(number: usize) -> String {
     order("crowd", &format!("k{number}"), &format!(r#"{{"item":"tee","buyer":"u{number}"}}"#))

@@ -7,7 +7,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::server::{PATIENCE, Server};
+use super::server::{PATIENCE, Server};
 
 /// One answer.
 #[derive(Debug)]

@@ -11,9 +11,9 @@ use doorbuster::wire::answers::Subject;
 use doorbuster::wire::http::answers::Teller;
 use doorbuster::wire::http::{Fault, Manner};
 
-use crate::DROP;
-use crate::peer::{Answer, Peer, request};
-use crate::server::{House, Server, run};
+use super::DROP;
+use super::peer::{Answer, Peer, request};
+use super::server::{House, Server, run};
 
 const ITEM: &str = "items = [{ sku = \"tee\", stock = 10, price = 2500 }]\n";
 const TEE: &str = r#"{"item":"tee","buyer":"u1"}"#;

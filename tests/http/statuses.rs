@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::DROP;
-use crate::peer::{Answer, Peer, order, request};
-use crate::server::House;
+use super::DROP;
+use super::peer::{Answer, Peer, order, request};
+use super::server::House;
 
 const TEE: &str = r#"{"item":"tee","buyer":"u1"}"#;
 

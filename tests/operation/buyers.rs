@@ -5,8 +5,8 @@ use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::peer::{Peer, order, request};
-use crate::server::{PATIENCE, Server};
+use super::peer::{Peer, order, request};
+use super::server::{PATIENCE, Server};
 
 /// Connections at once.
 pub(crate) const BUYERS: usize = 64;

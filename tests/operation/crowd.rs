@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::CROWD;
-use crate::peer::{Peer, request};
-use crate::server::{House, PATIENCE, Server};
+use super::CROWD;
+use super::peer::{Peer, request};
+use super::server::{House, PATIENCE, Server};
 
 const IDLE: usize = 2_000;
 const SLOW: usize = 200;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use doorbuster::client::{Client, Error, Refusal};
 
-use crate::CROWD;
-use crate::buyers::{Orders, find_all};
-use crate::peer::{Answer, Peer, order};
-use crate::resp::{Resp, Value, encode};
-use crate::server::{House, PATIENCE, Server};
+use super::CROWD;
+use super::buyers::{Orders, find_all};
+use super::peer::{Answer, Peer, order};
+use super::resp::{Resp, Value, encode};
+use super::server::{House, PATIENCE, Server};
 
 const CONNECTIONS: usize = 8;
 const DEPTH: usize = 200;

@@ -11,11 +11,11 @@ use doorbuster::access::{self, Role, Token};
 use doorbuster::sale::Name;
 use rustls::version;
 
-use crate::CROWD;
-use crate::peer::{Peer, order};
-use crate::resp::Resp;
-use crate::server::{House, PATIENCE, Server};
-use crate::tls::{self, Authority, Files, over};
+use super::CROWD;
+use super::peer::{Peer, order};
+use super::resp::Resp;
+use super::server::{House, PATIENCE, Server};
+use super::tls::{self, Authority, Files, over};
 
 const IDLE_MS: u64 = 2_000;
 /// Clients of each kind.

@@ -4,10 +4,10 @@ use std::net::TcpStream;
 
 use doorbuster::access::{Role, Token};
 
-use crate::CROWD;
-use crate::peer::{Answer, Peer, request};
-use crate::reload::{add, remove};
-use crate::server::{House, Server};
+use super::CROWD;
+use super::peer::{Answer, Peer, request};
+use super::reload::{add, remove};
+use super::server::{House, Server};
 
 /// What is heard with the tokens of the roles `buy`, `read` and `admin`; none, a wrong one and one
 /// that was removed are told 401 wherever these are not told the same as all.

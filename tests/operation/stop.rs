@@ -6,10 +6,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::CROWD;
-use crate::buyers::{End, Orders, find_all, rush};
-use crate::peer::{Peer, request};
-use crate::server::{House, PATIENCE, Server};
+use super::CROWD;
+use super::buyers::{End, Orders, find_all, rush};
+use super::peer::{Peer, request};
+use super::server::{House, PATIENCE, Server};
 
 const ROUNDS: usize = 3;
 /// Orders answered before a round ends.

@@ -2,9 +2,9 @@
 
 use doorbuster::access::{Role, sign};
 
-use crate::peer::{Answer, Peer, order, request};
-use crate::reload::add;
-use crate::server::House;
+use super::peer::{Answer, Peer, order, request};
+use super::reload::add;
+use super::server::House;
 
 /// Two tees for each buyer.
 const SALES: [&str; 2] = [

@@ -7,9 +7,9 @@ use std::path::Path;
 
 use doorbuster::client::{Answer, Client};
 
-use crate::forging::{copy, replace_buyer};
-use crate::server::{House, Server, run};
-use crate::{DROP, get, heads_up_to};
+use super::forging::{copy, replace_buyer};
+use super::server::{House, Server, run};
+use super::{DROP, get, heads_up_to};
 
 /// Buys tees under new keys. Returns the seq of the last.
 fn buy(server: &Server, name: &str, count: usize) -> u64 {
@@ -33,7 +33,7 @@ fn kept(house: &House, name: &str, page: &serde_json::Value) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
-fn audit(data: &Path, options: &[&str]) -> crate::server::Ended {
+fn audit(data: &Path, options: &[&str]) -> super::server::Ended {
     let mut words = vec!["audit", data.to_str().expect("UTF-8")];
     words.extend(options);
     run(&words)

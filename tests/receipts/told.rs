@@ -4,9 +4,9 @@
 use doorbuster::client::{Answer, Client, OrderAnswer, Receipt, Request};
 use serde_json::{Value, json};
 
-use crate::resp::{self, Resp};
-use crate::server::{House, Server};
-use crate::{DROP, audited, get};
+use super::resp::{self, Resp};
+use super::server::{House, Server};
+use super::{DROP, audited, get};
 
 fn client(server: &Server) -> Client {
     Client::over(server.connect()).expect("a greeting")

@@ -4,9 +4,9 @@ use std::fs;
 
 use doorbuster::client::{Answer, Client};
 
-use crate::forging::{copy, replace_buyer, segment};
-use crate::server::{House, run};
-use crate::{DROP, audited, heads_up_to};
+use super::forging::{copy, replace_buyer, segment};
+use super::server::{House, run};
+use super::{DROP, audited, heads_up_to};
 
 #[path = "../../examples/verify.rs"]
 #[allow(dead_code, reason = "its main is not called here")]

@@ -12,7 +12,7 @@ use doorbuster::ring::{Reader, Writer};
 use doorbuster::sale::Ident;
 use doorbuster::shard::{Shard, ShardOptions};
 
-use crate::shard_house::{buy, make_with_news, resp, zeroed};
+use super::shard_house::{buy, make_with_news, resp, zeroed};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const STREAM: &str = "GET /v1/sales/drop/orders/7/events HTTP/1.1\r\nHost: x\r\n\r\n";

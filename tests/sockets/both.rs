@@ -3,9 +3,9 @@
 use doorbuster::client::{Answer, Client, Item, OrderAnswer, Refusal, Request, State};
 use serde_json::json;
 
-use crate::resp::{Resp, Value};
-use crate::server::{House, PATIENCE, Server};
-use crate::{CROWD, DROP};
+use super::resp::{Resp, Value};
+use super::server::{House, PATIENCE, Server};
+use super::{CROWD, DROP};
 
 pub(crate) fn connect(server: &Server) -> Client {
     let mut client = Client::over(server.connect()).expect("a greeting");

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use doorbuster::client::{Answer, Client, Item, Request};
 
-use crate::CROWD;
-use crate::resp::{Resp, encode};
-use crate::server::{House, PATIENCE, Server};
+use super::CROWD;
+use super::resp::{Resp, encode};
+use super::server::{House, PATIENCE, Server};
 
 const TEE: Item = Item { sale: 1, item: 1 };
 /// Requests of one buyer that are on their way at once.

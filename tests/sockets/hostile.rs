@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use doorbuster::client::{HELLO, read_hello};
 use doorbuster::message::{Cell, Head, kind, outcome};
 
-use crate::resp::{Resp, Value, encode};
-use crate::server::{House, PATIENCE, Server};
-use crate::{CROWD, DROP};
+use super::resp::{Resp, Value, encode};
+use super::server::{House, PATIENCE, Server};
+use super::{CROWD, DROP};
 
 /// Memory that buffers of a few dozen peers may take; far below what they try to fill.
 const GROWTH_BYTES_MAX: u64 = 64 << 20;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use redis::{Connection, RedisResult, Value, cmd};
 
-use crate::DROP;
-use crate::resp::Resp;
-use crate::server::{House, PATIENCE, Server};
+use super::DROP;
+use super::resp::Resp;
+use super::server::{House, PATIENCE, Server};
 
 type Order = (String, u64, u64, u64, u64, u64);
 

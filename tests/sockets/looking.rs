@@ -5,9 +5,9 @@ use std::os::unix::fs::FileExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::CROWD;
-use crate::resp::{Resp, encode};
-use crate::server::{House, Server, run};
+use super::CROWD;
+use super::resp::{Resp, encode};
+use super::server::{House, Server, run};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_doorbuster");
 const LIVE: &str = "a server is writing to this folder: this shows it up to seq ";

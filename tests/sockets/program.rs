@@ -5,9 +5,9 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::process::Command;
 
-use crate::resp::{Resp, Value, encode};
-use crate::server::{House, run};
-use crate::{CROWD, DROP};
+use super::resp::{Resp, Value, encode};
+use super::server::{House, run};
+use super::{CROWD, DROP};
 
 #[test]
 fn a_second_server_on_the_folder_exits_73_and_the_first_goes_on() {

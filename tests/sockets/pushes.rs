@@ -7,9 +7,9 @@ use std::time::Duration;
 use doorbuster::client::{Request, State};
 use serde_json::{Value as Json, json};
 
-use crate::both::{connect, given};
-use crate::resp::{Resp, Value};
-use crate::server::{House, Server};
+use super::both::{connect, given};
+use super::resp::{Resp, Value};
+use super::server::{House, Server};
 
 const LONG: &str = "name = \"queue\"\nhold_ms = 600000\nwaitlist = 9\noffer_ms = 300000\n\
     items = [{ sku = \"tee\", stock = 1, price = 2500 }]\n";

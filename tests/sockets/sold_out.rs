@@ -1,8 +1,8 @@
 //! Sold-out answers that do not pass the matcher: they are given, and given up the moment that
 //! something else is true.
 
-use crate::resp::{Resp, Value};
-use crate::server::{House, Server};
+use super::resp::{Resp, Value};
+use super::server::{House, Server};
 
 /// Two limited caps, on holds that end soon or late.
 fn sale(hold_ms: u32) -> String {
@@ -87,7 +87,7 @@ fn a_unit_whose_hold_ran_out_goes_to_the_next_who_asks() {
         if held == 6 {
             break;
         }
-        assert!(begun.elapsed() < crate::server::PATIENCE, "{held} held after {number}");
+        assert!(begun.elapsed() < super::server::PATIENCE, "{held} held after {number}");
     }
     assert!(here(&mut resp) > 0);
     server.stop().expect_code(0);

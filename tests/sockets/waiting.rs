@@ -3,9 +3,9 @@
 use doorbuster::client::{Refusal, Request, State};
 use serde_json::json;
 
-use crate::both::{connect, given, refused};
-use crate::resp::{Resp, Value};
-use crate::server::House;
+use super::both::{connect, given, refused};
+use super::resp::{Resp, Value};
+use super::server::House;
 
 /// A sale with a waiting list.
 const QUEUE: &str = "name = \"queue\"\nhold_ms = 60000\nwaitlist = 3\noffer_ms = 30000\n\

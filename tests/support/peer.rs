@@ -6,8 +6,8 @@ use std::io::Write;
 
 use doorbuster::client::{Answer, Client, Item, Receiver, Request, Sender, State};
 
-use crate::resp::{Resp, Value, encode};
-use crate::server::Server;
+use super::resp::{Resp, Value, encode};
+use super::server::Server;
 
 /// The connection is no more.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::server::{Server, Start};
+use super::server::{Server, Start};
 
 /// Whether faults can be made here. Says so if not.
 pub(crate) fn is_there(test: &str) -> bool {

@@ -8,10 +8,10 @@ use doorbuster::message::{Cell, kind, outcome};
 use doorbuster::shard::ShardOptions;
 use rustls::{ContentType, version};
 
-use crate::shard_house::{
+use super::shard_house::{
     House, QUICK, ask, buy, cell, expect, last_words, resp, send, wait_until,
 };
-use crate::tls::{Authority, Files, VERSIONS, client, over};
+use super::tls::{Authority, Files, VERSIONS, client, over};
 
 /// Whole records that lie in `bytes`, by their types.
 fn records(mut bytes: &[u8]) -> Vec<u8> {

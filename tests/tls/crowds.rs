@@ -7,8 +7,8 @@ use std::time::Duration;
 use doorbuster::shard::ShardOptions;
 use rustls::version;
 
-use crate::shard_house::{House, QUICK, ask, buy, cell, last_words, resp, send, wait_until};
-use crate::tls::{Authority, Files, VERSIONS, client, over};
+use super::shard_house::{House, QUICK, ask, buy, cell, last_words, resp, send, wait_until};
+use super::tls::{Authority, Files, VERSIONS, client, over};
 
 #[test]
 fn a_long_pipeline_is_answered_whole_however_slowly_it_is_read() {

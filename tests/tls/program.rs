@@ -6,9 +6,9 @@ use std::time::Duration;
 use doorbuster::message::{Cell, Head, kind, outcome};
 use rustls::version;
 
-use crate::server::{House, Server, Start};
-use crate::shard_house::{ask, buy, cell, expect, last_words, resp, send};
-use crate::tls::{Authority, Files, Peer, VERSIONS, over};
+use super::server::{House, Server, Start};
+use super::shard_house::{ask, buy, cell, expect, last_words, resp, send};
+use super::tls::{Authority, Files, Peer, VERSIONS, over};
 
 const DROP: &str = r#"
 name = "drop"

@@ -6,8 +6,8 @@ use doorbuster::message::{kind, outcome};
 use doorbuster::shard::ShardOptions;
 use rustls::version;
 
-use crate::shard_house::{House, QUICK, ask, last_words, resp, wait_until};
-use crate::tls::{Authority, Files, VERSIONS, over};
+use super::shard_house::{House, QUICK, ask, last_words, resp, wait_until};
+use super::tls::{Authority, Files, VERSIONS, over};
 
 #[test]
 fn a_client_that_trusts_another_authority_does_not_come_in() {
