@@ -11,9 +11,9 @@ pub(super) const KEYS: &[&str] = &["url", "topic", "create", "compression"];
 pub(super) const ABSENT: &[&str] =
     &["user", "password_file", "password_env", "token_file", "token_env", "ca_file"];
 /// Why.
-pub(super) const WHY_ABSENT: &str = "a kafka sink speaks neither SASL nor TLS, which its client \
-                                     library has from OpenSSL alone; let it speak to a listener \
-                                     without both, or through a proxy that adds them";
+pub(super) const WHY_ABSENT: &str = "a kafka sink speaks neither SASL nor TLS, for that wants \
+                                     OpenSSL, and without it a password is there for all to read; \
+                                     let it speak to a listener without both, or through a proxy";
 
 #[cfg(not(feature = "kafka"))]
 pub(super) fn understood(_: &SinkTable) -> Result<Terms, String> {
