@@ -167,8 +167,8 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
         ("name=b path=x", "type: it wants one"),
         ("name=b type=file path=x from=0", "from: `0` is not a seq, 1 or more, or `now`"),
         (
-            "name=b type=kafka path=x",
-            "type: `kafka` is none of `file`, `postgres`, `webhook`, `redis`, `nats`",
+            "name=b type=amqp path=x",
+            "type: `amqp` is none of `file`, `postgres`, `webhook`, `redis`, `nats`, `kafka`",
         ),
         ("name=b type=file", "path: it wants one"),
         ("name=b type=file path=x format=xml", "format: `xml` is not `ndjson` or `csv`"),
@@ -295,6 +295,9 @@ fn queues_are_told_no_secret_and_nothing_that_does_not_go_together() {
         ("type=nats prefix=a..b", "prefix: `a..b`: words with a dot between"),
         ("type=nats create=maybe", "create: `maybe` is not true or false"),
         ("type=nats ca_file=x", "ca_file: wants a url that begins with tls://"),
+        ("type=kafka password_file=x", "password_file: a kafka sink speaks neither SASL nor TLS"),
+        #[cfg(not(feature = "kafka"))]
+        ("type=kafka topic=a", "build it with `cargo build --release --features kafka`"),
     ] {
         let why = told(&format!("name=b {bad}")).expect_err(bad);
         assert!(why.contains(part) && !why.contains("secret"), "{bad}: {why}");

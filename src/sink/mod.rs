@@ -9,8 +9,8 @@
 //!
 //! In the order in which a change meets it: `history` (records to changes), `reader` (which of them
 //! are wanted), `follower` (the loop, the same for all), `checkpoint`, `told` (a change in JSON),
-//! `terms` and the types of sinks that it names: `file`, `postgres`, `webhook`, `redis`, `nats`;
-//! `event` is a change as CloudEvents name it. Backwards: `ledger` (what the other side has) and
+//! `terms` and the types of sinks that it names: `file`, `postgres`, `webhook`, `redis`, `nats`, and
+//! `kafka` where the program was built with it; `event` is a change as CloudEvents name it. Backwards: `ledger` (what the other side has) and
 //! `reconcile` (beside the journal).
 
 mod change;
@@ -19,6 +19,8 @@ mod event;
 mod file;
 mod follower;
 mod history;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod ledger;
 mod nats;
 mod postgres;
@@ -37,6 +39,8 @@ pub use event::Event;
 pub use file::{FileLedger, FileSink, FileTerms, Format};
 pub use follower::{Follower, FollowerParts};
 pub use history::{History, OPEN_BYTES};
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaLedger, KafkaSink, KafkaTerms};
 pub use ledger::{Found, Ledger};
 pub use nats::{Login, NatsLedger, NatsSink, NatsTerms};
 pub use postgres::{PostgresLedger, PostgresSink, PostgresTerms};

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::file::{FileLedger, FileSink, FileTerms};
+#[cfg(feature = "kafka")]
+use super::kafka::{KafkaLedger, KafkaSink, KafkaTerms};
 use super::nats::{NatsLedger, NatsSink, NatsTerms};
 use super::postgres::{PostgresLedger, PostgresSink, PostgresTerms};
 use super::redis::{RedisLedger, RedisSink, RedisTerms};
@@ -24,6 +26,9 @@ pub enum Terms {
     Redis(RedisTerms),
     /// A NATS JetStream stream.
     Nats(NatsTerms),
+    /// A Kafka topic.
+    #[cfg(feature = "kafka")]
+    Kafka(KafkaTerms),
 }
 
 /// Where a sink lives.
@@ -50,6 +55,8 @@ impl Terms {
             Terms::Webhook(_) => "webhook",
             Terms::Redis(_) => "redis",
             Terms::Nats(_) => "nats",
+            #[cfg(feature = "kafka")]
+            Terms::Kafka(_) => "kafka",
         }
     }
 
@@ -66,6 +73,10 @@ impl Terms {
             (Terms::Nats(one), Terms::Nats(other)) => {
                 (&one.urls, &one.stream) == (&other.urls, &other.stream)
             }
+            #[cfg(feature = "kafka")]
+            (Terms::Kafka(one), Terms::Kafka(other)) => {
+                (&one.brokers, &one.topic) == (&other.brokers, &other.topic)
+            }
             _ => false,
         }
     }
@@ -81,6 +92,8 @@ impl Terms {
             Terms::Postgres(terms) => Box::new(PostgresLedger::open(&terms, (journal, name))?),
             Terms::Redis(terms) => Box::new(RedisLedger::open(&terms, checkpoint)?),
             Terms::Nats(terms) => Box::new(NatsLedger::open(&terms, checkpoint)?),
+            #[cfg(feature = "kafka")]
+            Terms::Kafka(terms) => Box::new(KafkaLedger::open(&terms, checkpoint)?),
             Terms::Webhook(_) => {
                 let why = "what a receiver of webhooks has taken cannot be read back from it";
                 return Err(Trouble::Stop(why.to_owned()));
@@ -96,6 +109,8 @@ impl Terms {
             Terms::Webhook(terms) => Box::new(WebhookSink::new(terms, place)),
             Terms::Redis(terms) => Box::new(RedisSink::new(place.name, terms)),
             Terms::Nats(terms) => Box::new(NatsSink::new(terms)),
+            #[cfg(feature = "kafka")]
+            Terms::Kafka(terms) => Box::new(KafkaSink::new(place.name, terms)),
         }
     }
 }

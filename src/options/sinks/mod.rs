@@ -2,6 +2,7 @@
 //! options are there, so that a refusal can name the sink, the key and what is allowed.
 
 mod file;
+mod kafka;
 mod nats;
 mod postgres;
 mod redis;
@@ -42,12 +43,13 @@ const KEYS: [&str; 5] = ["name", "type", "changes", "sales", "from"];
 /// A type of sinks: its word, the keys it has beside those of all, and how they are understood.
 type Type = (&'static str, &'static [&'static str], fn(&SinkTable) -> Result<Terms, String>);
 
-const TYPES: [Type; 5] = [
+const TYPES: [Type; 6] = [
     ("file", file::KEYS, file::understood),
     ("postgres", postgres::KEYS, postgres::understood),
     ("webhook", webhook::KEYS, webhook::understood),
     ("redis", redis::KEYS, redis::understood),
     ("nats", nats::KEYS, nats::understood),
+    ("kafka", kafka::KEYS, kafka::understood),
 ];
 
 /// What is told if nothing else is said: what was sold, and what of that was given back.
@@ -159,6 +161,9 @@ impl SinkTable {
             of_type.ok_or_else(|| format!("type: `{word}` is none of `{words}`"))?;
         let keys: Vec<&str> = KEYS.iter().chain(*keys).copied().collect();
         if let Some(key) = self.0.keys().find(|key| !keys.contains(&key.as_str())) {
+            if word == "kafka" && kafka::ABSENT.contains(&key.as_str()) {
+                return Err(format!("{key}: {}", kafka::WHY_ABSENT));
+            }
             let near = meant(key, keys.iter().copied());
             let keys = keys.join("`, `");
             return Err(format!("a {word} has no key `{key}`; it has `{keys}`{near}"));

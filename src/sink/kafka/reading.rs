@@ -1,0 +1,144 @@
+//! What a topic holds, read back to be compared with the journal: the partitions beside each
+//! other, so that changes come in the order of seq.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::{Message as _, Offset, TopicPartitionList};
+
+use super::KafkaTerms;
+use super::client::{PATIENCE, SLICE, at, config, is_lost, partitions, trouble};
+use super::ear::Ear;
+use super::last::{open, unanswered};
+use super::message::Word;
+use crate::sale::Seq;
+use crate::sink::{Checkpoint, Found, Ledger, Told, Trouble};
+
+/// What is fetched ahead of all partitions together, KiB.
+const QUEUES_KIB: usize = 65_536;
+
+/// One partition.
+struct Lane {
+    queue: PartitionQueue<Ear>,
+    end: i64,
+    /// Its next change.
+    next: Option<Found>,
+    is_over: bool,
+}
+
+/// The messages that the topic had when it was looked at.
+pub struct KafkaLedger {
+    consumer: Arc<BaseConsumer<Ear>>,
+    lanes: Vec<Lane>,
+    terms: KafkaTerms,
+    journal: String,
+    seq: Seq,
+    start: Seq,
+}
+
+impl KafkaLedger {
+    /// Looks at the topic.
+    ///
+    /// # Errors
+    /// [`Trouble`]: it cannot be read, or is not this journal's.
+    pub fn open(terms: &KafkaTerms, checkpoint: &Checkpoint) -> Result<KafkaLedger, Trouble> {
+        let terms = KafkaTerms { is_made: false, ..terms.clone() };
+        let told = |why: KafkaError| at(&terms, Trouble::Again(why.to_string()));
+        let asking: BaseConsumer<Ear> =
+            config(&terms).create_with_context(Ear::default()).map_err(told)?;
+        let count = partitions(asking.client(), &terms, || drop(asking.poll(Duration::ZERO)))?;
+        let (consumer, found) = open(&terms, count, (QUEUES_KIB / count).max(64))?;
+        let consumer = Arc::new(consumer);
+        let mut all = TopicPartitionList::new();
+        for (partition, found) in found.iter().enumerate() {
+            let from = Offset::Offset(found.start);
+            all.add_partition_offset(&terms.topic, partition as i32, from).map_err(told)?;
+        }
+        // They are apart before anything is fetched.
+        consumer.assign(&all).map_err(told)?;
+        let mut lanes = Vec::new();
+        for (partition, found) in found.iter().enumerate() {
+            let queue = consumer.split_partition_queue(&terms.topic, partition as i32);
+            let gone = || at(&terms, Trouble::Again(format!("partition {partition} is gone")));
+            let queue = queue.ok_or_else(gone)?;
+            let is_over = found.end <= found.start;
+            lanes.push(Lane { queue, end: found.end, next: None, is_over });
+        }
+        let (journal, seq) = (checkpoint.journal.clone(), checkpoint.seq);
+        let mut ledger = KafkaLedger { consumer, lanes, terms, journal, seq, start: 0 };
+        for (lane, found) in found.iter().enumerate() {
+            ledger.fill(lane)?;
+            if found.start > 0 {
+                // What came before its first message is too old; without one, all is.
+                let first = ledger.lanes[lane].next.as_ref();
+                let start = first.map_or(seq, |first| first.told.seq - 1);
+                ledger.start = ledger.start.max(start);
+            }
+        }
+        Ok(ledger)
+    }
+
+    /// Reads the next message of a partition that does not tell again what was told.
+    fn fill(&mut self, lane: usize) -> Result<(), Trouble> {
+        let KafkaLedger { consumer, lanes, terms, .. } = self;
+        let (lane, partition) = (&mut lanes[lane], lane);
+        let stop = |why: &str| at(terms, Trouble::Stop(format!("partition {partition}: {why}")));
+        let heard = Instant::now();
+        while lane.next.is_none() && !lane.is_over {
+            match lane.queue.poll(SLICE) {
+                Some(Ok(message)) => {
+                    lane.is_over = message.offset() + 1 >= lane.end;
+                    let word = Word::read(&message).filter(|word| word.journal == self.journal);
+                    let word = word.ok_or_else(|| stop("a message is not ours"))?;
+                    if word.stage.again.is_some() {
+                        continue;
+                    }
+                    let told: Told<'static> =
+                        serde_json::from_slice(message.payload().unwrap_or_default())
+                            .map_err(|why| stop(&why.to_string()))?;
+                    let is_other = word.seq != told.seq;
+                    let fault = is_other.then(|| format!("its ce_id is of seq {}", word.seq));
+                    lane.next = Some(Found { told, has_facts: true, fault });
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => lane.is_over = true,
+                Some(Err(why)) if !is_lost(&why) => {
+                    return Err(trouble(consumer.client(), terms, &why));
+                }
+                _ => {
+                    if let Some(Err(why)) = consumer.poll(Duration::ZERO)
+                        && !is_lost(&why)
+                    {
+                        return Err(trouble(consumer.client(), terms, &why));
+                    }
+                    if heard.elapsed() >= PATIENCE {
+                        return Err(unanswered(terms));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ledger for KafkaLedger {
+    fn start(&self) -> Seq {
+        self.start
+    }
+
+    fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    fn next(&mut self) -> Result<Option<Found>, Trouble> {
+        let seq_of = |lane: &Lane| lane.next.as_ref().map(|found| found.told.seq);
+        let first =
+            (0..self.lanes.len()).filter_map(|lane| Some((seq_of(&self.lanes[lane])?, lane))).min();
+        let Some((_, lane)) = first else { return Ok(None) };
+        let found = self.lanes[lane].next.take();
+        self.fill(lane)?;
+        Ok(found)
+    }
+}
