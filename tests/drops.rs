@@ -1,10 +1,7 @@
 //! What a host may want of a drop beyond stock and price, through the whole program and over every
 //! protocol: limit groups, channels, waves, a draw, baskets that wait.
 
-#[path = "http/peer.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod peer;
-use super::support::{resp, server};
+use super::support::{http_peer as peer, resp, server};
 
 #[path = "drops/baskets.rs"]
 mod baskets;

@@ -2,7 +2,7 @@
 //! says, and every way in which a peer may send its requests, on the port that RESP is spoken on
 //! too.
 
-use super::support::{resp, server};
+use super::support::{http_peer as peer, resp, server};
 
 #[path = "http/document.rs"]
 mod document;
@@ -10,9 +10,6 @@ mod document;
 mod life;
 #[path = "http/manners.rs"]
 mod manners;
-#[path = "http/peer.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod peer;
 #[path = "http/provoking.rs"]
 mod provoking;
 #[path = "http/schema.rs"]

@@ -1,10 +1,7 @@
 //! What operators and crowds do to the real program, over HTTP and RESP: stops and kills under
 //! load, idle crowds, overload, changes of options under load, and who may do what.
 
-#[path = "http/peer.rs"]
-#[allow(dead_code, reason = "every test takes what it needs of it")]
-mod peer;
-use super::support::{resp, server, tls};
+use super::support::{http_peer as peer, resp, server, tls};
 
 #[path = "operation/buyers.rs"]
 mod buyers;

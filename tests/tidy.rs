@@ -343,10 +343,8 @@ fn word_faults(file: &File, words: &[&str], code_only: bool, what: &str) -> Vec<
 fn nothing_is_left_for_later() {
     let words = ["TO\u{44}O", "FIX\u{4d}E", "to\u{64}o!", "unimpl\u{65}mented!", "#[ign\u{6f}re"];
     let what = "finish it now, or open an issue; a long test is asked for by an env variable";
-    let rule = |file: &File| {
-        // This file writes the words with escapes, so that it may look at itself.
-        word_faults(file, &words, false, what)
-    };
+    // This file writes the words with escapes, so that it may look at itself.
+    let rule = |file: &File| word_faults(file, &words, false, what);
     check(rule, &rust_files(), ("src/a.rs", &words.join("\n")), words.len());
 }
 

@@ -4,17 +4,21 @@
 //! Every file has live bytes (what a reader sees) and durable ones, and the writes in between; so
 //! have the names. Invariant: what was synced without an error survives every power cut.
 
+mod cut;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
+use cut::survivors;
 use parking_lot::{Mutex, MutexGuard};
+
+pub(super) use cut::Cut;
 
 use super::clock;
 use super::random::Random;
 use crate::journal::{SegmentFile, Storage};
 
-pub(super) const SECTOR_BYTES: usize = 512;
 const EMFILE: i32 = 24;
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
@@ -56,21 +60,6 @@ pub(super) struct Happened {
     pub(super) full: u64,
     pub(super) short: u64,
     pub(super) slow: u64,
-}
-
-/// What a power cut leaves of writes that were not synced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
-    /// Nothing.
-    Lost,
-    /// Everything.
-    Kept,
-    /// The first of them, the last one torn at any byte.
-    Torn,
-    /// Any sectors of them, in no order.
-    Reordered,
-    /// As [`Cut::Torn`], and a bit of what is left is another.
-    Flipped,
 }
 
 #[derive(Clone, Default)]
@@ -196,48 +185,6 @@ impl SimDisk {
         let found = self.state().names.get(name).copied();
         let file = found.ok_or(io::ErrorKind::NotFound)?;
         Ok(SimFile { disk: self.clone(), file })
-    }
-}
-
-/// Which bytes of writes that were not synced are there after a power cut.
-fn survivors(
-    cut: Cut,
-    mut unsynced: Vec<(usize, Vec<u8>)>,
-    live: &[u8],
-    random: &mut Random,
-) -> Vec<(usize, Vec<u8>)> {
-    match cut {
-        Cut::Lost => Vec::new(),
-        Cut::Kept => unsynced,
-        Cut::Torn | Cut::Flipped => {
-            let kept = random.place(unsynced.len() + 1);
-            if let Some((_, torn)) = unsynced.get_mut(kept) {
-                torn.truncate(random.place(torn.len() + 1));
-            }
-            unsynced.truncate(kept + 1);
-            if cut == Cut::Flipped
-                && let Some((_, bytes)) = unsynced.last_mut()
-                && !bytes.is_empty()
-            {
-                let at = random.place(bytes.len());
-                bytes[at] ^= 1 << random.below(8);
-            }
-            unsynced
-        }
-        Cut::Reordered => {
-            let sectors = |(at, bytes): &(usize, Vec<u8>)| {
-                at / SECTOR_BYTES..(at + bytes.len()).div_ceil(SECTOR_BYTES)
-            };
-            let mut sectors: Vec<usize> = unsynced.iter().flat_map(sectors).collect();
-            sectors.sort_unstable();
-            sectors.dedup();
-            sectors.retain(|_| random.once_in(2));
-            let bytes = |sector: usize| {
-                let from = sector * SECTOR_BYTES;
-                (from, live[from..(from + SECTOR_BYTES).min(live.len())].to_vec())
-            };
-            sectors.into_iter().map(bytes).collect()
-        }
     }
 }
 

@@ -2,9 +2,12 @@
 //! over what is left, and must know all that was told. At last everything works, and everybody must
 //! be answered.
 //!
-//! Invariants, looked at all the time: each decision is the model's; what was told is in the journal
-//! that the next house reads; what that journal makes is the state, twice; damage is refused.
+//! Invariants, looked at all the time: each decision is the model's; what was told is in the
+//! journal that the next house reads; what that journal makes is the state, twice; damage is
+//! refused.
 
+mod answers;
+mod rulings;
 mod survival;
 
 use std::collections::HashMap;
@@ -363,147 +366,5 @@ impl World {
         let worked = house.journal.work();
         self.durable = self.durable.max(house.watermark.seq());
         worked.ok()
-    }
-
-    /// A buyer says something, or hears something.
-    fn buyer(&mut self, house: &mut House, all: bool) -> Result<usize, String> {
-        let number = self.random.place(self.buyers.len());
-        self.serve(house, number, all)
-    }
-
-    fn serve(&mut self, house: &mut House, number: usize, all: bool) -> Result<usize, String> {
-        if self.created < self.terms.len() {
-            return Ok(0);
-        }
-        let (offer, step) = (self.offer, self.step);
-        let buyer = &mut self.buyers[number];
-        let mut done = buyer.say(&mut house.shards, offer, step);
-        done += buyer.carry(all);
-        while let Some((asked, told)) = self.buyers[number].hear()? {
-            self.note(4, u64::from(told.outcome) ^ told.order << 8);
-            self.heard(&asked, &told).map_err(|what| {
-                let buyer = &self.buyers[number];
-                format!("buyer {number} ({:?}) asked {:?}: {what}", buyer.protocol, asked.ask)
-            })?;
-            done += 1;
-        }
-        Ok(done)
-    }
-
-    /// An answer has come to a buyer: it must have been decided, and is to be remembered.
-    fn heard(&mut self, asked: &Asked, told: &Told) -> Result<(), String> {
-        let (decisions, place) = match &asked.ask {
-            Ask::Buy { of, sale, item, .. } => (self.judge.of_key(&of.key), Some((*sale, *item))),
-            Ask::Basket { of, sale, lines, .. } => {
-                // One of a single line is a plain purchase to some protocols.
-                let only = lines.first().filter(|_| lines.len() == 1);
-                (self.judge.of_key(&of.key), only.map(|(item, _)| (*sale, *item)))
-            }
-            Ask::Change { kind, order, .. } => (self.judge.of_change(*kind, *order), None),
-            Ask::Order { .. } | Ask::Stock { .. } => {
-                self.tally.outcome("answers told", 1);
-                return Ok(());
-            }
-        };
-        let is_order = !outcome::is_refusal(told.outcome);
-        let is_it = |made: &&super::judge::Decision| {
-            made.outcome == told.outcome && (!is_order || made.order == told.order)
-        };
-        let after = decisions.iter().filter(is_it).map(|made| made.after).min();
-        match (after, place) {
-            (Some(after), _) => self.told = self.told.max(after),
-            (None, Some((sale, item)))
-                if told.outcome == outcome::SOLD_OUT
-                    && self.judge.was_short((sale, item), asked.since) =>
-            {
-                self.tally.outcome("sold out, told by the shard", 1);
-            }
-            (None, _) => {
-                let word = outcome::word(told.outcome);
-                return Err(format!("told {word} (order {}), which nobody decided", told.order));
-            }
-        }
-        self.tally.outcome(outcome::word(told.outcome), 1);
-        self.tally.outcome("answers told", 1);
-        Ok(())
-    }
-
-    fn follow(&mut self, house: &mut House) -> Result<usize, String> {
-        let done = house.follower.work();
-        self.outlet.wrong().map_or(Ok(done), Err)
-    }
-
-    /// The operator opens the sales, one after another, and rules now and then.
-    fn rule(&mut self, house: &House) -> Result<(), String> {
-        let told = std::mem::take(&mut *self.news.lock().unwrap_or_else(PoisonError::into_inner));
-        for told in told {
-            self.is_asking = false;
-            match told {
-                Ok(outcome::OK | outcome::KEY_REUSED) if self.created < self.terms.len() => {
-                    self.created += 1;
-                }
-                Ok(_) => self.tally.outcome("rulings told", 1),
-                Err(_) => {}
-            }
-        }
-        if self.is_asking {
-            return Ok(());
-        }
-        if let Some(terms) = self.terms.get(self.created) {
-            // It opens before buyers hear of it, or it is refused as not open.
-            let (create, open) = (terms.clone(), terms.name);
-            let is_there = self.judge.model().sales.len() > self.created;
-            let command = if is_there {
-                OperatorCommand::Open { sale: open }
-            } else {
-                OperatorCommand::Create(create)
-            };
-            let counts = is_there;
-            self.ask(&house.handle, command, counts);
-        } else if self.random.once_in(4) {
-            let command = self.ruling();
-            self.ask(&house.handle, command, true);
-        }
-        Ok(())
-    }
-
-    fn ask(&mut self, handle: &OperatorHandle, command: OperatorCommand, counts: bool) {
-        let news = Arc::clone(&self.news);
-        let asked = handle.ask(command, move |told| {
-            let told = match told {
-                Ok(answer) if counts => Ok(answer.outcome),
-                Ok(_) => Err("created".to_owned()),
-                Err(why) => Err(why.to_string()),
-            };
-            news.lock().unwrap_or_else(PoisonError::into_inner).push(told);
-        });
-        self.is_asking = asked.is_ok();
-    }
-
-    fn ruling(&mut self) -> OperatorCommand {
-        let random = &mut self.random;
-        let sale = name(&sale_name(1 + random.below(self.offer.sales.into()) as u16));
-        let item = name(&item_name(1 + random.below(self.offer.items.into()) as u16));
-        match random.below(24) {
-            0..=5 => OperatorCommand::Add { sale, item, units: 1 + random.below(3) },
-            6 | 7 => OperatorCommand::Withdraw { sale, item, units: 1 + random.below(2) },
-            8 | 9 => {
-                let price = self.offer.price + random.below(3) - 1;
-                OperatorCommand::Price { sale, item, price }
-            }
-            10 => OperatorCommand::Pause { sale },
-            11..=13 => OperatorCommand::Resume { sale },
-            14 | 15 => {
-                let at = clock::unix() + 1_000_000 * (1 + random.below(50));
-                OperatorCommand::Plan { sale, item, units: 1 + random.below(2), at }
-            }
-            16 => {
-                let until = clock::unix() + 1_000_000 * (1 + random.below(80));
-                let aside = Aside { channel: name("creator"), units: 1, until };
-                OperatorCommand::Aside { sale, item, aside }
-            }
-            17 if random.once_in(6) => OperatorCommand::Close { sale },
-            _ => OperatorCommand::Sale { sale },
-        }
     }
 }

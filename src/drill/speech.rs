@@ -247,7 +247,10 @@ fn http(ask: &Ask, out: &mut Vec<u8>) {
             ("POST", format!("/v1/sales/{}/orders", sale_name(*sale)), Some(key), body)
         }
         Ask::Basket { of: Who { buyer, key }, sale, lines, waits } => {
-            let line = |line: &(u16, u32)| serde_json::json!({ "item": item_name(line.0), "units": line.1 });
+            let line = |line: &(u16, u32)| {
+                let (item, units) = (item_name(line.0), line.1);
+                serde_json::json!({ "item": item, "units": units })
+            };
             let lines: Vec<_> = lines.iter().map(line).collect();
             let body = serde_json::json!({ "lines": lines, "buyer": buyer, "wait": waits });
             ("POST", format!("/v1/sales/{}/orders", sale_name(*sale)), Some(key), body)
