@@ -1,8 +1,8 @@
 //! Deliberate faults, one at a time, for the tests that prove that the drill would find them.
 //!
 //! There are none in a program that serves: outside of this crate's own unit tests the question is
-//! a constant, and what hangs on it is not compiled in. A fault is in force on the thread that asked
-//! for it and on those that inherit it.
+//! a constant, and what hangs on it is not compiled in. A fault is in force on the thread that
+//! asked for it and on those that inherit it.
 
 /// A deliberate fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

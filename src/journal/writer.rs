@@ -130,9 +130,9 @@ impl<S: Storage> Journal<S> {
         done
     }
 
-    /// Makes a segment ahead of need, or syncs one left behind, where there is no thread for it (see
-    /// [`Recovered::start_alone`](super::Recovered::start_alone)). Returns whether anything was
-    /// done.
+    /// Makes a segment ahead of need, or syncs one left behind, where there is no thread for it
+    /// (see [`Recovered::start_alone`](super::Recovered::start_alone)). Returns whether anything
+    /// was done.
     pub fn tend(&mut self) -> bool {
         self.maker.step()
     }

@@ -9,9 +9,9 @@
 //!
 //! In the order in which a change meets it: `history` (records to changes), `reader` (which of them
 //! are wanted), `follower` (the loop, the same for all), `checkpoint`, `told` (a change in JSON),
-//! `terms` and the types of sinks that it names: `file`, `postgres`, `webhook`, `redis`, `nats`, and
-//! `kafka` where the program was built with it; `event` is a change as CloudEvents name it. Backwards: `ledger` (what the other side has) and
-//! `reconcile` (beside the journal).
+//! `terms` and the types of sinks that it names: `file`, `postgres`, `webhook`, `redis`, `nats`,
+//! and `kafka` where the program was built with it; `event` is a change as CloudEvents name it.
+//! Backwards: `ledger` (what the other side has) and `reconcile` (beside the journal).
 
 mod change;
 mod checkpoint;
