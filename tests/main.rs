@@ -17,6 +17,7 @@ mod folders;
 mod following;
 mod golden;
 mod http;
+mod linearizability;
 mod matcher;
 mod model;
 mod nats_sink;

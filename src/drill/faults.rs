@@ -53,6 +53,7 @@ pub(super) enum Room {
     Maker,
     Sink,
     Operator,
+    Keeper,
 }
 
 /// How a life ends.
@@ -66,7 +67,7 @@ pub(super) enum End {
     Stop,
 }
 
-/// What is done to a copy of the disk that was synced: it must be refused.
+/// What is done to a copy of the disk that was synced: it must be noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Damage {
     /// A bit of what was synced is another.
@@ -77,6 +78,8 @@ pub(super) enum Damage {
     Swapped,
     /// A segment before the last is missing.
     Missing,
+    /// A bit of the newest snapshot is another: it is passed over for what is before it.
+    Snapshot,
 }
 
 /// What goes wrong while the journal is read.
@@ -136,7 +139,13 @@ fn life(random: &mut Random, buyers: usize, shards: usize) -> Life {
     let mut faults: Vec<(u64, Fault)> =
         (0..count).map(|_| (random.below(steps), fault(random, buyers, shards))).collect();
     faults.sort_by_key(|(step, _)| *step);
-    let damage = random.pick(&[Damage::Bit, Damage::Stale, Damage::Swapped, Damage::Missing]);
+    let damage = random.pick(&[
+        Damage::Bit,
+        Damage::Stale,
+        Damage::Swapped,
+        Damage::Missing,
+        Damage::Snapshot,
+    ]);
     Life { at_start, faults, steps, amid, end, damage }
 }
 
@@ -159,7 +168,8 @@ fn fault(random: &mut Random, buyers: usize, shards: usize) -> Fault {
         10 => Fault::HalfClose(random.place(buyers)),
         11 | 12 => {
             let shard = Room::Shard(random.place(shards));
-            let room = [shard, Room::Matcher, Room::Journal, Room::Maker, Room::Sink];
+            let behind = random.pick(&[Room::Sink, Room::Keeper]);
+            let room = [shard, Room::Matcher, Room::Journal, Room::Maker, behind];
             Fault::Stall(random.pick(&room), 10 + random.below(200))
         }
         13 => Fault::SinkRefuses(1 + random.below(4)),
@@ -226,6 +236,7 @@ impl Damage {
             Damage::Stale => "segment stale",
             Damage::Swapped => "segments swapped",
             Damage::Missing => "segment missing",
+            Damage::Snapshot => "bit of a snapshot flipped",
         }
     }
 }

@@ -7,6 +7,7 @@
 //! refused.
 
 mod answers;
+mod harm;
 mod rulings;
 mod survival;
 
@@ -19,14 +20,14 @@ use super::buyers::{Asked, Buyer, Offer};
 use super::clock;
 use super::disk::{Cut, SimDisk};
 use super::faults::{Amid, Damage, End, Fault, Life, Plan, Room};
-use super::house::{BOUNDS, Found, House, Make};
+use super::house::{BOUNDS, EVERYTHING, Found, House, Make, recover};
 use super::judge::Judge;
 use super::random::Random;
 use super::sink::{Outlet, Shelf};
 use super::speech::{Ask, Told, item_name, sale_name};
 use super::tally::Tally;
-use crate::journal::{self, JournalError};
-use crate::message::{Cell, messages, outcome};
+use crate::journal::JournalError;
+use crate::message::{Cell, outcome};
 use crate::operator::{OperatorCommand, OperatorHandle};
 use crate::record::Replay;
 use crate::sale::{Aside, ItemTerms, Name, Seed, Shop, Terms};
@@ -124,7 +125,8 @@ impl World {
             segments_ahead: 1 + random.place(3),
             batch_cells_max,
             connections_max: 32,
-            seed,
+            snapshot_bytes: random.pick(&[0, 500, 1_500, 5_000]),
+            keep_bytes: random.pick(&[0, 0, 4_000, EVERYTHING]),
         };
         // Segments are made of whole headers' lengths.
         let make = Make { segment_bytes: make.segment_bytes.next_multiple_of(64), ..make };
@@ -263,7 +265,9 @@ impl World {
             }
             Fault::SinkRefuses(times) => self.outlet.refuse(times),
             Fault::SinkLosesAnswer => self.outlet.lose_answer(),
-            Fault::SinkForgets(count) => self.outlet.forget(count),
+            // What is removed it could not be told again: that it has, it said itself.
+            Fault::SinkForgets(count) if self.make.keeps_all() => self.outlet.forget(count),
+            Fault::SinkForgets(_) => {}
             Fault::CheckpointFails => {
                 self.shelf.0.trouble(|troubles| {
                     troubles.fails = Some((super::disk::Deed::Sync, 0));
@@ -282,7 +286,7 @@ impl World {
     /// Somebody does something. Returns whether the house still stands.
     fn act(&mut self, house: &mut House) -> Result<bool, String> {
         let shards = house.shards.len();
-        let rooms = 10;
+        let rooms = 11;
         let sum: u64 = self.weights[..rooms].iter().sum();
         let mut draw = self.random.below(sum);
         let mut what = 0;
@@ -322,6 +326,7 @@ impl World {
                 self.rule(house)?;
                 house.operator.work()
             }
+            10 if !is_stalled(Room::Keeper) => house.keep(),
             _ => 0,
         };
         self.note(what as u64 + 16, done as u64);

@@ -27,9 +27,10 @@ impl World {
         };
         self.tally.outcome("torn ends cut", found.report.torn.is_some().into());
         self.tally.outcome("starts", 1);
+        self.tally.outcome("starts from a snapshot", (found.report.since > 0).into());
         self.is_the_beginning(&found).map_err(Opened::Wrong)?;
         self.judge.compare(house.matcher.shop()).map_err(Opened::Wrong)?;
-        self.replays_alike(house.matcher.shop(), &found).map_err(Opened::Wrong)?;
+        self.replays_alike(house.matcher.shop()).map_err(Opened::Wrong)?;
         self.note(5, found.report.seq);
         self.durable = found.report.seq;
         Ok(house)
@@ -50,23 +51,26 @@ impl World {
             return Err(format!("the sink was told seq {told}, and the journal ends at {seq}"));
         }
         let decided = self.judge.records();
-        if decided.len() < found.records.len() {
+        if (decided.len() as u64) < seq {
             return Err(format!("seq {seq} was never decided: {} were", decided.len()));
         }
-        if let Some(at) = (0..found.records.len()).find(|at| found.records[*at] != decided[*at]) {
-            let (read, decided) = (found.records[at][0].head(), decided[at][0].head());
-            return Err(format!("seq {}: decided {decided:?}, read {read:?}", at + 1));
+        let behind = &decided[found.report.since as usize..];
+        let mut pairs = (found.report.since + 1..).zip(found.records.iter().zip(behind));
+        if let Some((seq, (read, decided))) = pairs.find(|(_, (read, decided))| read != decided) {
+            let (read, decided) = (read[0].head(), decided[0].head());
+            return Err(format!("seq {seq}: decided {decided:?}, read {read:?}"));
         }
-        let lost = decided.len() - found.records.len();
-        self.tally.outcome("changes lost that were never told", lost as u64);
+        let lost = decided.len() as u64 - seq;
+        self.tally.outcome("changes lost that were never told", lost);
         self.judge.go_back(seq);
         Ok(())
     }
 
-    /// Whether the records make the same state again, with other tables, and from an image of it.
-    fn replays_alike(&self, shop: &Shop, found: &Found) -> Result<(), String> {
+    /// Whether all records make the same state again, with other tables and without a snapshot, and
+    /// an image of it does too.
+    fn replays_alike(&self, shop: &Shop) -> Result<(), String> {
         let mut replay = Replay::new(Shop::new(BOUNDS, Seed::new([9, 8, 7, 6])), true);
-        let cells: Vec<Cell> = found.records.iter().flatten().copied().collect();
+        let cells: Vec<Cell> = self.judge.records().iter().flatten().copied().collect();
         if !cells.is_empty() {
             replay.apply(1, &cells)?;
         }
@@ -136,109 +140,13 @@ impl World {
         }
         let inversions = house.metrics.matcher.inversions.value();
         self.tally.outcome("arrivals inverted", inversions);
+        let kept = &house.metrics.keeper;
+        self.tally.outcome("snapshots made", kept.snapshots.value());
+        self.tally.outcome("snapshots given up", kept.failures.value());
+        self.tally.outcome("segments removed", kept.removed_segments.value());
         self.tally.outcome("refused by a board", {
             house.metrics.over_shards(|shard| &shard.sold_out_here)
         });
-    }
-
-    /// The power went, and a bit of what was being written is another: that may be cut, or refused,
-    /// and nothing in between. The next house finds it without.
-    fn flipped(&mut self, damage: Damage) -> Result<(), String> {
-        let before = self.disk.copy();
-        self.disk.cut(Cut::Flipped, &mut self.random);
-        self.shelf.0.cut(Cut::Lost, &mut self.random);
-        let flipped = self.disk.copy();
-        match self.read(&flipped) {
-            Err(JournalError::Damaged { .. }) => {
-                self.tally.outcome("flipped tail refused", 1);
-                // What was written is there after all.
-                self.disk = before;
-            }
-            Err(why) => return Err(format!("a flipped bit in the tail: {why}")),
-            Ok(_) => self.tally.outcome("flipped tail cut, or whole", 1),
-        }
-        self.damage(damage)
-    }
-
-    /// Reads a journal, as a start does, off a disk of its own.
-    fn read(&self, disk: &SimDisk) -> Result<Vec<Vec<Cell>>, JournalError> {
-        let mut records = Vec::new();
-        let recovered = journal::open(disk.clone(), &self.make.journal(), |_, cells| {
-            records.extend(messages(cells).map(<[Cell]>::to_vec));
-            Ok(())
-        })?;
-        drop(recovered);
-        Ok(records)
-    }
-
-    /// Damages a copy of what is left where it was synced: it must be refused by name.
-    fn damage(&mut self, damage: Damage) -> Result<(), String> {
-        let settled = self.disk.copy();
-        let Ok(records) = self.read(&settled) else {
-            // The next start will say so.
-            return Ok(());
-        };
-        // What is cut is cut, and what is left is synced.
-        let copy = settled.copy();
-        let Some(what) = self.harm(&copy, damage) else { return Ok(()) };
-        self.tally.fault(damage.word(), 1);
-        match self.read(&copy) {
-            Err(JournalError::Damaged { .. } | JournalError::Version { .. }) => {
-                self.tally.outcome("damage refused by name", 1);
-                Ok(())
-            }
-            Err(why) => Err(format!("{}, {what}: refused as: {why}", damage.word())),
-            Ok(read) => Err(format!(
-                "{}, {what}: {} records were read as if nothing were, of {}",
-                damage.word(),
-                read.len(),
-                records.len()
-            )),
-        }
-    }
-
-    /// Returns what was harmed, if there was anything to.
-    fn harm(&mut self, copy: &SimDisk, damage: Damage) -> Option<String> {
-        let segments = copy.contents(".seg");
-        // How far each is written.
-        let cell = |bytes: &[u8], at: usize| bytes[64 * at..64 * at + 64].iter().any(|it| *it != 0);
-        let written = |bytes: &[u8]| (0..bytes.len() / 64).rev().find(|at| cell(bytes, *at));
-        let used: Vec<(usize, usize)> = segments
-            .iter()
-            .enumerate()
-            .filter_map(|(at, (_, bytes))| written(bytes).map(|last| (at, last)))
-            .filter(|(_, last)| *last > 0)
-            .collect();
-        let random = &mut self.random;
-        match damage {
-            Damage::Bit => {
-                let (at, last) = *used.get(random.place(used.len()))?;
-                let bit = random.place((last + 1) * 512);
-                let name = &segments[at].0;
-                copy.alter(name, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
-                Some(format!("bit {bit} of {name}"))
-            }
-            _ if used.len() < 2 => None,
-            Damage::Stale => {
-                let (at, _) = used[random.place(used.len() - 1)];
-                let name = &segments[at].0;
-                copy.alter(name, |bytes| bytes[64..].fill(0));
-                Some(name.clone())
-            }
-            Damage::Swapped => {
-                let first = random.place(used.len() - 1);
-                let second = first + 1 + random.place(used.len() - 1 - first);
-                let (first, second) = (&segments[used[first].0], &segments[used[second].0]);
-                copy.alter(&first.0, |bytes| bytes.clone_from(&second.1));
-                copy.alter(&second.0, |bytes| bytes.clone_from(&first.1));
-                Some(format!("{} and {}", first.0, second.0))
-            }
-            Damage::Missing => {
-                let (at, _) = used[random.place(used.len() - 1)];
-                copy.lose(&segments[at].0);
-                Some(segments[at].0.clone())
-            }
-        }
     }
 
     /// Tells the house to stop: what was read is answered, the state is sealed, all is synced.
@@ -313,6 +221,7 @@ impl World {
         }
         house.operator.work();
         self.follow(house)?;
+        house.keep();
         Ok(())
     }
 
