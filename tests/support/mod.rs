@@ -1,6 +1,7 @@
 //! What tests have in common: the real program, its peers and servers, disks that lose power.
 
 pub(crate) mod crash_disk;
+pub(crate) mod faketime;
 pub(crate) mod http_peer;
 pub(crate) mod keeper_house;
 pub(crate) mod nats;
