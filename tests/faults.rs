@@ -3,7 +3,7 @@
 //! clock steps. It goes on serving, or ends with a code and one sentence; what it acknowledged is
 //! there afterwards, and the audit passes.
 
-use super::support::{faketime, http_peer, peer, resp, server, sinks, strace};
+use super::support::{faketime, http_peer, peer, resp, server, sinks, small_disk, strace};
 
 #[path = "faults/calls.rs"]
 mod calls;
@@ -11,6 +11,8 @@ mod calls;
 mod clock;
 #[path = "faults/frozen.rs"]
 mod frozen;
+#[path = "faults/room.rs"]
+mod room;
 
 use std::time::{Duration, Instant};
 

@@ -13,5 +13,6 @@ pub(crate) mod resp;
 pub(crate) mod server;
 pub(crate) mod shard_house;
 pub(crate) mod sinks;
+pub(crate) mod small_disk;
 pub(crate) mod strace;
 pub(crate) mod tls;
