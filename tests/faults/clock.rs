@@ -45,12 +45,13 @@ fn planned(resp: &mut Resp, key: &str) -> String {
 /// Holds the only cap, and waits until the hold is over: it lasts as long as it should.
 fn hold_to_its_end(resp: &mut Resp, key: &str, meanwhile: impl FnOnce()) {
     wait_until("the cap is there", || resp.ask(&["STOCK", "drop", "cap"]).number(1) == 1);
-    let order = resp.ask(&["BUY", "drop", "cap", key, key]).number(1);
     let begun = Instant::now();
+    let order = resp.ask(&["BUY", "drop", "cap", key, key]).number(1);
     meanwhile();
     wait_until("the hold ends", || resp.ask(&["STOCK", "drop", "cap"]).number(1) == 1);
     let lasted = begun.elapsed();
-    assert!(lasted + Duration::from_millis(50) >= Duration::from_millis(HOLD_MS), "{lasted:?}");
+    // The two clocks may run apart by a little.
+    assert!(lasted + Duration::from_millis(20) >= Duration::from_millis(HOLD_MS), "{lasted:?}");
     let late = resp.ask(&["CONFIRM", "drop", &order.to_string()]);
     assert_eq!(late.word(), "hold_expired", "{late:?}");
 }
@@ -91,8 +92,10 @@ fn steps_of_the_wall_clock_hurt_neither_holds_nor_the_journal() {
     wait_until("the sale opens", || planned(&mut peer, "first") == "held");
     assert_eq!(peer.ask(&["CONFIRM", "drop", &held]).word(), "hold_expired");
     // The limit counts what is confirmed, whatever the clock says.
-    assert_eq!(peer.ask(&["BUY", "drop", "tee", "ann", "ann-3"]).word(), "held");
-    assert_eq!(peer.ask(&["BUY", "drop", "tee", "ann", "ann-4"]).word(), "limit_reached");
+    peer.send(&["BUY", "drop", "tee", "ann", "ann-3"]).expect("sent");
+    peer.send(&["BUY", "drop", "tee", "ann", "ann-4"]).expect("sent");
+    assert_eq!(peer.receive().expect("an answer").word(), "held");
+    assert_eq!(peer.receive().expect("an answer").word(), "limit_reached");
     // And back: it stays open, and what was given in it stays given.
     hold_to_its_end(&mut peer, "back-again", || wall.step(0));
     assert_eq!(planned(&mut peer, "second"), "held");

@@ -20,7 +20,9 @@ fn sink(house: &House) -> String {
 }
 
 fn start(house: &House) -> Start {
-    house.server().option("SNAPSHOT_MIB", 1).option("KEEP_MIB", 0).with(&["--sink", &sink(house)])
+    let start = house.server().option("SNAPSHOT_MIB", 1).option("KEEP_MIB", 0);
+    // Nobody is refused for what else this machine has to do.
+    start.option("SHED_AFTER_MS", 60_000).with(&["--sink", &sink(house)])
 }
 
 /// Lets no file of a server grow beyond so many bytes; `None` for as many as it likes.
