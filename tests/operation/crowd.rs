@@ -57,7 +57,8 @@ fn work(server: &Server, who: usize, is_over: &AtomicBool) -> usize {
 const HEAD: &[u8] = b"POST /v1/sales/crowd/orders HTTP/1.1\r\nHost: shop.example\r\n\
     Content-Type: application/json\r\nIdempotency-Key: slow\r\nContent-Length: 4000\r\n\r\n";
 
-/// Sends a head, or what passes for a body, byte by byte on all of these until each is closed. None is before its time is up.
+/// Sends a head, or what passes for a body, byte by byte on all of these until each is closed. None
+/// is before its time is up.
 fn speak_slowly(mut slow: Vec<(TcpStream, Option<Instant>)>) {
     let head = request("GET /v1/sales/crowd", &format!("X: {}\r\n", "x".repeat(4_000)), "");
     let deadline = Instant::now() + PATIENCE;
