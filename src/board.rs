@@ -9,18 +9,15 @@
 //! Invariant: what was given is noted before a notice that was put up after it can be read; a
 //! notice is taken down before any answer that tells of returned units leaves the matcher.
 
-use std::sync::{
-    Arc,
-    atomic::{
-        AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
-        fence,
-    },
-};
+mod slate;
+
+// The slate's; loom puts its own in their place.
+use std::sync::{Arc, atomic};
 
 use crate::message::Head;
 use crate::mutant::{self, Mutant};
 use crate::sale::{Form, Ident, Seed};
+use slate::Slate;
 
 /// Items that can be up at once; where two fall on one place the later one stands there.
 const PLACES: usize = 1024;
@@ -53,17 +50,8 @@ impl Notice {
     }
 }
 
-/// A notice in words that can be read while they are written: `version` is odd meanwhile.
-#[derive(Default)]
-struct Place {
-    version: AtomicU64,
-    words: [AtomicU64; 4],
-}
-
 struct Shared {
-    places: Box<[Place]>,
-    /// Bits of the buyers and keys that were given something.
-    given: Box<[AtomicU64]>,
+    slate: Slate,
     seed: Seed,
 }
 
@@ -88,11 +76,7 @@ impl BoardWriter {
     /// An empty board for so many orders. The seed keys what clients choose.
     pub fn new(orders_max: usize, seed: Seed) -> BoardWriter {
         let words = (orders_max * 2 * BITS_PER_ENTRY).div_ceil(64).max(1);
-        let shared = Shared {
-            places: (0..PLACES).map(|_| Place::default()).collect(),
-            given: (0..words).map(|_| AtomicU64::new(0)).collect(),
-            seed,
-        };
+        let shared = Shared { slate: Slate::new(PLACES, words), seed };
         BoardWriter { shared: Arc::new(shared), up: 0, noted: 0, to_wipe: 0 }
     }
 
@@ -122,20 +106,18 @@ impl BoardWriter {
     /// and noted anew when it is needed.
     pub fn begin_again(&mut self) {
         self.clear();
-        (self.noted, self.to_wipe) = (0, self.shared.given.len());
+        (self.noted, self.to_wipe) = (0, self.shared.slate.given());
     }
 
     /// Wipes some of what was forgotten. Returns how many words that was, 0 if nothing is left.
-    ///
-    /// Partner: the second load of the version in [`Board::sold_out`], which tells a reader that
-    /// the notice it goes by was taken down before anything was wiped.
     pub fn wipe(&mut self, words_max: usize) -> usize {
         assert!(self.to_wipe == 0 || self.up == 0, "no notice rests on what is wiped");
         let from = self.to_wipe.saturating_sub(words_max);
-        let words = &self.shared.given[from..self.to_wipe];
-        words.iter().for_each(|word| word.store(0, Relaxed));
+        let words = from..self.to_wipe;
+        let count = words.len();
+        self.shared.slate.wipe(words);
         self.to_wipe = from;
-        words.len()
+        count
     }
 
     /// Whether there is any notice, so that what is given now has to be noted at once.
@@ -150,31 +132,23 @@ impl BoardWriter {
         assert!(self.to_wipe == 0, "what is noted is not wiped");
         for (ident, role) in [(key, KEY), (buyer, BUYER)] {
             let (word, bits) = self.shared.entry(sale, ident, role);
-            let word = &self.shared.given[word];
-            // The only writer: no locked instruction.
-            word.store(word.load(Relaxed) | bits, Relaxed);
+            self.shared.slate.give(word, bits);
         }
     }
 
-    /// Puts a notice up. Partner: the two loads of the version in [`Board::sold_out`].
+    /// Puts a notice up.
     pub fn put_up(&mut self, notice: &Notice) {
-        let place = self.shared.place(notice.sale, notice.item);
         let up = self.shared.read(notice.sale, notice.item);
         if up.is_some_and(|(up, _)| up.says_as_much(notice)) {
             return;
         }
-        let version = place.version.load(Relaxed);
-        if place.words[0].load(Relaxed) == 0 {
+        let place = place(notice.sale, notice.item);
+        let slate = &self.shared.slate;
+        if slate.first(place) == 0 {
             self.up += 1;
         }
-        place.version.store(version + 1, Relaxed);
-        fence(Release);
-        let who = name(notice.sale, notice.item) | u64::from(notice.limit) << 32;
-        let words = [who, notice.after, notice.until, notice.price];
-        for (word, value) in place.words.iter().zip(words) {
-            word.store(value, Relaxed);
-        }
-        place.version.store(version + 2, Release);
+        let who = u64::from(name(notice.sale, notice.item)) | u64::from(notice.limit) << 32;
+        slate.put_up(place, [who, notice.after, notice.until, notice.price]);
     }
 
     /// Takes down whatever stands where a notice of this item would.
@@ -183,23 +157,18 @@ impl BoardWriter {
         if self.up == 0 || mutant::is(Mutant::StaleFlagKept) {
             return;
         }
-        let place = self.shared.place(sale, item);
-        if place.words[0].load(Relaxed) == 0 {
-            return;
+        let place = place(sale, item);
+        if self.shared.slate.first(place) != 0 {
+            self.up -= 1;
+            self.shared.slate.take_down(place);
         }
-        self.up -= 1;
-        let version = place.version.load(Relaxed);
-        place.version.store(version + 1, Relaxed);
-        fence(Release);
-        place.words[0].store(0, Relaxed);
-        place.version.store(version + 2, Release);
     }
 
     /// Takes everything down: something changed that concerns more than one item.
     pub fn clear(&mut self) {
         for place in 0..PLACES {
             if self.up > 0 {
-                let who = self.shared.places[place].words[0].load(Relaxed);
+                let who = self.shared.slate.first(place);
                 self.take_down((who >> 16) as u16, who as u16);
             }
         }
@@ -224,8 +193,7 @@ impl Board {
         };
         let is_new = is_new(buy.key(), KEY) && is_new(buy.buyer(), BUYER);
         // What was noted may have been wiped, but not while this notice was up.
-        fence(Acquire);
-        let is_up = self.shared.place(sale, item).version.load(Relaxed) == version;
+        let is_up = self.shared.slate.is_up(place(sale, item), version);
         (is_new && is_up).then_some(notice)
     }
 }
@@ -235,35 +203,25 @@ const KEY: u64 = 1;
 const BUYER: u64 = 2;
 
 /// Never 0: numbers begin with 1.
-fn name(sale: u16, item: u16) -> u64 {
-    u64::from(sale) << 16 | u64::from(item)
+fn name(sale: u16, item: u16) -> u32 {
+    u32::from(sale) << 16 | u32::from(item)
+}
+
+/// Where a notice of this item stands.
+fn place(sale: u16, item: u16) -> usize {
+    // 2^64 / golden ratio: Fibonacci hashing.
+    let hash = u64::from(name(sale, item)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (hash >> 32) as usize % PLACES
 }
 
 impl Shared {
-    fn place(&self, sale: u16, item: u16) -> &Place {
-        // 2^64 / golden ratio: Fibonacci hashing.
-        let hash = name(sale, item).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        &self.places[(hash >> 32) as usize % PLACES]
-    }
-
-    /// A consistent notice of this item and its version, or none. A reader that meets the writer
-    /// has none.
+    /// A consistent notice of this item and its version, or none.
     #[inline]
     fn read(&self, sale: u16, item: u16) -> Option<(Notice, u64)> {
-        let place = self.place(sale, item);
-        let who = place.words[0].load(Relaxed);
-        if who as u32 as u64 != name(sale, item) {
-            return None;
-        }
-        let version = place.version.load(Acquire);
-        let [who, after, until, price] =
-            [0, 1, 2, 3].map(|index: usize| place.words[index].load(Relaxed));
-        fence(Acquire);
-        let is_whole = version.is_multiple_of(2) && place.version.load(Relaxed) == version;
-        let is_this = who as u32 as u64 == name(sale, item);
+        let (words, version) = self.slate.read(place(sale, item), name(sale, item))?;
+        let [who, after, until, price] = words;
         let limit = (who >> 32) as u32;
-        let notice = Notice { sale, item, after, until, price, limit };
-        (is_whole && is_this).then_some((notice, version))
+        Some((Notice { sale, item, after, until, price, limit }, version))
     }
 
     /// The word of an entry and its bits in it.
@@ -272,7 +230,7 @@ impl Shared {
         let context = u64::from(sale) << 16 | (ident.form as u64) << 8 | role;
         let hash = self.seed.hash(ident.bits, context);
         // The high bits choose the word, the low ones the bits in it.
-        let word = (u128::from(hash) * self.given.len() as u128) >> 64;
+        let word = (u128::from(hash) * self.slate.given() as u128) >> 64;
         let bits = (0..BITS_SET).fold(0, |bits, at| bits | 1 << (hash >> (6 * at) & 63));
         (word as usize, bits)
     }
@@ -280,7 +238,7 @@ impl Shared {
     #[inline]
     fn has(&self, sale: u16, ident: Ident, role: u64) -> bool {
         let (word, bits) = self.entry(sale, ident, role);
-        self.given[word].load(Relaxed) & bits == bits
+        self.slate.has(word, bits)
     }
 }
 

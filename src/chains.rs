@@ -9,16 +9,15 @@
 //! Invariant: what a reader was given had been put in as it is; a place that was used again while
 //! it was read gives nothing.
 
-use std::sync::{
-    Arc,
-    atomic::{
-        AtomicBool, AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
-        fence,
-    },
-};
+use std::sync::Arc;
 
 use crossbeam::utils::CachePadded;
+
+use super::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+    fence,
+};
 
 /// A chain value.
 pub type Chain = [u8; 32];
@@ -92,7 +91,11 @@ impl Table {
 /// If that is none.
 pub fn chains(places: usize) -> (ChainWriter, Chains) {
     assert!(places > 0, "there is always a newest batch");
+    #[cfg(not(doorbuster_loom))]
     let words = bytemuck::zeroed_slice_box(places * WORDS);
+    // Loom's atomics do not begin as zeros.
+    #[cfg(doorbuster_loom)]
+    let words = (0..places * WORDS).map(|_| AtomicU64::new(0)).collect();
     let table = Arc::new(Table { words, counts: CachePadded::default() });
     let reader = Chains { table: Arc::clone(&table), at: 0, from: 0, last: NOTHING };
     (ChainWriter { table, batches: 0, seq: 0 }, reader)

@@ -8,17 +8,15 @@
 //! Invariant: a reader hears of every change made after it began to watch, or that it was lapped:
 //! then some were overwritten before it came, and it asks for all that it watches.
 
-use std::sync::{
-    Arc,
-    atomic::{
-        AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
-        fence,
-    },
-};
+use std::sync::Arc;
 
 use crossbeam::utils::CachePadded;
 
+use super::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+    fence,
+};
 use crate::limits::{NEWS_MAX, SHARDS_MAX};
 
 // Each reader has a bit of one word.

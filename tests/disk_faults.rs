@@ -2,7 +2,7 @@
 //! reply more, a slow sync holds every reply back, a full disk refuses new orders and nothing else;
 //! and in each case everything that was acknowledged is there afterwards.
 
-use super::support::{peer, resp, server, strace};
+use super::support::{peer, resp, server, small_disk, strace};
 
 #[path = "disk_faults/full.rs"]
 mod full;

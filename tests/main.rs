@@ -11,6 +11,7 @@ mod demo;
 mod deploy;
 mod disk_faults;
 mod drops;
+mod faults;
 mod figures;
 mod first_come;
 mod folders;

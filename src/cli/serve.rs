@@ -13,7 +13,7 @@ use doorbuster::sale_file;
 use doorbuster::shared::Shared;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use sd_notify::NotifyState;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use tracing::{error, info, warn};
 
@@ -57,6 +57,10 @@ pub(super) fn run(arguments: Serve) -> i32 {
         Ok(signals) => signals,
         Err(why) => return failed(DISK, &format_args!("could not listen for signals: {why}")),
     };
+    // Where files may not grow, a write is to be refused; without a handler it would be the end.
+    if let Err(why) = signal_hook::flag::register(SIGXFSZ, Arc::default()) {
+        return failed(DISK, &format_args!("could not listen for signals: {why}"));
+    }
     let level = match logging::start(options.log, options.log_level) {
         Ok(level) => level,
         Err(why) => return failed(DISK, &format_args!("could not begin to log: {why}")),

@@ -1,13 +1,7 @@
 //! The proof that something is durable. Only this room can make it, so nothing can be answered
 //! before: a shard may only write a `Durable<Cell>` to a socket.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
-
-use crossbeam::utils::CachePadded;
-
+use super::Watermark;
 use crate::message::Cell;
 
 /// Something that no crash can undo any more.
@@ -18,27 +12,6 @@ impl<T> Durable<T> {
     #[inline]
     pub fn into_inner(self) -> T {
         self.0
-    }
-}
-
-/// How far the journal is durable: 0 until the journal says otherwise.
-#[derive(Clone, Default)]
-pub struct Watermark {
-    /// The newest durable seq. Written by the journal (Release), read by shards (Acquire).
-    seq: Arc<CachePadded<AtomicU64>>,
-}
-
-impl Watermark {
-    /// Raises it.
-    pub(super) fn raise(&self, seq: u64) {
-        debug_assert!(seq >= self.seq());
-        self.seq.store(seq, Ordering::Release);
-    }
-
-    /// The newest durable seq.
-    #[inline]
-    pub fn seq(&self) -> u64 {
-        self.seq.load(Ordering::Acquire)
     }
 }
 

@@ -3,12 +3,11 @@
 //!
 //! Two counters that only grow, each with one writer: what was made ready, and what was used up.
 
-use std::sync::{
-    Arc,
-    atomic::{
-        AtomicBool, AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
-    },
+use std::sync::Arc;
+
+use super::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
 };
 
 /// What the journal and the maker of segments tell each other, and the matcher.

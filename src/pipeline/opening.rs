@@ -13,7 +13,7 @@ use crate::chains::Chains;
 use crate::clock;
 use crate::directory::News;
 use crate::heads::{HeadsParts, Shelf};
-use crate::journal::{self, Disk, Place, Report, Watermark};
+use crate::journal::{self, Disk, JournalError, Place, Report, Watermark};
 use crate::keeper::{Keep, Keeper, KeeperParts};
 use crate::limits::OPERATOR_INBOX_MAX;
 use crate::live::Live;
@@ -64,7 +64,7 @@ pub(super) fn sinks(
     if !sinks.is_empty() {
         std::fs::create_dir_all(&folder)
             .and_then(|()| std::fs::File::open(&options.data)?.sync_all())
-            .map_err(|why| StartError::Options(format!("{}: {why}", folder.display())))?;
+            .map_err(|source| JournalError::CannotCreate { path: folder.clone(), source })?;
     }
     let follower = |sink: SinkOptions| {
         let (name, kind) = (sink.name, sink.terms.word().to_owned());

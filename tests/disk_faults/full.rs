@@ -1,14 +1,12 @@
 //! A full disk: new orders are refused, what is held can still be confirmed and released to the
 //! last one, a restart changes nothing of that, and with room again there are new orders again.
 
-use std::path::Path;
-use std::process::Command;
-
 use doorbuster::client::State;
 
 use super::peer::{Peer, Told};
 use super::resp::Resp;
 use super::server::{House, Server};
+use super::small_disk::SmallDisk;
 use super::strace;
 use super::{CROWD, SALE, wait_until};
 
@@ -107,40 +105,18 @@ fn a_disk_that_refuses_segments_keeps_room_for_what_is_held() {
     new_orders_are_taken_again(&house, server);
 }
 
-/// A small file system in memory, for as long as the test runs.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    fn mount(path: &'a Path, size: &str) -> Option<SmallDisk<'a>> {
-        std::fs::create_dir_all(path).expect("a folder");
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(path);
-        let mounted = mount.output().is_ok_and(|output| output.status.success());
-        mounted.then_some(SmallDisk(path))
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
-    }
-}
-
 #[test]
 fn a_disk_that_is_really_full_keeps_room_for_what_is_held_across_a_restart() {
     let house = House::new(&[SALE]);
     let data = house.data();
-    let Some(disk) = SmallDisk::mount(&data, "20m") else {
-        strace::say("skipped a disk that is really full: no tmpfs may be mounted here");
+    let Some(disk) = SmallDisk::mount("a disk that is really full", data.clone(), "20m") else {
         return;
     };
     // Three segments of 4 MiB, and the rest is taken by someone else.
     let server = house.serve();
     let journal = data.join("journal");
     wait_until("three segments", || house.segments().len() == 3);
-    let ballast = data.join("ballast");
-    let taken = std::fs::write(&ballast, vec![0; 16 << 20]);
-    assert!(taken.is_err(), "the disk is small");
+    let ballast = disk.fill();
     let held = live_through_a_full_disk(&server, 1);
     server.stop().expect_code(0);
     // It comes back on the full disk, with the same reserve.

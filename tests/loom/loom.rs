@@ -1,4 +1,5 @@
-//! Every interleaving of the ring and the bell, as loom explores them:
+//! Every interleaving of the ring and the bell, and of what threads publish with a flag or a
+//! version (`published`), as loom explores them:
 //! `RUSTFLAGS="--cfg doorbuster_loom" cargo test --release -p interleavings` (`-- --nocapture`
 //! shows the counts). The flag is ours alone: others' crates have parts that `--cfg loom` would
 //! turn off.
@@ -9,6 +10,9 @@
 //! can see what it guards.
 
 #![cfg(doorbuster_loom)]
+
+#[path = "published.rs"]
+mod published;
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 

@@ -53,7 +53,12 @@ fn work(server: &Server, who: usize, is_over: &AtomicBool) -> usize {
     orders
 }
 
-/// Sends a head byte by byte on all of these until each is closed. None is before its time is up.
+/// Of an order whose body is longer than anybody can send in time.
+const HEAD: &[u8] = b"POST /v1/sales/crowd/orders HTTP/1.1\r\nHost: shop.example\r\n\
+    Content-Type: application/json\r\nIdempotency-Key: slow\r\nContent-Length: 4000\r\n\r\n";
+
+/// Sends a head, or what passes for a body, byte by byte on all of these until each is closed. None
+/// is before its time is up.
 fn speak_slowly(mut slow: Vec<(TcpStream, Option<Instant>)>) {
     let head = request("GET /v1/sales/crowd", &format!("X: {}\r\n", "x".repeat(4_000)), "");
     let deadline = Instant::now() + PATIENCE;
@@ -97,10 +102,15 @@ fn an_idle_crowd_and_a_slow_one_hold_nobody_up() {
     let (descriptors, memory) = (descriptors_of(&server), server.resident_bytes());
     let mut idle: Vec<Peer> = (0..IDLE).map(|_| Peer::of(&server)).collect();
     let slow: Vec<_> = (0..SLOW)
-        .map(|_| {
-            let stream = server.connect();
+        .map(|number| {
+            let mut stream = server.connect();
+            // Of every other one the head is whole, and it is the body that comes slowly.
+            let begun = (number % 2 == 0).then(Instant::now);
+            if begun.is_some() {
+                stream.write_all(HEAD).expect("sent");
+            }
             stream.set_nonblocking(true).expect("a socket");
-            (stream, None)
+            (stream, begun)
         })
         .collect();
     wait_until("all are let in", || descriptors_of(&server) + OTHERS >= descriptors + IDLE + SLOW);

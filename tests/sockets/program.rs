@@ -42,6 +42,17 @@ fn a_port_or_folder_that_cannot_be_had_exits_73() {
 }
 
 #[test]
+fn a_folder_for_sinks_that_could_not_be_had_was_called_a_bad_configuration() {
+    let house = House::new(&[CROWD]);
+    std::fs::create_dir(house.data()).expect("a folder");
+    std::fs::write(house.data().join("sinks"), "not a folder").expect("written");
+    let sink = format!("name=orders type=file path={}", house.path("orders").display());
+    let nowhere = house.server().with(&["--sink", &sink]).try_run().err().expect("no folder");
+    nowhere.expect_code(73);
+    assert!(nowhere.stderr.contains("could not create"), "{}", nowhere.stderr);
+}
+
+#[test]
 fn damage_in_the_journal_exits_65_and_says_where() {
     let house = House::new(&[CROWD]);
     let server = house.serve();
