@@ -65,6 +65,8 @@ pub(super) struct World {
     full_until: u64,
     stalls: Vec<(Room, u64)>,
     weights: Vec<u64>,
+    /// How often the disk had failed when the house opened.
+    failures: u64,
     /// What was counted of what outlives a house.
     counted: HashMap<&'static str, u64>,
 }
@@ -150,6 +152,7 @@ impl World {
             full_until: 0,
             stalls: Vec::new(),
             weights: Vec::new(),
+            failures: 0,
             counted: HashMap::new(),
             random,
         };

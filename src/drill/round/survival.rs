@@ -33,6 +33,7 @@ impl World {
         self.replays_alike(house.matcher.shop()).map_err(Opened::Wrong)?;
         self.note(5, found.report.seq);
         self.durable = found.report.seq;
+        self.failures = self.disk.happened().failures;
         Ok(house)
     }
 
@@ -154,11 +155,25 @@ impl World {
         self.tally.fault(End::Stop.word(), 1);
         self.disk.trouble(|troubles| *troubles = super::super::disk::Troubles::default());
         self.stalls.clear();
+        if let Err(what) = self.wind_down(&mut house) {
+            // What failed for the maker before, the writer may hear of only now.
+            let has_failed = self.disk.happened().failures > self.failures;
+            if !has_failed || house.journal.work().is_ok() {
+                return Err(what);
+            }
+            self.tally.outcome("stopped by a failing disk", 1);
+            return self.end(house, End::PowerCut(Cut::Reordered), damage);
+        }
+        self.tally.outcome("clean stops sealed", 1);
+        self.end(house, End::Stop, damage)
+    }
+
+    fn wind_down(&mut self, house: &mut House) -> Result<(), String> {
         house.shards.iter_mut().for_each(crate::shard::Shard::drain);
         house.operator.drain();
         // Peers that take no answers are not waited for.
         for _ in 0..200 {
-            self.work_all(&mut house)?;
+            self.work_all(house)?;
             for number in 0..self.buyers.len() {
                 self.buyers[number].carry(true);
                 while let Some((asked, told)) = self.buyers[number].hear()? {
@@ -171,7 +186,7 @@ impl World {
         }
         let mut tries = 0;
         while !house.matcher.seal() {
-            self.decide(&mut house)?;
+            self.decide(house)?;
             house.carry_records();
             tries += 1;
             if tries > 100 {
@@ -192,8 +207,7 @@ impl World {
             let (durable, decided) = (self.durable, self.judge.seq());
             return Err(format!("stopped at seq {durable}, and {decided} was decided"));
         }
-        self.tally.outcome("clean stops sealed", 1);
-        self.end(house, End::Stop, damage)
+        Ok(())
     }
 
     /// Every room once, in the order of the walk.
