@@ -221,6 +221,7 @@ impl House {
             checkpoint: Box::new(shelf.clone()),
             counters: metrics.sinks.add("drill"),
             clock: clock::monotonic,
+            unix: clock::unix,
         });
         let house = House {
             shards,
