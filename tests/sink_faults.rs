@@ -2,7 +2,7 @@
 //! proxy between them: the sink says so in a line and in the figures, nobody who buys notices, and
 //! afterwards everything is there, and nothing twice.
 
-use super::support::{nats, postgres, proxy, receiver, redis, server, sinks, strace, tls};
+use super::support::{nats, postgres, proxy, receiver, redis, resp, server, sinks, strace, tls};
 
 #[path = "sink_faults/certificates.rs"]
 mod certificates;
@@ -16,6 +16,8 @@ mod full;
 mod hang;
 #[path = "sink_faults/poison.rs"]
 mod poison;
+#[path = "sink_faults/replay.rs"]
+mod replay;
 
 use nats::NatsServer;
 use postgres::Postgres;
