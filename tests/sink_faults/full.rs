@@ -1,9 +1,10 @@
-//! Other sides that have no room: they are asked again, and given the rest when they have some.
+//! Other sides, and machines, that have no room: it is tried again, and the rest is told when
+//! there is some.
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 
 use super::server::House;
-use super::sinks::{AT_ONCE, at_least, seqs, shop_some, until};
+use super::sinks::{AT_ONCE, at_least, seqs, shop_some, sink as sink_command, until};
 use super::{FAILURES, LEVEL, Side, line_with, run, strace};
 
 /// The server's own error for a disk that is full.
@@ -58,6 +59,28 @@ fn a_stream_without_room_for_more_bytes_is_waited_for() {
     until(&server, LEVEL);
     let line = line_with(server, "maximum bytes exceeded");
     assert!(line.contains("stream DOORBUSTER") && line.contains("nothing is lost"), "{line}");
+    side.has_all(&house, &sink, &seqs(&house.records(), &["buy"]));
+}
+
+#[test]
+fn a_machine_without_threads_to_spare_keeps_messages_waiting_and_ends_nothing() {
+    if !strace::is_there("a machine without threads to spare") {
+        return;
+    }
+    let house = House::new(&[AT_ONCE]);
+    let side = Side::webhook();
+    let Side::Webhook(receiver) = &side else { panic!("it is one") };
+    let sink = side.sink(&house, receiver.address.port(), "in_flight=32");
+    // Fewer than so many threads are begun at the start, by any one.
+    let fault = ["clone3:error=EAGAIN:when=60..75"];
+    let server = strace::with_faults(house.server().with(&["--sink", &sink]), None, &fault).run();
+    // What comes at once is posted at once.
+    sink_command(&server, &["pause", "orders"]).expect_code(0);
+    shop_some(&server, "a", 300);
+    sink_command(&server, &["resume", "orders"]).expect_code(0);
+    until(&server, LEVEL);
+    let line = line_with(server, "no thread to post from");
+    assert!(line.contains("nothing is lost"), "{line}");
     side.has_all(&house, &sink, &seqs(&house.records(), &["buy"]));
 }
 
