@@ -35,6 +35,7 @@ mod shard_bounds;
 mod shard_pushes;
 mod shard_resp;
 mod simulation;
+mod sink_faults;
 mod sinks;
 mod snapshots;
 mod sockets;

@@ -236,25 +236,30 @@ impl Metrics {
             ("sink_failures", "Deliveries that failed and were tried again", |s| &s.failures),
             ("sink_dead_letters", "Messages given up and written down", |sink| &sink.dead),
         ];
-        const SHOWN: [Figure; 3] = [
-            ("sink_lag_seqs", "Durable records not dealt with yet", |sink| &sink.lag),
+        const SHOWN: [Figure; 2] = [
             ("sink_postponed", "Messages put aside and tried later", |s| &s.postponed),
             ("sink_stopped", "1 if it has given up", |sink| &sink.stopped),
         ];
         let sinks = self.sinks.all();
-        let now = clock::unix();
-        for (kind, figures) in [(MetricType::Counter, COUNTED), (MetricType::Gauge, SHOWN)] {
-            for (name, help, pick) in figures {
-                let mut family = page.0.encode_descriptor(name, help, None, kind)?;
-                for (sink, counters) in &sinks {
-                    let (labels, value) = ([("sink", sink.as_str())], pick(counters).value());
-                    let mut one = family.encode_family(&labels)?;
-                    match kind {
-                        MetricType::Counter => {
-                            one.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
-                        }
-                        _ => one.encode_gauge(&value)?,
+        let (now, durable) = (clock::unix(), self.journal.seq.value());
+        let help = "Durable records not dealt with yet";
+        let mut lag = page.0.encode_descriptor("sink_lag_seqs", help, None, MetricType::Gauge)?;
+        for (sink, counters) in &sinks {
+            let seqs = durable.saturating_sub(counters.seq.value());
+            lag.encode_family(&[("sink", sink.as_str())])?.encode_gauge(&seqs)?;
+        }
+        let families = COUNTED.map(|figure| (MetricType::Counter, figure));
+        let families = families.into_iter().chain(SHOWN.map(|figure| (MetricType::Gauge, figure)));
+        for (kind, (name, help, pick)) in families {
+            let mut family = page.0.encode_descriptor(name, help, None, kind)?;
+            for (sink, counters) in &sinks {
+                let (labels, value) = ([("sink", sink.as_str())], pick(counters).value());
+                let mut one = family.encode_family(&labels)?;
+                match kind {
+                    MetricType::Counter => {
+                        one.encode_counter::<NoLabelSet, _, u64>(&value, None)?;
                     }
+                    _ => one.encode_gauge(&value)?,
                 }
             }
         }

@@ -17,9 +17,10 @@ pub struct SinkCounters {
     pub dead: Counter,
     /// Messages that are not wanted, and are tried again later.
     pub postponed: Counter,
-    /// Records that are durable and not dealt with yet.
-    pub lag: Counter,
-    /// The time of the last record dealt with, Unix ns; 0 if none is left.
+    /// Everything up to here is dealt with. How far that is behind is told by whoever looks: the
+    /// sink itself may be waiting for an answer.
+    pub seq: Counter,
+    /// The time of the last record dealt with, Unix ns; 0 if none was left.
     pub behind_since: Counter,
     /// 1 if it has given up.
     pub stopped: Counter,

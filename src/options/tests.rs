@@ -186,6 +186,7 @@ fn a_sink_is_read_from_words_and_tables_and_refused_by_name_and_key() {
         ("name=b type=postgres url=postgres://a:hush@h", "url: no password in it"),
         ("name=b type=postgres url=postgres://a@h schema=A", "schema: `A` is not 1 to 48 of a-z"),
         ("name=b type=postgres url=postgres://a@h timeout_ms=1", "between 100 and 3600000"),
+        ("name=b type=postgres url=postgres://a@h ca_file=x", "ca_file: wants a url that ends"),
         (
             "name=b type=postgres url=postgres://a@h password_env=A password_file=b",
             "either this or password_env",
@@ -287,6 +288,8 @@ fn queues_are_told_no_secret_and_nothing_that_does_not_go_together() {
         ("type=redis password=secret", "a redis has no key `password`"),
         ("type=redis password_file=x password_env=Y", "either this or password_env"),
         ("type=redis maxlen=-1", "maxlen: `-1` is not a whole number"),
+        ("type=redis timeout_ms=1", "timeout_ms: `1` is not a whole number between 100"),
+        ("type=nats timeout_ms=1", "timeout_ms: `1` is not a whole number between 100"),
         ("type=nats url=nats://u:secret@h", "url: no user, password or token in it"),
         ("type=nats url=ws://h", "is not nats://HOST:PORT or tls://HOST:PORT"),
         ("type=nats user=u", "user: one of `user` with `password_file`"),

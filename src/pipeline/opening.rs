@@ -84,6 +84,7 @@ pub(super) fn sinks(
             checkpoint: Box::new(sink::path_of(&options.data, &name)),
             counters: Arc::clone(counters),
             clock: clock::monotonic,
+            unix: clock::unix,
         })
     };
     Ok(sinks.into_iter().map(follower).collect())

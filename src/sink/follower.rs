@@ -1,11 +1,15 @@
 //! The loop that is the same for all sinks: read what is durable, deliver, remember; after trouble
 //! wait and try again, each time a little longer.
 
+mod course;
+mod shown;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use self::course::Course;
 use super::change::Change;
 use super::checkpoint::{Checkpoint, Ledge};
 use super::reader::{Reader, Wanted};
@@ -41,6 +45,8 @@ pub struct FollowerParts<S: Storage = Disk> {
     pub tap: Arc<Tap>,
     /// Monotonic ns.
     pub clock: fn() -> u64,
+    /// Unix ns.
+    pub unix: fn() -> u64,
 }
 
 /// The room of one sink.
@@ -55,11 +61,15 @@ pub struct Follower<S: Storage = Disk> {
     pending: Vec<Change>,
     /// Whether the sink stands where `kept` says.
     has_begun: bool,
+    /// What its other side should know of the journal's chain.
+    course: Course,
     /// Reads again what is delivered again, and what of that is not delivered yet.
     again: Option<(Reader<S>, Vec<Change>)>,
     /// After trouble: when it is tried again, and how long it is waited then.
     again_at: u64,
     wait_ms: u64,
+    /// When it was first seen to be behind, Unix ns; 0 if it is not.
+    behind_from: u64,
     view: SinkView,
 }
 
@@ -80,9 +90,11 @@ impl<S: Storage + Clone> Follower<S> {
             reader: None,
             pending: Vec::new(),
             has_begun: false,
+            course: Course::default(),
             again: None,
             again_at: 0,
             wait_ms: SINK_WAIT_MS_MIN,
+            behind_from: 0,
         }
     }
 
@@ -146,8 +158,15 @@ impl<S: Storage + Clone> Follower<S> {
             return Ok((seq - before) as usize);
         }
         let (count, seq) = reader.part(&self.pending, most);
-        kept.mark = self.parts.sink.deliver(&self.pending[..count], seq)?;
-        (kept.seq, kept.read) = (seq, 0);
+        if seq == reader.seq() {
+            self.course.goes_on(reader.end());
+            self.parts.sink.prove(reader.end());
+        }
+        // It may be long until the other side answers.
+        self.show();
+        let mark = self.parts.sink.deliver(&self.pending[..count], seq)?;
+        let kept = self.kept.as_mut().expect("it has begun");
+        (kept.seq, kept.read, kept.mark) = (seq, 0, mark);
         self.is_kept = false;
         self.pending.drain(..count);
         self.count(count);
@@ -157,7 +176,9 @@ impl<S: Storage + Clone> Follower<S> {
     /// Delivers again some of what is to be.
     fn repeat(&mut self) -> Result<usize, Trouble> {
         let kept = self.kept.as_mut().expect("it has begun");
-        let Some(span) = kept.replay else { return Ok(0) };
+        // Not before it is known whose course the journal is.
+        let is_in_doubt = self.reader.as_ref().is_some_and(Reader::is_in_doubt);
+        let Some(span) = kept.replay.filter(|_| !is_in_doubt) else { return Ok(0) };
         let (mut reader, mut changes) = match self.again.take() {
             Some(again) => again,
             None => (Reader::new(&self.parts.journal, span.from - 1)?, Vec::new()),
@@ -256,11 +277,14 @@ impl<S: Storage + Clone> Follower<S> {
                     standing.seq
                 )));
             }
+            let is_known = self.course.is_known(self.parts.sink.proof());
+            if standing.seq < kept.seq || !is_known {
+                // What is in orders that changed since stands where they were made.
+                self.reader = None;
+            }
             if standing.seq < kept.seq {
                 let (name, seq, lost) = (&self.view.name, standing.seq, kept.seq);
                 warn!("sink {name}: its other side has seqs up to {seq} of {lost}: told again");
-                // What is in orders that changed since stands where they were made.
-                self.reader = None;
                 kept.read = 0;
             }
             self.is_kept &= standing.mark == kept.mark && standing.seq == kept.seq;
@@ -278,7 +302,11 @@ impl<S: Storage + Clone> Follower<S> {
         if self.reader.is_none() {
             self.pending.clear();
             let after = self.kept.as_ref().map_or(0, Checkpoint::dealt_with);
-            self.reader = Some(Reader::new(&self.parts.journal, after)?);
+            let mut reader = Reader::new(&self.parts.journal, after)?;
+            if let Some(at) = self.parts.sink.proof() {
+                reader.expect(at)?;
+            }
+            self.reader = Some(reader);
         }
         Ok(true)
     }
@@ -367,29 +395,5 @@ impl<S: Storage + Clone> Follower<S> {
             Ask::Replay(_) => self.again = None,
         }
         Ok(())
-    }
-
-    /// Everything up to here is dealt with.
-    fn delivered(&self) -> Seq {
-        let read =
-            self.reader.as_ref().filter(|_| self.pending.is_empty()).map_or(0, |it| it.seq());
-        self.kept.as_ref().map_or(0, Checkpoint::dealt_with).max(read)
-    }
-
-    fn show(&mut self) {
-        let (durable, delivered) = (self.parts.watermark.seq(), self.delivered());
-        let counters = &self.parts.counters;
-        self.view.seq = delivered;
-        self.view.lag_seqs = durable.saturating_sub(delivered);
-        self.view.replay = self.kept.as_ref().and_then(|kept| kept.replay);
-        counters.lag.set(self.view.lag_seqs);
-        counters.stopped.set((self.view.state == SinkState::Stopped).into());
-        let read_time = self.reader.as_ref().map_or(0, |reader| reader.time());
-        let since = self.pending.first().map_or(read_time, |change| change.time);
-        counters.behind_since.set(if delivered < durable { since } else { 0 });
-        self.parts.tap.show(&self.view);
-        if let Some(kept) = self.kept.as_ref().filter(|_| self.is_kept) {
-            self.parts.tap.settle(kept.settled());
-        }
     }
 }

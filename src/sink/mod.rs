@@ -54,6 +54,7 @@ pub use webhook::{WebhookSink, WebhookTerms};
 
 use std::time::Duration;
 
+use crate::chains::ChainAt;
 use crate::journal::JournalError;
 use crate::limits::SINK_CHANGES_MAX;
 use crate::sale::Seq;
@@ -127,6 +128,15 @@ pub trait Sink: Send {
     /// # Errors
     /// [`Trouble`].
     fn repeat(&mut self, changes: &[Change]) -> Result<String, Trouble>;
+
+    /// Says to which chain value of the journal the next delivery belongs: for a sink whose other
+    /// side remembers it, so that another course of the same journal is known for what it is.
+    fn prove(&mut self, _at: ChainAt) {}
+
+    /// The chain value that its other side remembered when it began last.
+    fn proof(&self) -> Option<ChainAt> {
+        None
+    }
 
     /// How many changes it wants at once, at most; 1 at least.
     fn changes_max(&self) -> usize {

@@ -3,6 +3,7 @@
 use super::change::{Change, Kind};
 use super::history::History;
 use super::{Trouble, of_journal};
+use crate::chains::ChainAt;
 use crate::heads::hex;
 use crate::journal::{Cursor, Disk, Storage, origin, read_snapshot};
 use crate::message::messages;
@@ -31,6 +32,8 @@ pub struct Reader<S: Storage = Disk> {
     history: History,
     /// The time of the last record that was read.
     time: Stamp,
+    /// What the other side says of the journal, not come upon yet.
+    expected: Option<ChainAt>,
 }
 
 impl<S: Storage + Clone> Reader<S> {
@@ -41,7 +44,7 @@ impl<S: Storage + Clone> Reader<S> {
     pub fn new(journal: &S, after: Seq) -> Result<Reader<S>, Trouble> {
         let Some(place) = origin(journal, after).map_err(of_journal)? else {
             let cursor = Cursor::new(journal.clone()).map_err(of_journal)?;
-            return Ok(Reader { cursor, history: History::default(), time: 0 });
+            return Ok(Reader { cursor, history: History::default(), time: 0, expected: None });
         };
         let seq = place.seq();
         let read = read_snapshot(journal, seq, |lines| {
@@ -52,7 +55,7 @@ impl<S: Storage + Clone> Reader<S> {
         let history =
             history.map_err(|why| Trouble::Stop(format!("the snapshot of seq {seq}: {why}")))?;
         let cursor = Cursor::at(journal.clone(), &place).map_err(of_journal)?;
-        Ok(Reader { cursor, history, time: 0 })
+        Ok(Reader { cursor, history, time: 0, expected: None })
     }
 
     /// The journal's id, in hexadecimal.
@@ -68,6 +71,26 @@ impl<S: Storage + Clone> Reader<S> {
     /// When that was made, Unix ns; 0 before the first.
     pub fn time(&self) -> Stamp {
         self.time
+    }
+
+    /// The chain value where it stands.
+    pub fn end(&self) -> ChainAt {
+        let place = self.cursor.place();
+        ChainAt { seq: place.seq(), chain: place.chain() }
+    }
+
+    /// Takes nothing of a journal that has another chain value there, if that is not behind it.
+    ///
+    /// # Errors
+    /// [`Trouble`]: it has.
+    pub fn expect(&mut self, at: ChainAt) -> Result<(), Trouble> {
+        self.expected = (at.seq > self.seq()).then_some(at);
+        if at.seq == self.seq() && at != self.end() { Err(forked(at)) } else { Ok(()) }
+    }
+
+    /// Whether it expects a chain value that it has not come upon yet.
+    pub fn is_in_doubt(&self) -> bool {
+        self.expected.is_some()
     }
 
     /// Reads until `pending` holds `changes_max`, or nothing more is durable, or it has read about
@@ -94,6 +117,12 @@ impl<S: Storage + Clone> Reader<S> {
                 self.time = record[0].head().time.to_native();
                 looked += 1;
             }
+            let end = ChainAt { seq: batch.last_seq, chain: *batch.chain };
+            if let Some(at) = self.expected.take_if(|at| end.seq >= at.seq)
+                && at != end
+            {
+                return Err(forked(at));
+            }
         }
         Ok(())
     }
@@ -106,4 +135,15 @@ impl<S: Storage + Clone> Reader<S> {
         }
         (most, changes[most - 1].seq)
     }
+}
+
+/// The other side was told by a server that went on from the same past in another way.
+fn forked(at: ChainAt) -> Trouble {
+    Trouble::Stop(format!(
+        "its other side was told up to seq {} of a journal that took another course (chain {}): \
+         one of the two was restored from an older copy and went on; set the other side right \
+         before this goes on",
+        at.seq,
+        hex(&at.chain[..8])
+    ))
 }

@@ -73,6 +73,9 @@ fn a_change_is_whole_in_json_and_in_csv() {
     let begun = "9,2026-09-21T14:13:20.000000Z,confirmed,drop,7,\"a \"\"b\"\", c\",k9,,";
     assert_eq!(rows[1], format!("{begun}tee,2,2500,EUR"));
     assert_eq!(rows[2], format!("{begun}cap,1,2500,EUR"));
+    file.deliver(&[change(12, "=1+1")], 12).expect("it is written");
+    let text = fs::read_to_string(&path).expect("the file");
+    assert!(text.contains(",drop,7,'=1+1,k12,"), "no cell is a formula: {text}");
     assert_eq!(rows[3], "11,2026-09-21T14:13:20.000000Z,cancelled,drop,7,,,,,,,EUR");
 }
 

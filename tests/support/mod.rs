@@ -7,6 +7,7 @@ pub(crate) mod keeper_house;
 pub(crate) mod nats;
 pub(crate) mod peer;
 pub(crate) mod postgres;
+pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod redis;
 pub(crate) mod resp;

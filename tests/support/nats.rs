@@ -88,6 +88,12 @@ impl NatsServer {
         }
     }
 
+    /// Whether anybody has made a stream: those lie in its folder.
+    pub(crate) fn has_streams(&self) -> bool {
+        let streams = self.folder.path().join("jetstream/$G/streams");
+        std::fs::read_dir(streams).is_ok_and(|mut streams| streams.next().is_some())
+    }
+
     /// Does something with JetStream, over a connection of its own.
     pub(crate) fn with<T, F: Future<Output = T>>(&self, deed: impl FnOnce(Context) -> F) -> T {
         self.runtime.block_on(async {

@@ -37,7 +37,8 @@ pub(crate) fn with_faults(start: Start, path: Option<&str>, faults: &[&str]) -> 
     if let Some(path) = path {
         words.extend(["-P".to_owned(), path.to_owned()]);
     }
-    words.extend(["-e".to_owned(), "trace=fdatasync,fsync,pwrite64".to_owned()]);
+    let calls = faults.iter().map(|fault| fault.split(':').next().unwrap_or_default());
+    words.extend(["-e".to_owned(), format!("trace={}", calls.collect::<Vec<_>>().join(","))]);
     for fault in faults {
         words.extend(["-e".to_owned(), format!("inject={fault}")]);
     }

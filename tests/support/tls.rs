@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use doorbuster::certificates::Certificates;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::ServerName;
 use rustls::{
@@ -24,7 +24,13 @@ pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
     pub(crate) fn new() -> Authority {
+        Authority::named("an authority")
+    }
+
+    /// One of this name.
+    pub(crate) fn named(name: &str) -> Authority {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().expect("a key");
         Authority(CertifiedIssuer::self_signed(params, key).expect("signed"))
@@ -37,7 +43,13 @@ impl Authority {
 
     /// A certificate and its key, in PEM.
     pub(crate) fn issue(&self) -> (String, String) {
-        let params = CertificateParams::new(["localhost".to_owned()]).expect("a name");
+        self.issue_for("localhost", 4096)
+    }
+
+    /// One for this name, which is good until this year.
+    pub(crate) fn issue_for(&self, name: &str, until: i32) -> (String, String) {
+        let mut params = CertificateParams::new([name.to_owned()]).expect("a name");
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
         let key = KeyPair::generate().expect("a key");
         let cert = params.signed_by(&key, &self.0).expect("signed");
         (cert.pem(), key.serialize_pem())

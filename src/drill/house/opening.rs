@@ -214,6 +214,7 @@ impl House {
             checkpoint: Box::new(shelf.clone()),
             counters: metrics.sinks.add("drill"),
             clock: clock::monotonic,
+            unix: clock::unix,
         });
         let keeper = (make.snapshot_bytes > 0).then(|| {
             Keeper::new(KeeperParts {

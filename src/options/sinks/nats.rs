@@ -1,6 +1,7 @@
 //! `type = "nats"`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use async_nats::ServerAddr;
 
@@ -21,11 +22,13 @@ pub(super) const KEYS: &[&str] = &[
     "prefix",
     "create",
     "message_ids",
+    "timeout_ms",
 ];
 
 const URL: &str = "nats://127.0.0.1:4222";
 const STREAM: &str = "DOORBUSTER";
 const PREFIX: &str = "doorbuster";
+const TIMEOUT_MS_USUAL: u64 = 10_000;
 
 pub(super) fn understood(table: &SinkTable) -> Result<Terms, String> {
     let urls = match table.many("url") {
@@ -64,7 +67,9 @@ pub(super) fn understood(table: &SinkTable) -> Result<Terms, String> {
     let (login, is_made) = (login(table)?, table.flag("create")?.unwrap_or(false));
     let stream = word("stream", STREAM, "_-")?;
     let has_ids = table.flag("message_ids")?.unwrap_or(true);
-    Ok(Terms::Nats(NatsTerms { urls, login, ca, stream, prefix, is_made, has_ids }))
+    let timeout = table.number("timeout_ms", 100..=3_600_000)?.unwrap_or(TIMEOUT_MS_USUAL);
+    let timeout = Duration::from_millis(timeout);
+    Ok(Terms::Nats(NatsTerms { urls, login, ca, stream, prefix, is_made, timeout, has_ids }))
 }
 
 fn login(table: &SinkTable) -> Result<Login, String> {

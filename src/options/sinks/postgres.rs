@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio_postgres::Config;
+use tokio_postgres::config::SslMode;
 
 use super::SinkTable;
 use crate::sink::{PostgresTerms, Terms};
@@ -36,11 +37,16 @@ pub(super) fn understood(table: &SinkTable) -> Result<Terms, String> {
             "schema: `{schema}` is not 1 to {SCHEMA_BYTES_MAX} of a-z 0-9 _, a digit not first"
         ));
     }
+    let ca_file = table.one("ca_file")?.map(PathBuf::from);
+    if ca_file.is_some() && server.get_ssl_mode() != SslMode::Require {
+        // Otherwise whoever stands between could say that the server speaks no TLS.
+        return Err("ca_file: wants a url that ends with ?sslmode=require".to_owned());
+    }
     let timeout = table.number("timeout_ms", 100..=3_600_000)?.unwrap_or(TIMEOUT_MS_USUAL);
     Ok(Terms::Postgres(Box::new(PostgresTerms {
         server,
         password: table.secret("password")?,
-        ca_file: table.one("ca_file")?.map(PathBuf::from),
+        ca_file,
         schema: schema.to_owned(),
         timeout: Duration::from_millis(timeout),
     })))

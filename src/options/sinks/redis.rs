@@ -1,6 +1,7 @@
 //! `type = "redis"`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use redis::{ConnectionAddr, IntoConnectionInfo as _};
 
@@ -8,11 +9,12 @@ use super::SinkTable;
 use crate::sink::{RedisTerms, Terms};
 
 pub(super) const KEYS: &[&str] =
-    &["url", "user", "password_file", "password_env", "ca_file", "stream", "maxlen"];
+    &["url", "user", "password_file", "password_env", "ca_file", "stream", "maxlen", "timeout_ms"];
 
 const URL: &str = "redis://127.0.0.1:6379";
 const STREAM: &str = "doorbuster:orders";
 const MAXLEN_MAX: u64 = 1 << 40;
+const TIMEOUT_MS_USUAL: u64 = 10_000;
 
 pub(super) fn understood(table: &SinkTable) -> Result<Terms, String> {
     let url = table.one("url")?.unwrap_or(URL).to_owned();
@@ -41,5 +43,7 @@ pub(super) fn understood(table: &SinkTable) -> Result<Terms, String> {
         return Err("stream: it wants a key".to_owned());
     }
     let entries_max = table.number("maxlen", 0..=MAXLEN_MAX)?.unwrap_or(0);
-    Ok(Terms::Redis(RedisTerms { url, user, password, ca, stream, entries_max }))
+    let timeout = table.number("timeout_ms", 100..=3_600_000)?.unwrap_or(TIMEOUT_MS_USUAL);
+    let timeout = Duration::from_millis(timeout);
+    Ok(Terms::Redis(RedisTerms { url, user, password, ca, stream, entries_max, timeout }))
 }

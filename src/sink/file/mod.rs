@@ -251,6 +251,13 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
+/// A text that buyers choose, as a cell that no spreadsheet takes for a formula.
+/// <https://owasp.org/www-community/attacks/CSV_Injection>
+fn plain(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if is_formula { format!("'{text}") } else { text.to_owned() }
+}
+
 /// A row for each line of the order; one without an item where what is in it was told before.
 fn csv(change: &Change, out: &mut Vec<u8>) {
     let facts = change.facts.as_ref();
@@ -264,8 +271,8 @@ fn csv(change: &Change, out: &mut Vec<u8>) {
             change.kind.word().to_owned(),
             change.sale.to_string(),
             change.order.to_string(),
-            facts.map_or(String::new(), |facts| facts.buyer.to_string()),
-            facts.map_or(String::new(), |facts| facts.key.to_string()),
+            facts.map_or(String::new(), |facts| plain(&facts.buyer)),
+            facts.map_or(String::new(), |facts| plain(&facts.key)),
             facts.and_then(|facts| facts.channel).map_or(String::new(), |name| name.to_string()),
             line.map_or(String::new(), |line| line.item.to_string()),
             number(line.map(|line| line.units.into())),

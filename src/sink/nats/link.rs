@@ -1,15 +1,16 @@
 //! The connection to NATS: finds a stream, and publishes into it.
 
 use std::collections::VecDeque;
+use std::error::Error as _;
 use std::future::{Future, IntoFuture as _};
 use std::time::{Duration, Instant};
 
-use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::{
-    Context, ContextBuilder, GetStreamErrorKind, PublishAckFuture, PublishErrorKind,
+    Context, ContextBuilder, GetStreamErrorKind, PublishAckFuture, PublishError, PublishErrorKind,
 };
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, Info, LastRawMessageErrorKind, StorageType, Stream};
+use async_nats::jetstream::{Error as JetStreamError, ErrorCode};
 use async_nats::{ConnectOptions, Event, ServerAddr};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -21,8 +22,6 @@ use crate::certificates::trusting;
 use crate::sale::Seq;
 use crate::sink::{Change, Checkpoint, Trouble};
 
-/// The server may be as long about anything.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// After such a rest it is connected anew: nobody has answered the server's questions meanwhile.
 const REST: Duration = Duration::from_secs(30);
 /// Messages of which the last is acknowledged, and with it all.
@@ -30,6 +29,15 @@ const MESSAGES_MAX: usize = 1024;
 /// Acknowledgements that are waited for at once: servers drop what is more than ten thousand
 /// messages ahead.
 const ACKS_MAX: usize = 4;
+
+/// What is on its way.
+struct Sent {
+    /// The number that it is to have in the stream.
+    number: u64,
+    /// What it tells of.
+    seq: Seq,
+    ack: PublishAckFuture,
+}
 
 /// A stream that was found.
 pub(super) struct Link {
@@ -52,9 +60,12 @@ impl Link {
         known: Option<u64>,
         checkpoint: &Checkpoint,
     ) -> Result<(Link, Seq), Trouble> {
-        let (context, ended) = connect(terms).await?;
-        let stream = find(&context, terms).await?;
-        let found = look(&stream, terms).await?;
+        let (context, mut ended) = connect(terms).await?;
+        let seen = async {
+            let stream = find(&context, terms).await?;
+            look(&stream, terms).await
+        };
+        let found = unless_ended(&mut ended, terms, seen).await??;
         let told = |why: Trouble| at(terms, why);
         let position = found.position(writer, known, checkpoint).map_err(told)?;
         let mark = Mark { made: found.made, last: found.last, base: position.base };
@@ -131,20 +142,20 @@ impl Link {
         terms: &NatsTerms,
         changes: &[Change],
         is_new: bool,
-    ) -> Result<(u64, PublishAckFuture), Trouble> {
+    ) -> Result<Sent, Trouble> {
         let upto = (!is_new).then_some(self.seq);
         let client = context.client();
         let (last, others) = changes.split_last().expect("chunks are not empty");
-        let too_long = |why: String| Trouble::Stop(format!("{}: {why}", shown(terms)));
         for change in others {
             let Message { subject, headers, payload } = self.next(terms, change, upto);
             let sent = client.publish_with_headers(subject, headers, payload.into()).await;
-            sent.map_err(|why| too_long(why.to_string()))?;
+            sent.map_err(|why| refused(terms, change.seq, &why))?;
         }
         let Message { subject, headers, payload } = self.next(terms, last, upto);
         let message = PublishMessage::build().headers(headers).payload(payload.into());
         let sent = context.send_publish(subject, message).await;
-        Ok((self.mark.last, sent.map_err(|why| too_long(why.to_string()))?))
+        let ack = sent.map_err(|why| refused(terms, last.seq, &why))?;
+        Ok(Sent { number: self.mark.last, seq: last.seq, ack })
     }
 
     /// The message of a change that comes next.
@@ -155,12 +166,8 @@ impl Link {
         message
     }
 
-    async fn acknowledged(
-        &mut self,
-        terms: &NatsTerms,
-        ack: Option<(u64, PublishAckFuture)>,
-    ) -> Result<(), Trouble> {
-        let Some((number, ack)) = ack else { return Ok(()) };
+    async fn acknowledged(&mut self, terms: &NatsTerms, sent: Option<Sent>) -> Result<(), Trouble> {
+        let Some(Sent { number, seq, ack }) = sent else { return Ok(()) };
         let again = |why: &str| at(terms, Trouble::Again(why.to_owned()));
         match unless_ended(&mut self.ended, terms, ack.into_future()).await? {
             // Nothing is published twice here.
@@ -170,16 +177,29 @@ impl Link {
                 "message {number} became {} of {}, which is not where it belongs",
                 ack.sequence, ack.stream
             ))),
-            Err(why) => Err(again(&match why.kind() {
-                PublishErrorKind::WrongLastSequence => {
-                    "it does not stand where it did: it has lost or refused something, or somebody \
-                     else publishes into it"
-                        .to_owned()
-                }
-                _ => why.to_string(),
-            })),
+            Err(why) if why.kind() == PublishErrorKind::WrongLastSequence => Err(again(
+                "it does not stand where it did: it has lost or refused something, or somebody \
+                 else publishes into it",
+            )),
+            Err(why) if is_too_large(&why) => Err(refused(terms, seq, &why)),
+            Err(why) => Err(again(&why.to_string())),
         }
     }
+}
+
+/// A message that is too large never gets smaller.
+fn refused(terms: &NatsTerms, seq: Seq, why: &dyn std::fmt::Display) -> Trouble {
+    at(terms, Trouble::Stop(format!("the message of seq {seq}: {why}")))
+}
+
+/// Whether the stream takes no message of this size.
+fn is_too_large(why: &PublishError) -> bool {
+    let told = why.source().and_then(|source| source.downcast_ref::<JetStreamError>());
+    told.is_some_and(|told| {
+        let code = told.error_code();
+        code == ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM
+            || code == ErrorCode::STREAM_HEADER_EXCEEDS_MAXIMUM
+    })
 }
 
 /// Waits for something, but not if the connection ends, and not for ever.
@@ -190,14 +210,17 @@ async fn unless_ended<T>(
 ) -> Result<T, Trouble> {
     tokio::select! {
         biased;
-        done = timeout(PATIENCE, awaited) => done.map_err(|_| {
-            Trouble::Again(format!("{}: no answer in {} s", shown(terms), PATIENCE.as_secs()))
-        }),
+        done = timeout(terms.timeout, awaited) => done.map_err(|_| too_late(terms)),
         why = ended.wait_for(|why| !why.is_empty()) => {
             let why = why.map_or("the connection is lost".to_owned(), |why| why.clone());
             Err(Trouble::Again(format!("{}: {why}", shown(terms))))
         }
     }
+}
+
+fn too_late(terms: &NatsTerms) -> Trouble {
+    let ms = terms.timeout.as_millis();
+    Trouble::Again(format!("{}: no answer within {ms} ms", shown(terms)))
 }
 
 pub(super) async fn connect(
@@ -223,7 +246,7 @@ pub(super) async fn connect(
     }
     let (tell, ended) = watch::channel(String::new());
     let options =
-        options.name("doorbuster").connection_timeout(PATIENCE).event_callback(move |event| {
+        options.name("doorbuster").connection_timeout(terms.timeout).event_callback(move |event| {
             let why = match event {
                 Event::Disconnected | Event::Closed => Some("the connection is lost".to_owned()),
                 Event::ServerError(why) => Some(why.to_string()),
@@ -239,9 +262,11 @@ pub(super) async fn connect(
             });
             async {}
         });
-    let client = timeout(PATIENCE, options.connect(servers)).await;
-    let client = client.map_err(|_| told(&"it does not answer"))?.map_err(|why| told(&why))?;
-    let context = ContextBuilder::new().timeout(PATIENCE).ack_timeout(PATIENCE).build(client);
+    let client = timeout(terms.timeout, options.connect(servers)).await;
+    let client = client.map_err(|_| too_late(terms))?.map_err(|why| told(&why))?;
+    // Longer than we wait ourselves, for then it is said how long that was.
+    let patience = 2 * terms.timeout;
+    let context = ContextBuilder::new().timeout(patience).ack_timeout(patience).build(client);
     Ok((context, ended))
 }
 

@@ -13,6 +13,7 @@ mod reading;
 mod standing;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -37,6 +38,8 @@ pub struct NatsTerms {
     pub prefix: String,
     /// Whether it makes the stream if it is not there.
     pub is_made: bool,
+    /// How long a connection, or an answer, may take.
+    pub timeout: Duration,
     /// Whether messages have a `Nats-Msg-Id`, which the server remembers for a while.
     pub has_ids: bool,
 }

@@ -26,6 +26,7 @@ use tables::Claim;
 use writing::How;
 
 use super::{Change, Checkpoint, Kind, Place, Secret, Sink, Standing, Trouble, Wanted};
+use crate::chains::ChainAt;
 use crate::heads::hex;
 use crate::sale::{Seq, State};
 
@@ -113,6 +114,16 @@ impl Sink for PostgresSink {
         self.write(changes, seq, How::Next)
     }
 
+    fn prove(&mut self, at: ChainAt) {
+        if let Some(open) = &mut self.open {
+            open.claim.proof = Some(at);
+        }
+    }
+
+    fn proof(&self) -> Option<ChainAt> {
+        self.open.as_ref().and_then(|open| open.claim.proof)
+    }
+
     fn repeat(&mut self, changes: &[Change]) -> Result<String, Trouble> {
         let seq = self.open.as_ref().map_or(0, |open| open.claim.seq);
         self.write(changes, seq, How::Again)
@@ -131,8 +142,10 @@ impl PostgresSink {
         let schema = &self.terms.schema;
         let claim = &mut open.claim;
         let mut write = |rows: &Rows| {
-            let wrote =
-                async |client: &_| writing::write(client, schema, claim, rows, seq, how).await;
+            let wrote = async |client: &_| {
+                let wrote = writing::write(client, schema, claim, rows, seq, how).await;
+                wrote.map_err(|why| why.within(rows.seq_from, rows.seq_to))
+            };
             open.session.run(wrote)
         };
         if !write(&rows)? {

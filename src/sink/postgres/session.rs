@@ -11,14 +11,27 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::PostgresTerms;
 use crate::certificates;
+use crate::sale::Seq;
 use crate::sink::Trouble;
 
 /// Why a question was not answered.
 pub(super) enum Fault {
     /// The server, or the way to it.
     Server(Error),
+    /// The same, while changes from one seq to another were written.
+    Within(Error, Seq, Seq),
     /// Something that nobody expected to find.
     Trouble(Trouble),
+}
+
+impl Fault {
+    /// The same, while changes from one seq to another were written.
+    pub(super) fn within(self, from: Seq, to: Seq) -> Fault {
+        match self {
+            Fault::Server(why) => Fault::Within(why, from, to),
+            fault => fault,
+        }
+    }
 }
 
 impl From<Error> for Fault {
@@ -85,6 +98,11 @@ impl Session {
         match asked {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(Fault::Server(why))) => Err(meaning(&self.server, &why)),
+            Ok(Err(Fault::Within(why, from, to))) => Err(match meaning(&self.server, &why) {
+                // Whoever looks for the row that is refused need not look at all of them.
+                Trouble::Stop(why) => Trouble::Stop(format!("{why}; within seqs {from} to {to}")),
+                trouble => trouble,
+            }),
             Ok(Err(Fault::Trouble(Trouble::Stop(why)))) => {
                 Err(Trouble::Stop(format!("{}: {why}", self.server)))
             }

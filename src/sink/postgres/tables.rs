@@ -4,6 +4,7 @@
 use tokio_postgres::Client;
 
 use super::session::Fault;
+use crate::chains::ChainAt;
 use crate::sale::Seq;
 use crate::sink::Trouble;
 
@@ -13,7 +14,8 @@ use crate::sink::Trouble;
 /// `lines` and `changes` are written in the order of their numbers, so block ranges find a row, and
 /// cost a small part of what a tree would: with trees on all three the server takes half as many
 /// orders a second.
-const VERSIONS: [&str; 1] = ["
+const VERSIONS: [&str; 2] = [
+    "
     CREATE TABLE %.progress (
         only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
         journal text NOT NULL,
@@ -56,12 +58,19 @@ const VERSIONS: [&str; 1] = ["
     COMMENT ON TABLE %.lines IS 'What is in orders; prices are in minor units, each';
     COMMENT ON TABLE %.changes IS 'What has become of orders, each change once';
     COMMENT ON TABLE %.progress IS 'Up to which seq all that was wanted is told; not to be touched'
-"];
+",
+    "
+    ALTER TABLE %.progress ADD COLUMN chain_seq bigint, ADD COLUMN chain bytea;
+    COMMENT ON COLUMN %.progress.chain IS 'The chain value of the journal at chain_seq'
+",
+];
 
 /// What it takes to write.
 pub(super) struct Claim {
     /// Everything up to here is told.
     pub(super) seq: Seq,
+    /// The journal's chain value there, or somewhere before, if that is known.
+    pub(super) proof: Option<ChainAt>,
     /// A word that nobody else has. It is the same as long as the sink lives: a claim of its own
     /// that it gave up, and that the server carries out late, takes nothing from it.
     pub(super) owner: String,
@@ -117,12 +126,15 @@ pub(super) async fn claim(
     let take = format!(
         "INSERT INTO {schema}.progress AS it (journal, sink, seq, owner) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (only_row) DO UPDATE SET owner = $4 \
-         WHERE it.journal = $1 AND it.sink = $2 RETURNING seq"
+         WHERE it.journal = $1 AND it.sink = $2 RETURNING seq, chain_seq, chain"
     );
     let taken = client.query_opt(&take, &[&journal, &sink, &(start as i64), &owner]).await?;
     if let Some(row) = taken {
         let seq: i64 = row.try_get(0)?;
-        return Ok(Claim { seq: seq as Seq, owner: owner.to_owned() });
+        let (at, chain): (Option<i64>, Option<&[u8]>) = (row.try_get(1)?, row.try_get(2)?);
+        let chain = chain.and_then(|chain| chain.try_into().ok());
+        let proof = at.zip(chain).map(|(seq, chain)| ChainAt { seq: seq as Seq, chain });
+        return Ok(Claim { seq: seq as Seq, proof, owner: owner.to_owned() });
     }
     let whose = format!("SELECT journal, sink FROM {schema}.progress");
     let row = client.query_one(&whose, &[]).await?;

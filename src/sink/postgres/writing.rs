@@ -38,10 +38,12 @@ pub(super) async fn write(
 ) -> Result<bool, Fault> {
     client.batch_execute("BEGIN").await?;
     let compare_and_set = format!(
-        "UPDATE {schema}.progress SET seq = $1, changed_at = now() WHERE owner = $2 AND seq = $3"
+        "UPDATE {schema}.progress SET seq = $1, changed_at = now(), chain_seq = $4, chain = $5 \
+         WHERE owner = $2 AND seq = $3"
     );
     let (new, old) = (seq as i64, claim.seq as i64);
-    if client.execute(&compare_and_set, &[&new, &claim.owner, &old]).await? != 1 {
+    let (at, chain) = claim.proof.map(|at| (at.seq as i64, at.chain.to_vec())).unzip();
+    if client.execute(&compare_and_set, &[&new, &claim.owner, &old, &at, &chain]).await? != 1 {
         return Err(lost(client, schema, claim).await?.into());
     }
     if how == How::Again {

@@ -14,8 +14,6 @@ use super::standing::{Found, Position};
 use crate::sale::Seq;
 use crate::sink::{Change, Checkpoint, Standing, Trouble};
 
-/// Redis may be as long about an answer, and about a connection.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// After such a rest it is asked whether it is still there: what stands between may have forgotten.
 const REST: Duration = Duration::from_secs(30);
 /// Entries that one script adds: Redis does nothing else meanwhile.
@@ -192,9 +190,9 @@ pub(super) fn connect(terms: &RedisTerms) -> Result<Connection, Trouble> {
             Client::build_with_tls(info, trusted).map_err(told)?
         }
     };
-    let connection = client.get_connection_with_timeout(PATIENCE).map_err(told)?;
-    connection.set_read_timeout(Some(PATIENCE)).map_err(told)?;
-    connection.set_write_timeout(Some(PATIENCE)).map_err(told)?;
+    let connection = client.get_connection_with_timeout(terms.timeout).map_err(told)?;
+    connection.set_read_timeout(Some(terms.timeout)).map_err(told)?;
+    connection.set_write_timeout(Some(terms.timeout)).map_err(told)?;
     Ok(connection)
 }
 
@@ -203,6 +201,18 @@ pub(super) fn connect(terms: &RedisTerms) -> Result<Connection, Trouble> {
 pub(super) fn trouble(terms: &RedisTerms, why: &RedisError) -> Trouble {
     let stop = |why: &str| at(terms, Trouble::Stop(why.to_owned()));
     match why.code() {
+        // The system says of a timeout that a resource is unavailable.
+        None if why.is_timeout() => {
+            let ms = terms.timeout.as_millis();
+            Trouble::Again(format!("{}: no answer within {ms} ms", terms.url))
+        }
+        // The slot may come back: a replica that was the master is it again.
+        Some(code @ ("MOVED" | "ASK")) => Trouble::Again(format!(
+            "{}: {code} {}: a redirect of a Redis Cluster, which is not followed; name the master \
+             that has the stream's slot, or a server that is no cluster",
+            terms.url,
+            why.detail().unwrap_or("")
+        )),
         Some("WRONGTYPE") => stop("it, or what lies beside it, is no longer what it was"),
         Some("TAKEN") => stop("another server writes it now"),
         Some("LOST") => at(terms, Trouble::Again(why.detail().unwrap_or("it is lost").to_owned())),
@@ -217,4 +227,30 @@ pub(super) fn trouble(terms: &RedisTerms, why: &RedisError) -> Trouble {
 fn at(terms: &RedisTerms, why: Trouble) -> Trouble {
     let told = |why: String| format!("{}, stream {}: {why}", terms.url, terms.stream);
     why.map(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirect_of_a_cluster_says_what_is_supported() {
+        let terms = RedisTerms {
+            url: "redis://h:1".to_owned(),
+            user: None,
+            password: None,
+            ca: None,
+            stream: "s".to_owned(),
+            entries_max: 0,
+            timeout: Duration::from_secs(1),
+        };
+        for answer in ["-MOVED 3999 10.0.0.2:6381\r\n", "-ASK 3999 10.0.0.2:6381\r\n"] {
+            let answer = redis::parse_redis_value(answer.as_bytes()).expect("an answer");
+            let why = answer.extract_error().expect_err("a redirect");
+            let Trouble::Again(said) = trouble(&terms, &why) else { panic!("{why}") };
+            for part in ["redis://h:1: ", "3999 10.0.0.2:6381: ", "Redis Cluster", "the master"] {
+                assert!(said.contains(part), "{said}");
+            }
+        }
+    }
 }

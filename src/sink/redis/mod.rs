@@ -12,6 +12,7 @@ mod reading;
 mod standing;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use reading::RedisLedger;
 
@@ -34,6 +35,8 @@ pub struct RedisTerms {
     pub stream: String,
     /// About how many entries are kept; 0 for all.
     pub entries_max: u64,
+    /// How long a connection, or an answer, may take.
+    pub timeout: Duration,
 }
 
 impl RedisTerms {

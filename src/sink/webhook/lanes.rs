@@ -2,7 +2,7 @@
 //! the other. What was taken is remembered, so that trouble in one lane repeats nothing of another.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, Builder, ScopedJoinHandle};
 
 use super::endpoint::{Answer, Endpoint};
 use super::message::Message;
@@ -91,14 +91,18 @@ impl Lanes {
         let shared = Shared { is_over: AtomicBool::new(false), room: AtomicUsize::new(desk.room) };
         let work: Vec<(&mut Lane, Vec<&Change>)> =
             self.0.iter_mut().zip(parts).filter(|(_, part)| !part.is_empty()).collect();
-        let runs: Vec<(&mut Lane, Run)> = side_by_side(work, |(lane, part)| {
+        let runs = side_by_side(work, |(lane, part)| {
             let run = lane.run(&part, desk, &shared);
             (lane, run)
         });
-        let answered: u64 = runs.iter().map(|(_, run)| run.answered).sum();
+        let answered: u64 = runs.iter().flatten().map(|(_, run)| run.answered).sum();
         let mut whole = Round::default();
-        for (lane, run) in runs {
-            lane.settle(run, answered, &mut whole);
+        for run in runs {
+            match run {
+                Ok((lane, run)) => lane.settle(run, answered, &mut whole),
+                // Its lane stands where it did.
+                Err(trouble) => whole.trouble = graver(whole.trouble.take(), Some(trouble)),
+            }
         }
         whole
     }
@@ -210,16 +214,23 @@ pub(super) fn graver(one: Option<Trouble>, other: Option<Trouble>) -> Option<Tro
     if wait(&other) > wait(&one) { other } else { one }
 }
 
-/// Does pieces of work at once, on a thread each; one alone on this one.
-pub(super) fn side_by_side<W: Send, D: Send>(work: Vec<W>, act: impl Fn(W) -> D + Sync) -> Vec<D> {
+/// Does pieces of work at once, on a thread each; one alone on this one. A piece for which the
+/// system gives no thread is not done.
+pub(super) fn side_by_side<W: Send, D: Send>(
+    work: Vec<W>,
+    act: impl Fn(W) -> D + Sync,
+) -> Vec<Result<D, Trouble>> {
     if work.len() <= 1 {
-        return work.into_iter().map(act).collect();
+        return work.into_iter().map(|piece| Ok(act(piece))).collect();
     }
     let act = &act;
     thread::scope(|scope| {
-        let threads: Vec<_> =
-            work.into_iter().map(|piece| scope.spawn(move || act(piece))).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.map(|done| done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        let begin = |piece| Builder::new().spawn_scoped(scope, move || act(piece));
+        let threads: Vec<_> = work.into_iter().map(begin).collect();
+        let joined = |thread: ScopedJoinHandle<'_, D>| {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        let no_thread = |why| Trouble::Again(format!("no thread to post from: {why}"));
+        threads.into_iter().map(|thread| thread.map(joined).map_err(no_thread)).collect()
     })
 }

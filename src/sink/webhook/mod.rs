@@ -208,7 +208,7 @@ impl WebhookSink {
     fn post_again(&self, due: &[Message]) -> Vec<(String, Answer)> {
         let endpoint = self.endpoint.as_ref().expect("it has begun");
         let parts: Vec<&[Message]> = due.chunks(due.len().div_ceil(self.terms.in_flight)).collect();
-        let answers = side_by_side(parts, |part: &[Message]| {
+        let answers = side_by_side(parts.clone(), |part: &[Message]| {
             let mut answers = Vec::new();
             for message in part {
                 let answer = endpoint.post(message);
@@ -220,7 +220,10 @@ impl WebhookSink {
             }
             answers
         });
-        answers.into_iter().flatten().collect()
+        // A part that had no thread has failed with its first.
+        let failed = |part: &[Message], why| vec![(part[0].id.clone(), Answer::Trouble(why))];
+        let answers = answers.into_iter().zip(parts);
+        answers.flat_map(|(done, part)| done.unwrap_or_else(|why| failed(part, why))).collect()
     }
 }
 

@@ -1,0 +1,51 @@
+//! How far a sink has come, as others see it.
+
+use super::Follower;
+use crate::journal::Storage;
+use crate::sale::Seq;
+use crate::sink::Checkpoint;
+use crate::taps::SinkState;
+
+impl<S: Storage + Clone> Follower<S> {
+    /// Everything up to here is dealt with.
+    pub(super) fn delivered(&self) -> Seq {
+        let read =
+            self.reader.as_ref().filter(|_| self.pending.is_empty()).map_or(0, |it| it.seq());
+        self.kept.as_ref().map_or(0, Checkpoint::dealt_with).max(read)
+    }
+
+    /// Shows it to operators, to who removes what nobody needs, and in the figures.
+    pub(super) fn show(&mut self) {
+        let (durable, delivered) = (self.parts.watermark.seq(), self.delivered());
+        self.view.seq = delivered;
+        self.view.lag_seqs = durable.saturating_sub(delivered);
+        self.view.replay = self.kept.as_ref().and_then(|kept| kept.replay);
+        let since = self.behind_since(delivered < durable);
+        let counters = &self.parts.counters;
+        counters.seq.set(delivered);
+        counters.stopped.set((self.view.state == SinkState::Stopped).into());
+        counters.behind_since.set(since);
+        self.parts.tap.show(&self.view);
+        if let Some(kept) = self.kept.as_ref().filter(|_| self.is_kept) {
+            self.parts.tap.settle(kept.settled());
+        }
+    }
+
+    /// Since when it is behind, Unix ns; 0 if it is not.
+    fn behind_since(&mut self, is_behind: bool) -> u64 {
+        if !is_behind {
+            self.behind_from = 0;
+            return 0;
+        }
+        let read_time = self.reader.as_ref().map_or(0, |reader| reader.time());
+        let since = self.pending.first().map_or(read_time, |change| change.time);
+        if since > 0 {
+            return since;
+        }
+        // What is told next was not read yet: its other side was never there.
+        if self.behind_from == 0 {
+            self.behind_from = (self.parts.unix)();
+        }
+        self.behind_from
+    }
+}
