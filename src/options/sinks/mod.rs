@@ -206,6 +206,15 @@ impl SinkTable {
     }
 }
 
+/// Refusals say again what was written, and go into a log: nobody writes lines of his own there.
+fn in_one_line(text: &str) -> String {
+    let shown = |char: char| match char.is_control() {
+        true => char.escape_default().to_string(),
+        false => char.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
 impl Options {
     /// What the sinks are called.
     pub(super) fn sink_names(&self) -> String {
@@ -223,7 +232,7 @@ impl Options {
         }
         let mut sinks: Vec<SinkOptions> = Vec::new();
         for table in &self.sink {
-            let told = |why| format!("sink `{}`: {why}", table.shown());
+            let told = |why| in_one_line(&format!("sink `{}`: {why}", table.shown()));
             let sink = table.understood().map_err(told)?;
             if sinks.iter().any(|other| other.name == sink.name) {
                 return Err(told("name: another sink has it".to_owned()));
