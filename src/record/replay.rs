@@ -174,8 +174,12 @@ impl Replay {
         let idents = idents(&self.shop, head, &mut texts, tail);
         let (buyer, key, tails) = idents.ok_or("no buyer or key of ours")?;
         let (side, tails) = side(head, tails, tail);
-        let lines = Lines::read(usize::from(head.tails.to_native()) - tails, |at| tail(tails + at));
+        let cells = usize::from(head.tails.to_native()).checked_sub(tails);
+        let lines = cells.and_then(|cells| Lines::read(cells, |at| tail(tails + at)));
         let lines = lines.ok_or("no lines of ours")?;
+        if lines.all().iter().any(|line| line.units == 0) {
+            return Err("a line of no units".to_owned());
+        }
         let basket = Basket {
             sale: head.sale.to_native(),
             lines: lines.all(),

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::Options;
-use super::value::{Value, meant};
+use super::value::{Value, in_one_line, meant};
 use crate::limits::{SINK_NAME_BYTES_MAX as NAME_BYTES_MAX, SINKS_MAX};
 use crate::sale::Name;
 use crate::sink::{Kind, Secret, Terms, Wanted};
@@ -204,15 +204,6 @@ impl SinkTable {
         let sales: Result<Vec<Name>, String> = self.many("sales").iter().map(sale).collect();
         Ok(Wanted { kinds: kinds?, sales: sales? })
     }
-}
-
-/// Refusals say again what was written, and go into a log: nobody writes lines of his own there.
-fn in_one_line(text: &str) -> String {
-    let shown = |char: char| match char.is_control() {
-        true => char.escape_default().to_string(),
-        false => char.to_string(),
-    };
-    text.chars().map(shown).collect()
 }
 
 impl Options {

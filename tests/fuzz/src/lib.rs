@@ -6,6 +6,7 @@
 //! another size). That is guidance by behaviour instead of by branches, and needs no compiler of
 //! its own. Each target runs in a process of its own, so an abort or a hang is a finding as well.
 
+mod book;
 #[path = "../../support/crash_disk.rs"]
 mod crash_disk;
 pub mod dice;

@@ -3,27 +3,42 @@
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
-/// The marks of one input.
+/// Words of a sentence that are looked at.
+const WORDS_MAX: usize = 16;
+
+/// Sentences that are told apart. Some refusals say again, unquoted, what they were sent, and would
+/// make each input news.
+const SENTENCES_MAX: usize = 300;
+
+/// The marks of one input, and the sentences of all.
 #[derive(Default)]
-pub struct Seen(Vec<u64>);
+pub struct Seen {
+    marks: Vec<u64>,
+    sentences: HashSet<u64>,
+}
 
 impl Seen {
-    /// Notes what was said, whatever numbers and names stand in it: words in quotes are the
-    /// input's own, and one refusal with another number in it is no news.
+    /// Notes what was said, but for what is the input's own in it: what stands between the first
+    /// quote and the last, and all that are no words.
     pub fn say(&mut self, text: &str) {
-        let (mut plain, mut quoted) = (String::with_capacity(text.len()), false);
         // Parsers show the line that they mean, with a bar before it.
-        let lines = text.lines().filter(|line| !line.contains(" | "));
-        for char in lines.flat_map(str::chars).take(400) {
-            match char {
-                '\'' | '`' | '"' => quoted = !quoted,
-                _ if quoted => continue,
-                '0'..='9' if plain.ends_with('#') => continue,
-                '0'..='9' => plain.push('#'),
-                other => plain.push(other),
+        for line in text.lines().filter(|line| !line.contains(" |")) {
+            let quotes = ['\'', '`', '"'];
+            let (before, behind) = match (line.find(quotes), line.rfind(quotes)) {
+                (Some(first), Some(last)) => (&line[..first], &line[last..]),
+                _ => (line, ""),
+            };
+            let words = before.split(' ').chain(behind.split(' '));
+            let word = |word: &str| {
+                let word = word.trim_matches(|char: char| char.is_ascii_punctuation());
+                word.bytes().all(|byte| byte.is_ascii_alphabetic()).then(|| word.to_owned())
+            };
+            let sentence = hash(&words.filter_map(word).take(WORDS_MAX).collect::<Vec<_>>());
+            if self.sentences.len() < SENTENCES_MAX || self.sentences.contains(&sentence) {
+                self.sentences.insert(sentence);
+                self.marks.push(sentence);
             }
         }
-        self.mark(&plain);
     }
 
     /// Notes a number by its length in bits: 5 and 6 are the same, 5 and 500 are not.
@@ -33,11 +48,15 @@ impl Seen {
 
     /// Notes a value as it is.
     pub fn mark(&mut self, value: &impl std::hash::Hash) {
-        self.0.push(BuildHasherDefault::<DefaultHasher>::default().hash_one(value));
+        self.marks.push(hash(value));
     }
 
     /// Moves the marks over to those of all inputs. Returns whether there was a new one.
     pub fn join(&mut self, all: &mut HashSet<u64>) -> bool {
-        self.0.drain(..).fold(false, |is_new, mark| all.insert(mark) | is_new)
+        self.marks.drain(..).fold(false, |is_new, mark| all.insert(mark) | is_new)
     }
+}
+
+fn hash(value: &impl std::hash::Hash) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(value)
 }

@@ -53,11 +53,11 @@ fn read(input: &[u8], seen: &mut Seen) {
         let sent = &input[at..at + bytes];
         at += bytes;
         assert!(bytes <= CELL_BYTES * (REQUEST_TAILS_MAX + 2), "a frame of {bytes} bytes");
-        let head = seemed.head.head();
-        let named = (seemed.side.channel > 0, seemed.side.groups.map(|group| group > 0));
-        let has = (seemed.is_ticketed, bytes / CELL_BYTES);
-        seen.mark(&(seemed.what as u8, head.kind, head.options, named, has));
+        let (head, has) = (seemed.head.head(), (seemed.is_ticketed, bytes / CELL_BYTES));
+        seen.mark(&(seemed.what as u8, head.kind, has));
         if seemed.what == What::Ask {
+            let named = (seemed.side.channel > 0, seemed.side.groups.map(|group| group > 0));
+            seen.mark(&(head.kind, head.options, named));
             is_spelt_in_one_way(&binary::parse(sent).expect("it was whole"), sent);
         }
     }

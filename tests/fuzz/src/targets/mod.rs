@@ -7,6 +7,7 @@ mod operator;
 mod options;
 mod order;
 mod planted;
+mod records;
 mod resp;
 mod shown;
 mod sinks;
@@ -33,13 +34,14 @@ pub struct Target {
     pub make: fn() -> Reader,
 }
 
-static TARGETS: [Target; 9] = [
+static TARGETS: [Target; 10] = [
     resp::TARGET,
     http::TARGET,
     order::TARGET,
     operator::TARGET,
     binary::TARGET,
     journal::TARGET,
+    records::TARGET,
     snapshot::TARGET,
     options::TARGET,
     sinks::TARGET,

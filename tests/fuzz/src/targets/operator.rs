@@ -11,9 +11,12 @@ use crate::meter;
 use crate::seen::Seen;
 
 /// Beside what hangs on the input's length: a sentence, and what a parser keeps, bytes.
-const BYTES_AT_LEAST: usize = 16 << 10;
-/// For each byte of the input: what a parser of TOML keeps for the shortest key.
-const BYTES_A_BYTE: usize = 512;
+const BYTES_AT_LEAST: usize = 64 << 10;
+/// For each byte of JSON, which may come from far: a short item is 150 bytes of terms.
+const BYTES_A_BYTE_OF_JSON: usize = 32;
+/// For each byte of TOML, which comes from a file of this machine: what its parser of TOML keeps for the shortest
+/// key, a dot.
+const BYTES_A_BYTE_OF_TOML: usize = 2048;
 
 pub(super) const TARGET: Target = Target {
     name: "operator",
@@ -68,10 +71,13 @@ pub(super) const TARGET: Target = Target {
 
 fn read(input: &[u8], seen: &mut Seen) {
     let text = String::from_utf8_lossy(input);
-    let bound = BYTES_AT_LEAST + BYTES_A_BYTE * text.len();
+    let bound_of = |is_json: bool| {
+        let a_byte = if is_json { BYTES_A_BYTE_OF_JSON } else { BYTES_A_BYTE_OF_TOML };
+        BYTES_AT_LEAST + a_byte * text.len()
+    };
     for is_json in [true, false] {
         let parse = || sale_file::parse(&text, is_json);
-        match meter::within(bound, "a sale", parse) {
+        match meter::within(bound_of(is_json), "a sale", parse) {
             Err(why) => {
                 assert!(!why.is_empty(), "refused without a word");
                 seen.say(&why);
@@ -80,7 +86,7 @@ fn read(input: &[u8], seen: &mut Seen) {
         }
     }
     let name = Name::parse(b"drop").expect("a name");
-    match meter::within(bound, "a sale", || sale_file::parse_named(&name, &text)) {
+    match meter::within(bound_of(true), "a sale", || sale_file::parse_named(&name, &text)) {
         Err(why) => seen.say(&why),
         Ok(terms) => assert_eq!(terms.name, name),
     }

@@ -13,8 +13,8 @@ use crate::seen::Seen;
 
 /// Beside what hangs on the file's length: the names of all options in a refusal, bytes.
 const BYTES_AT_LEAST: usize = 64 << 10;
-/// For each byte of the file: what a parser of TOML keeps for the shortest key.
-const BYTES_A_BYTE: usize = 512;
+/// For each byte of the file: what a parser of TOML keeps for the shortest key, a dot.
+const BYTES_A_BYTE: usize = 2048;
 
 pub(super) const TARGET: Target = Target {
     name: "options",

@@ -12,8 +12,8 @@ use super::stream::{Look, cut};
 use crate::meter;
 use crate::seen::Seen;
 
-/// What a refusal may take to be made, bytes.
-const FAULT_BYTES_MAX: usize = 256;
+/// What a refusal may take to be made, bytes: a sentence with 64 characters of a word, escaped.
+const FAULT_BYTES_MAX: usize = 1024;
 
 pub(super) const TARGET: Target = Target {
     name: "resp",

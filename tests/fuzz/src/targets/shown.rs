@@ -21,6 +21,10 @@ impl Asked {
     pub(super) fn of(ask: &Ask<'_>) -> Asked {
         let lines = (0..ask.lines.len()).map(|at| ask.lines.line(at));
         let groups = ask.named.groups();
+        let groups = groups.map(|(group, member)| (group.to_vec(), member.to_vec()));
+        let mut groups: Vec<_> = groups.collect();
+        // They mean the same in any order.
+        groups.sort();
         Asked {
             head: ask.head.into(),
             sale: ask.sale.to_vec(),
@@ -28,7 +32,7 @@ impl Asked {
             long_buyer: ask.long_buyer.to_vec(),
             long_key: ask.long_key.to_vec(),
             channel: ask.named.channel.to_vec(),
-            groups: groups.map(|(group, member)| (group.to_vec(), member.to_vec())).collect(),
+            groups,
             lines: lines.map(|(item, units)| (item.to_vec(), units)).collect(),
             receipt: ask.receipt,
         }
