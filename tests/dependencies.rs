@@ -41,13 +41,12 @@ const LICENCES: [&str; 9] = [
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// What may not come in, not even behind somebody else, and why.
-const BANNED: [(&str, &str); 6] = [
+const BANNED: [(&str, &str); 5] = [
     ("openssl", "TLS is rustls: one library, in Rust"),
     ("openssl-sys", "TLS is rustls: one library, in Rust"),
     ("native-tls", "TLS is rustls: one library, in Rust"),
     ("aws-lc-sys", "ring is the one provider of cryptography, and wants no cmake"),
     ("serde_yaml", "it is not kept any more; files are TOML and JSON"),
-    ("lazy_static", "std::sync::LazyLock"),
 ];
 
 /// What is there in two versions that do not go together, and who still wants the older one.

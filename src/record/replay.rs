@@ -266,3 +266,47 @@ fn is_new(given: &Given, head: &Head) -> Result<(), String> {
 fn same<T: PartialEq + std::fmt::Display>(what: &str, now: T, then: T) -> Result<(), String> {
     if now == then { Ok(()) } else { Err(format!("{what}: recorded {then}, replayed {now}")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{encode_lines, encode_terms};
+    use crate::sale::{Bounds, Form, ItemTerms, Name, OrderLine, Seed, Terms};
+
+    #[test]
+    fn a_basket_with_a_line_of_no_units_is_refused() {
+        let name = |text: &str| Name::parse(text.as_bytes()).expect("a name");
+        let terms = Terms {
+            name: name("drop"),
+            items: vec![ItemTerms { sku: name("tee"), stock: 5, price: 25, limit: 0 }],
+            currency: *b"EUR",
+            limit: 0,
+            hold_ms: 1000,
+            extend_ms: 0,
+            offer_ms: 0,
+            waitlist: 0,
+            is_strict: false,
+            groups: Vec::new(),
+            draw: None,
+            opens_at: 1,
+            closes_at: 0,
+        };
+        let bounds = Bounds {
+            orders_max: 9,
+            buyers_max: 40,
+            long_texts_max: 9,
+            lines_max: 9,
+            waiters_max: 9,
+            sales_max: 2,
+        };
+        let mut replay = Replay::new(Shop::new(bounds, Seed::new([1, 2, 3, 4])), false);
+        replay.apply(1, &encode_terms(1, &terms, 5)).expect("a good sale");
+        let mut head = Head::new(kind::BASKET);
+        (head.sale, head.tails, head.time) = (1.into(), 1.into(), 6.into());
+        head.set_buyer(Ident { form: Form::Decimal, bits: 1 });
+        head.set_key(Ident { form: Form::Decimal, bits: 2 });
+        let lines = encode_lines(&[OrderLine::new(1, 0, 25)]);
+        let why = replay.apply(2, &[head.into(), lines]).expect_err("no units");
+        assert_eq!(why, "seq 2: a line of no units");
+    }
+}

@@ -281,7 +281,7 @@ fn groups(json: &mut Json<'_, '_>, place: &mut Option<Groups>) -> Result<(), Fau
         let name = |json: &Json<'_, '_>| Shown::field("groups", json.bytes(group));
         match json.kind()? {
             Kind::Text => {}
-            other => return Err(wrong(&name(json), "a string", other)),
+            other => return Err(wrong(name(json), "a string", other)),
         }
         let member = json.string()?;
         let bytes = json.bytes(member);
@@ -290,7 +290,7 @@ fn groups(json: &mut Json<'_, '_>, place: &mut Option<Groups>) -> Result<(), Fau
         }
         let is_there = |(other, _): &(Span, Span)| json.bytes(*other) == json.bytes(group);
         if groups.iter().flatten().any(is_there) {
-            return Err(twice(&name(json)));
+            return Err(twice(name(json)));
         }
         let free = groups.iter_mut().find(|place| place.is_none()).ok_or_else(|| {
             let detail = format!("groups must have {GROUPS_MAX} members at most, got more");

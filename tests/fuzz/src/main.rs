@@ -65,7 +65,7 @@ fn run(words: &Words) -> Result<bool, String> {
     let time = Duration::try_from_secs_f64(words.seconds).map_err(|why| format!("{why}"))?;
     if let Some(path) = &words.inside {
         let slip = Slip::create(path).map_err(told)?;
-        inside::run(&chosen[0], seed, time, &slip, words.keep.as_deref()).map_err(told)?;
+        inside::run(chosen[0], seed, time, &slip, words.keep.as_deref()).map_err(told)?;
         return Ok(true);
     }
     let program = std::env::current_exe().map_err(told)?;

@@ -48,7 +48,12 @@ fn make() -> Reader {
         assert!(written.starts_with(&found), "records that nobody wrote");
         let recovered = match opened {
             Ok(recovered) => recovered,
-            Err(why) => return seen.say(&why.to_string()),
+            Err(why) => {
+                if let JournalError::Damaged { segment, .. } = &why {
+                    seen.mark(segment);
+                }
+                return seen.say(&why.to_string());
+            }
         };
         let report = *recovered.report();
         assert_eq!(report.seq + 1, next, "another seq than there are records");

@@ -14,8 +14,8 @@ use crate::seen::Seen;
 const BYTES_AT_LEAST: usize = 64 << 10;
 /// For each byte of JSON, which may come from far: a short item is 150 bytes of terms.
 const BYTES_A_BYTE_OF_JSON: usize = 32;
-/// For each byte of TOML, which comes from a file of this machine: what its parser of TOML keeps for the shortest
-/// key, a dot.
+/// For each byte of TOML, which comes from a file of this machine: what its parser keeps for the
+/// shortest key, a dot.
 const BYTES_A_BYTE_OF_TOML: usize = 2048;
 
 pub(super) const TARGET: Target = Target {
