@@ -6,11 +6,16 @@
 use super::{
     PREFETCH_AHEAD, asked, command, fill, hash_in, idents, party, prefetch, rule, ruling, side,
 };
+use crate::limits::{EXTEND_MS_MAX, HOLD_MS_MAX, OFFER_MS_MAX};
 use crate::message::{Cell, Head, Lines, NO_MAX_PRICE, decode_terms, kind, lines_in, messages};
 use crate::record;
 use crate::sale::{
     About, Basket, Buy, Command, Fill, Given, Ident, Refusal, Seq, Shop, Stamp, State,
 };
+
+/// The latest time of a record, Unix ns: a hold that begins then, and is extended, can still end.
+const TIME_MAX: Stamp =
+    u64::MAX - 1_000_000 * (HOLD_MS_MAX as u64 + EXTEND_MS_MAX as u64 + OFFER_MS_MAX as u64);
 
 /// Makes the changes of a journal again.
 pub struct Replay {
@@ -63,6 +68,9 @@ impl Replay {
         let now = head.time.to_native();
         if now < self.shop.now() {
             return Err("time goes backwards".to_owned());
+        }
+        if now > TIME_MAX {
+            return Err("its time is after all time".to_owned());
         }
         // A seal decides nothing, so it may stand before the return of a hold that has ended.
         let is_due = matches!(head.kind, kind::EXPIRE | kind::SURGE | kind::SWEEP | kind::SEAL);
@@ -273,8 +281,8 @@ mod tests {
     use crate::message::{encode_lines, encode_terms};
     use crate::sale::{Bounds, Form, ItemTerms, Name, OrderLine, Seed, Terms};
 
-    #[test]
-    fn a_basket_with_a_line_of_no_units_is_refused() {
+    /// A replay of one sale, created at 5.
+    fn created() -> Replay {
         let name = |text: &str| Name::parse(text.as_bytes()).expect("a name");
         let terms = Terms {
             name: name("drop"),
@@ -301,10 +309,34 @@ mod tests {
         };
         let mut replay = Replay::new(Shop::new(bounds, Seed::new([1, 2, 3, 4])), false);
         replay.apply(1, &encode_terms(1, &terms, 5)).expect("a good sale");
-        let mut head = Head::new(kind::BASKET);
-        (head.sale, head.tails, head.time) = (1.into(), 1.into(), 6.into());
+        replay
+    }
+
+    fn purchase(kind: u8, time: Stamp) -> Head {
+        let mut head = Head::new(kind);
+        (head.sale, head.time) = (1.into(), time.into());
         head.set_buyer(Ident { form: Form::Decimal, bits: 1 });
         head.set_key(Ident { form: Form::Decimal, bits: 2 });
+        head
+    }
+
+    #[test]
+    fn a_record_at_a_time_after_which_no_hold_could_end_is_refused() {
+        let at = |time| {
+            let (item, units, price) = (1.into(), 1.into(), 25.into());
+            Head { item, units, price, ..purchase(kind::BUY, time) }
+        };
+        for time in [TIME_MAX + 1, u64::MAX] {
+            let why = created().apply(2, &[at(time).into()]).expect_err("the end of time");
+            assert_eq!(why, "seq 2: its time is after all time");
+        }
+        created().apply(2, &[at(TIME_MAX).into()]).expect("a hold that ends");
+    }
+
+    #[test]
+    fn a_basket_with_a_line_of_no_units_is_refused() {
+        let (mut replay, head) = (created(), purchase(kind::BASKET, 6));
+        let head = Head { tails: 1.into(), ..head };
         let lines = encode_lines(&[OrderLine::new(1, 0, 25)]);
         let why = replay.apply(2, &[head.into(), lines]).expect_err("no units");
         assert_eq!(why, "seq 2: a line of no units");
