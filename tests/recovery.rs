@@ -460,6 +460,47 @@ fn after_a_failed_write_or_sync_nothing_is_written_or_told_ever_again() {
 }
 
 #[test]
+fn a_failed_write_ends_the_journal_without_syncs_too_and_costs_what_was_told_before_it() {
+    for (durability, told_ahead) in [(Durability::Os, 0), (Durability::None, 3)] {
+        let disk = CrashDisk::new(0);
+        let (mut running, _) = start(&disk, &options(durability)).expect("a new disk");
+        running.batches(5, &mut Dice(5));
+        let written = running.watermark.seq();
+        disk.fail_writes_after(0);
+        running.batch(3).expect_err("the disk fails");
+        disk.fail_writes_after(u64::MAX);
+        for _ in 0..3 {
+            let error = running.batch(1).expect_err("it has stopped");
+            assert!(matches!(error, JournalError::Stopped), "{error}");
+        }
+        assert_eq!(running.watermark.seq(), written + told_ahead, "{durability:?}");
+        assert_eq!(read(&disk).expect("no damage").seq, written, "{durability:?}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_is_refused_without_syncs_too() {
+    for durability in [Durability::Os, Durability::None] {
+        let disk = CrashDisk::new(0);
+        let (mut running, _) = start(&disk, &options(durability)).expect("a new disk");
+        running.batches(60, &mut Dice(7));
+        let mut dice = Dice(99);
+        for place in places(&disk) {
+            for _ in 0..8 {
+                let bit = dice.below(place.bytes * 8);
+                let copy = disk.copy();
+                copy.alter(&name(place.segment), |bytes| {
+                    bytes[(place.offset + bit / 8) as usize] ^= 1 << (bit % 8);
+                });
+                let error = read(&copy).expect_err("a flipped bit");
+                let wanted = (place.segment, place.offset, place.seq);
+                assert_eq!(damaged_at(&error), Some(wanted), "bit {bit} of {place:?}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn short_writes_are_continued() {
     let disk = CrashDisk::new(0);
     let (mut running, _) = start(&disk, &options(Durability::Fsync)).expect("a new disk");

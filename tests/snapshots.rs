@@ -118,6 +118,36 @@ fn a_damaged_snapshot_is_passed_over_for_the_one_before() {
 }
 
 #[test]
+fn a_snapshot_whose_chain_values_are_no_chain_is_passed_over_for_the_one_before() {
+    let (disk, house) = kept(5);
+    let newest = *snapshots(&disk).expect("the disk is well").last().expect("there are two");
+    type Lines = [[u8; 64]];
+    let changes: [fn(&mut Lines); 4] = [
+        |chains| chains.swap(0, 1),
+        |chains| chains[1] = chains[0],
+        |chains| chains[0][..8].fill(0),
+        |chains| chains[chains.len() - 1][20] ^= 1,
+    ];
+    for (number, change) in changes.into_iter().enumerate() {
+        let copy = disk.copy();
+        copy.alter(&snapshot_name(newest), |bytes| {
+            let (header, rest) = bytes.split_at_mut(256);
+            let chains = u64::from_le_bytes(header[120..128].try_into().expect("eight")) as usize;
+            let lines = rest.as_chunks_mut::<64>().0;
+            change(&mut lines[..chains]);
+            // One part holds it all; what checks it is made anew.
+            let (check, lines) = lines.split_last_mut().expect("there are lines");
+            let crc = crc32c::crc32c(lines.as_flattened());
+            let crc = crc32c::crc32c_append(crc, &check[..16]);
+            check[16..20].copy_from_slice(&crc.to_le_bytes());
+        });
+        let (shop, report) = started(&copy).expect("the one before stands for it");
+        assert!(report.since < newest, "change {number} was not seen");
+        assert_eq!(shop.state_hash(), house.hash_at(report.seq), "change {number}");
+    }
+}
+
+#[test]
 fn without_any_good_snapshot_a_journal_without_beginning_is_refused() {
     let (disk, _) = kept(4);
     for seq in snapshots(&disk).expect("the disk is well") {

@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 use super::declare::Said;
-use super::value::meant;
+use super::value::{in_one_line, meant};
 use super::{Layer, SETTINGS, Setting};
 
 /// What our variables begin with.
@@ -43,14 +43,14 @@ impl Layer {
         let place = |at: usize| format!("{shown}:{}", line_of(text.as_bytes(), at));
         let table = DeTable::parse(&text).map_err(|why| {
             let at = why.span().map_or(0, |span| span.start);
-            format!("{}: {}", place(at), why.message())
+            format!("{}: {}", place(at), in_one_line(why.message()))
         })?;
         let mut layer = Layer::default();
         // In the order of the file: the first fault is the first that is told.
         let mut lines: Vec<_> = table.get_ref().iter().collect();
         lines.sort_by_key(|(key, _)| key.span().start);
         for (key, value) in lines {
-            let fault = |at: usize, why: &str| format!("{}: {why}", place(at));
+            let fault = |at: usize, why: &str| format!("{}: {}", place(at), in_one_line(why));
             let setting = setting(key.get_ref()).map_err(|why| fault(key.span().start, &why))?;
             let name = setting.name;
             layer

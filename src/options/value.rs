@@ -43,6 +43,15 @@ pub(super) trait Value: Sized {
     fn to_toml(&self) -> Option<String>;
 }
 
+/// Refusals say again what was written, and go into a log: nobody writes lines of his own there.
+pub(super) fn in_one_line(text: &str) -> String {
+    let shown = |char: char| match char.is_control() {
+        true => char.escape_default().to_string(),
+        false => char.to_string(),
+    };
+    text.chars().map(shown).collect()
+}
+
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }

@@ -6,11 +6,16 @@
 use super::{
     PREFETCH_AHEAD, asked, command, fill, hash_in, idents, party, prefetch, rule, ruling, side,
 };
+use crate::limits::{EXTEND_MS_MAX, HOLD_MS_MAX, OFFER_MS_MAX};
 use crate::message::{Cell, Head, Lines, NO_MAX_PRICE, decode_terms, kind, lines_in, messages};
 use crate::record;
 use crate::sale::{
     About, Basket, Buy, Command, Fill, Given, Ident, Refusal, Seq, Shop, Stamp, State,
 };
+
+/// The latest time of a record, Unix ns: a hold that begins then, and is extended, can still end.
+const TIME_MAX: Stamp =
+    u64::MAX - 1_000_000 * (HOLD_MS_MAX as u64 + EXTEND_MS_MAX as u64 + OFFER_MS_MAX as u64);
 
 /// Makes the changes of a journal again.
 pub struct Replay {
@@ -63,6 +68,9 @@ impl Replay {
         let now = head.time.to_native();
         if now < self.shop.now() {
             return Err("time goes backwards".to_owned());
+        }
+        if now > TIME_MAX {
+            return Err("its time is after all time".to_owned());
         }
         // A seal decides nothing, so it may stand before the return of a hold that has ended.
         let is_due = matches!(head.kind, kind::EXPIRE | kind::SURGE | kind::SWEEP | kind::SEAL);
@@ -174,8 +182,12 @@ impl Replay {
         let idents = idents(&self.shop, head, &mut texts, tail);
         let (buyer, key, tails) = idents.ok_or("no buyer or key of ours")?;
         let (side, tails) = side(head, tails, tail);
-        let lines = Lines::read(usize::from(head.tails.to_native()) - tails, |at| tail(tails + at));
+        let cells = usize::from(head.tails.to_native()).checked_sub(tails);
+        let lines = cells.and_then(|cells| Lines::read(cells, |at| tail(tails + at)));
         let lines = lines.ok_or("no lines of ours")?;
+        if lines.all().iter().any(|line| line.units == 0) {
+            return Err("a line of no units".to_owned());
+        }
         let basket = Basket {
             sale: head.sale.to_native(),
             lines: lines.all(),
@@ -261,4 +273,72 @@ fn is_new(given: &Given, head: &Head) -> Result<(), String> {
 
 fn same<T: PartialEq + std::fmt::Display>(what: &str, now: T, then: T) -> Result<(), String> {
     if now == then { Ok(()) } else { Err(format!("{what}: recorded {then}, replayed {now}")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{encode_lines, encode_terms};
+    use crate::sale::{Bounds, Form, ItemTerms, Name, OrderLine, Seed, Terms};
+
+    /// A replay of one sale, created at 5.
+    fn created() -> Replay {
+        let name = |text: &str| Name::parse(text.as_bytes()).expect("a name");
+        let terms = Terms {
+            name: name("drop"),
+            items: vec![ItemTerms { sku: name("tee"), stock: 5, price: 25, limit: 0 }],
+            currency: *b"EUR",
+            limit: 0,
+            hold_ms: 1000,
+            extend_ms: 0,
+            offer_ms: 0,
+            waitlist: 0,
+            is_strict: false,
+            groups: Vec::new(),
+            draw: None,
+            opens_at: 1,
+            closes_at: 0,
+        };
+        let bounds = Bounds {
+            orders_max: 9,
+            buyers_max: 40,
+            long_texts_max: 9,
+            lines_max: 9,
+            waiters_max: 9,
+            sales_max: 2,
+        };
+        let mut replay = Replay::new(Shop::new(bounds, Seed::new([1, 2, 3, 4])), false);
+        replay.apply(1, &encode_terms(1, &terms, 5)).expect("a good sale");
+        replay
+    }
+
+    fn purchase(kind: u8, time: Stamp) -> Head {
+        let mut head = Head::new(kind);
+        (head.sale, head.time) = (1.into(), time.into());
+        head.set_buyer(Ident { form: Form::Decimal, bits: 1 });
+        head.set_key(Ident { form: Form::Decimal, bits: 2 });
+        head
+    }
+
+    #[test]
+    fn a_record_at_a_time_after_which_no_hold_could_end_is_refused() {
+        let at = |time| {
+            let (item, units, price) = (1.into(), 1.into(), 25.into());
+            Head { item, units, price, ..purchase(kind::BUY, time) }
+        };
+        for time in [TIME_MAX + 1, u64::MAX] {
+            let why = created().apply(2, &[at(time).into()]).expect_err("the end of time");
+            assert_eq!(why, "seq 2: its time is after all time");
+        }
+        created().apply(2, &[at(TIME_MAX).into()]).expect("a hold that ends");
+    }
+
+    #[test]
+    fn a_basket_with_a_line_of_no_units_is_refused() {
+        let (mut replay, head) = (created(), purchase(kind::BASKET, 6));
+        let head = Head { tails: 1.into(), ..head };
+        let lines = encode_lines(&[OrderLine::new(1, 0, 25)]);
+        let why = replay.apply(2, &[head.into(), lines]).expect_err("no units");
+        assert_eq!(why, "seq 2: a line of no units");
+    }
 }

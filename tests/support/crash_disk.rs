@@ -218,6 +218,13 @@ impl CrashDisk {
         state.durable_names.insert(name.to_owned(), file);
     }
 
+    /// Takes a file away behind everybody's back.
+    pub fn lose(&self, name: &str) {
+        let mut state = self.state();
+        state.live_names.remove(name);
+        state.durable_names.remove(name);
+    }
+
     /// Changes a file behind everybody's back.
     pub fn alter(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut state = self.state();

@@ -103,6 +103,8 @@ pub struct SnapshotLines {
     spare: SyncSender<Vec<Line>>,
     now: Vec<Line>,
     at: usize,
+    /// What is wrong with what was taken.
+    flaw: Option<&'static str>,
 }
 
 impl SnapshotLines {
@@ -111,10 +113,19 @@ impl SnapshotLines {
         &self.header
     }
 
-    /// The chain values of the newest batches; to be taken before the image.
+    /// The chain values of the newest batches; to be taken before the image. If they are no chain
+    /// that ends where the snapshot was made, [`read_snapshot`] says so.
     pub fn chains(&mut self) -> Vec<ChainAt> {
         let count = usize::try_from(self.header.chain_lines).expect("it fits into its file");
-        self.take(count).map(|line| chain_of(&line)).collect()
+        let chains: Vec<ChainAt> = self.take(count).map(|line| chain_of(&line)).collect();
+        let place = &self.header.place;
+        let end = ChainAt { seq: place.seq, chain: place.chain };
+        let ascends = chains.is_sorted_by(|one, next| one.seq < next.seq);
+        let begins = chains.first().is_none_or(|first| first.seq > 0);
+        if !ascends || !begins || chains.last().is_some_and(|last| *last != end) {
+            self.flaw = Some("its chain values are no chain up to its place");
+        }
+        chains
     }
 
     #[cold]
@@ -157,13 +168,14 @@ pub fn read_snapshot<S: Storage, T>(
             .name("snapshot-read".to_owned())
             .spawn_scoped(scope, move || send(reader, &to_take, &to_fill))
             .map_err(JournalError::disk("start the thread that reads", "a snapshot"))?;
-        let mut lines = SnapshotLines { header, parts, spare, now: Vec::new(), at: 0 };
+        let mut lines = SnapshotLines { header, parts, spare, now: Vec::new(), at: 0, flaw: None };
         let taken = take(&mut lines);
         // What was not taken is read all the same: it may be damaged.
         lines.by_ref().for_each(drop);
+        let flaw = lines.flaw;
         drop(lines);
         reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        Ok((header, taken))
+        flaw.map_or(Ok((header, taken)), |what| Err(bad(seq, what)))
     })
 }
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::Options;
-use super::value::{Value, meant};
+use super::value::{Value, in_one_line, meant};
 use crate::limits::{SINK_NAME_BYTES_MAX as NAME_BYTES_MAX, SINKS_MAX};
 use crate::sale::Name;
 use crate::sink::{Kind, Secret, Terms, Wanted};
@@ -223,7 +223,7 @@ impl Options {
         }
         let mut sinks: Vec<SinkOptions> = Vec::new();
         for table in &self.sink {
-            let told = |why| format!("sink `{}`: {why}", table.shown());
+            let told = |why| in_one_line(&format!("sink `{}`: {why}", table.shown()));
             let sink = table.understood().map_err(told)?;
             if sinks.iter().any(|other| other.name == sink.name) {
                 return Err(told("name: another sink has it".to_owned()));

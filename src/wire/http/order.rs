@@ -3,7 +3,10 @@
 //! Every field is known and may be there once; whatever else is in a body is refused with the
 //! field's name, what was sent and what is allowed.
 //!
-//! Invariant: an order that comes out of here keeps the bounds of the house.
+//! Invariant: an order that comes out of here keeps the bounds of the house, and was read without
+//! any memory of its own: what a field is called is put together for a fault only.
+
+use std::fmt::Display;
 
 use super::fault::{Fault, Shown};
 use super::json::{Json, Kind, Number};
@@ -137,7 +140,11 @@ fn begin<'a, 't>(body: &'a [u8], text: &'t mut Text) -> Result<Json<'a, 't>, Fau
     }
 }
 
-fn item(json: &mut Json<'_, '_>, name: &str, place: &mut Option<Span>) -> Result<(), Fault> {
+fn item(
+    json: &mut Json<'_, '_>,
+    name: impl Display + Copy,
+    place: &mut Option<Span>,
+) -> Result<(), Fault> {
     const ALLOWED: &str = "a name of 1 to 64 characters of A-Z a-z 0-9 . _ -";
     match json.kind()? {
         Kind::Text => {}
@@ -166,7 +173,11 @@ fn buyer(json: &mut Json<'_, '_>, place: &mut Option<(Span, Ident)>) -> Result<(
     }
 }
 
-fn units(json: &mut Json<'_, '_>, name: &str, place: &mut Option<u32>) -> Result<(), Fault> {
+fn units(
+    json: &mut Json<'_, '_>,
+    name: impl Display + Copy,
+    place: &mut Option<u32>,
+) -> Result<(), Fault> {
     let units = integer(json, name, 1, u64::from(UNITS_MAX))?;
     once(name, place, u32::try_from(units).expect("UNITS_MAX fits"))
 }
@@ -176,44 +187,54 @@ fn max_price(json: &mut Json<'_, '_>, place: &mut Option<u64>) -> Result<(), Fau
     once("max_price", place, price)
 }
 
+/// What a field of a basket's line is called.
+#[derive(Clone, Copy)]
+struct OfLine(usize, &'static str);
+
+impl Display for OfLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "lines[{}].{}", self.0, self.1)
+    }
+}
+
 /// The lines of a basket; a single one fills `item` and `units`.
 fn lines(
     json: &mut Json<'_, '_>,
     fields: &mut Fields,
     lines: &mut [SentLine; BASKET_LINES_MAX],
 ) -> Result<(), Fault> {
-    let allowed = format!("an array of 1 to {BASKET_LINES_MAX} lines");
+    let allowed = || format!("an array of 1 to {BASKET_LINES_MAX} lines");
     match json.kind()? {
         Kind::Array => {}
-        other => return Err(wrong("lines", &allowed, other)),
+        other => return Err(wrong("lines", &allowed(), other)),
     }
     if fields.lines > 0 {
         return Err(twice("lines"));
     }
     let count = json.array(|json, index| {
         if index >= BASKET_LINES_MAX {
-            let detail = format!("lines must be {allowed}, got more");
+            let detail = format!("lines must be {}, got more", allowed());
             return Err(Fault::bad_field(detail));
         }
         match json.kind()? {
             Kind::Object => {}
             other => {
-                let name = format!("lines[{index}]");
-                return Err(wrong(&name, "an object with item and units", other));
+                let name = format_args!("lines[{index}]");
+                return Err(wrong(name, "an object with item and units", other));
             }
         }
         let mut line = (None, None);
         json.object(|json, name| match json.bytes(name) {
-            b"item" => item(json, &format!("lines[{index}].item"), &mut line.0),
-            b"units" => units(json, &format!("lines[{index}].units"), &mut line.1),
+            b"item" => item(json, OfLine(index, "item"), &mut line.0),
+            b"units" => units(json, OfLine(index, "units"), &mut line.1),
             other => Err(unknown(other, "item and units in a line")),
         })?;
-        let Some(item) = line.0 else { return Err(missing(&format!("lines[{index}].item"))) };
+        let Some(item) = line.0 else { return Err(missing(OfLine(index, "item"))) };
         lines[index] = (item, line.1.unwrap_or(1));
         Ok(())
     })?;
     if count == 0 {
-        return Err(Fault::bad_field(format!("lines must be {allowed}, got none")));
+        return Err(Fault::bad_field(format!("lines must be {}, got none", allowed())));
     }
     if fields.item.is_some() || fields.units.is_some() {
         return Err(Fault::bad_field("an order has either lines or item and units, got both"));
@@ -260,7 +281,7 @@ fn groups(json: &mut Json<'_, '_>, place: &mut Option<Groups>) -> Result<(), Fau
         let name = |json: &Json<'_, '_>| Shown::field("groups", json.bytes(group));
         match json.kind()? {
             Kind::Text => {}
-            other => return Err(wrong(&name(json), "a string", other)),
+            other => return Err(wrong(name(json), "a string", other)),
         }
         let member = json.string()?;
         let bytes = json.bytes(member);
@@ -269,7 +290,7 @@ fn groups(json: &mut Json<'_, '_>, place: &mut Option<Groups>) -> Result<(), Fau
         }
         let is_there = |(other, _): &(Span, Span)| json.bytes(*other) == json.bytes(group);
         if groups.iter().flatten().any(is_there) {
-            return Err(twice(&name(json)));
+            return Err(twice(name(json)));
         }
         let free = groups.iter_mut().find(|place| place.is_none()).ok_or_else(|| {
             let detail = format!("groups must have {GROUPS_MAX} members at most, got more");
@@ -282,7 +303,7 @@ fn groups(json: &mut Json<'_, '_>, place: &mut Option<Groups>) -> Result<(), Fau
 }
 
 #[inline]
-fn integer(json: &mut Json<'_, '_>, name: &str, min: u64, max: u64) -> Result<u64, Fault> {
+fn integer(json: &mut Json<'_, '_>, name: impl Display, min: u64, max: u64) -> Result<u64, Fault> {
     let allowed = || format!("an integer from {min} to {max}");
     match json.kind()? {
         Kind::Number => {}
@@ -299,13 +320,14 @@ fn integer(json: &mut Json<'_, '_>, name: &str, min: u64, max: u64) -> Result<u6
 }
 
 #[inline]
-fn once<T>(name: &str, place: &mut Option<T>, value: T) -> Result<(), Fault> {
+fn once<T>(name: impl Display, place: &mut Option<T>, value: T) -> Result<(), Fault> {
     if place.replace(value).is_some() { Err(twice(name)) } else { Ok(()) }
 }
 
 #[cold]
-fn twice(name: &str) -> Fault {
-    let what = match name {
+fn twice(name: impl Display) -> Fault {
+    let name = name.to_string();
+    let what = match name.as_str() {
         "item" | "units" => " (or in lines as well)",
         _ => "",
     };
@@ -313,7 +335,7 @@ fn twice(name: &str) -> Fault {
 }
 
 #[cold]
-fn missing(name: &str) -> Fault {
+fn missing(name: impl Display) -> Fault {
     Fault::bad_field(format!("{name} is missing"))
 }
 
@@ -323,6 +345,6 @@ fn unknown(name: &[u8], allowed: &str) -> Fault {
 }
 
 #[cold]
-fn wrong(name: &str, allowed: &str, got: Kind) -> Fault {
+fn wrong(name: impl Display, allowed: &str, got: Kind) -> Fault {
     Fault::bad_field(format!("{name} must be {allowed}, got {}", got.word()))
 }
