@@ -51,6 +51,8 @@ struct Counts {
     synced: AtomicU64,
     /// The writer is gone (Release), and all that it synced is said.
     is_over: AtomicBool,
+    /// The first batch that was put in is not the journal's first. Stored before anybody asks.
+    is_cut: AtomicBool,
 }
 
 impl Table {
@@ -112,6 +114,12 @@ pub struct ChainWriter {
 }
 
 impl ChainWriter {
+    /// Says, before anybody asks for one, that the first that was put in is not the journal's
+    /// first: nobody knows where it begins.
+    pub fn cut(&self) {
+        self.table.counts.is_cut.store(true, Relaxed);
+    }
+
     /// Puts in the batch that ends with `seq`.
     pub fn push(&mut self, seq: u64, chain: &Chain) {
         assert!(seq > self.seq, "batches follow one another");
@@ -190,6 +198,7 @@ impl Chains {
             return None;
         }
         let from = match low {
+            0 if self.table.counts.is_cut.load(Relaxed) => return None,
             0 => 0,
             // Of the oldest batch that is kept nobody knows where it begins.
             low => self.table.seq(low - 1)?,
@@ -267,6 +276,17 @@ mod tests {
             }
             assert_eq!(reader.of(10 * batch), Some(&chain(10 * batch)));
         }
+    }
+
+    #[test]
+    fn of_the_first_batch_of_a_snapshot_nobody_knows_where_it_begins() {
+        let (mut writer, mut reader) = chains(8);
+        writer.push(30, &chain(30));
+        writer.push(40, &chain(40));
+        writer.cut();
+        assert_eq!((reader.of(7).copied(), reader.of(30).copied()), (None, None));
+        assert_eq!(reader.of(31), Some(&chain(40)));
+        assert_eq!(reader.of(7), None);
     }
 
     #[test]

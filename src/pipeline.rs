@@ -41,7 +41,7 @@ use crate::access::Access;
 use crate::bell::Bell;
 use crate::board::BoardWriter;
 use crate::certificates::Certificates;
-use crate::chains::{ChainAt, chains};
+use crate::chains::chains;
 use crate::clock;
 use crate::crew::{Crew, OnFailure, Stop, end_sinks};
 use crate::directory::{Directory, DirectoryWriter};
@@ -49,7 +49,6 @@ use crate::heads::{Heads, Shelf};
 use crate::journal::{
     self, Disk, FolderLock, Gate, JournalError, JournalOptions, Report, Watermark,
 };
-use crate::keeper;
 use crate::limits::{
     OPERATOR_REPLY_RING_CELLS, OPERATOR_REQUEST_RING_CELLS, RECORD_RING_CELLS, REPLY_RING_CELLS,
     REQUEST_RING_CELLS,
@@ -205,8 +204,7 @@ impl Pipeline {
         // Remember.
         let start = || -> Result<_, StartError> {
             let disk = Disk::new(options.data.join("journal"));
-            let chain = |at: ChainAt| chains_writer.push(at.seq, &at.chain);
-            let memory = keeper::remember(&disk, options.bounds(), seed, chain)?;
+            let memory = opening::remember(&disk, options, &mut chains_writer)?;
             let (from, mut replay) = (memory.from, Replay::new(memory.shop, false));
             let mut behind = 0;
             let apply = |first, cells: &[Cell]| {

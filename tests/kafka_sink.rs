@@ -14,6 +14,7 @@ mod server;
 mod sinks;
 
 use std::collections::HashMap;
+use std::net::TcpListener;
 use std::time::Duration;
 
 use kafka::Kafka;
@@ -93,9 +94,9 @@ fn a_topic_holds_each_change_once_and_those_of_an_order_in_order_whatever_was_ki
             let shopping = scope.spawn(|| shop(&server, round, 400));
             std::thread::sleep(Duration::from_millis(60 + 67 * (round % 8)));
             if round % 3 == 1 {
-                kafka.down(true);
+                kafka.answer_after(Duration::from_millis(300));
                 std::thread::sleep(Duration::from_millis(20));
-                kafka.down(false);
+                kafka.answer_after(Duration::ZERO);
                 std::thread::sleep(Duration::from_millis(200 * (round % 4)));
             }
             server.strike();
@@ -141,13 +142,15 @@ fn a_topic_holds_each_change_once_and_those_of_an_order_in_order_whatever_was_ki
 #[test]
 fn a_sink_waits_for_brokers_that_are_down_and_stops_without_a_topic() {
     let house = House::new(&[AT_ONCE]);
-    let kafka = Kafka::run();
-    kafka.down(true);
-    let mut server = told(&house, &kafka, "").run();
+    let shut = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("it has one");
+    let nobody = format!("name=orders type=kafka url={shut}");
+    let mut server = house.server().with(&["--sink", &nobody]).run();
     shop_one(&server, "k0");
     let line = server.says("nothing is lost");
     assert!(line.contains(TOPIC) && line.contains("Connection refused"), "{line}");
-    kafka.down(false);
+    server.kill();
+    let kafka = Kafka::run();
+    let mut server = told(&house, &kafka, "").run();
     until(&server, STOPPED);
     let line = server.says("sink orders has stopped");
     assert!(line.contains("there is none") && line.contains("create = true"), "{line}");

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 use doorbuster::journal::{Cursor, Disk};
 use doorbuster::message::{Cell, messages};
 use doorbuster::sale_file;
-use history::{Deed, Event, explain};
+use history::{Deed, Event, Said, explain};
 use server::House;
 
 /// Histories; the variable `DOORBUSTER_HISTORIES` asks for more.
@@ -122,16 +122,24 @@ fn a_history_that_no_order_explains_is_found_out() {
     (early[look].asked, early[look].told) = (before, before);
     early.sort_by_key(|event| event.asked);
     explain(&terms, &early, &records).expect_err("it was seen before it was there");
-    // Somebody was told of a unit that was not there any more.
-    let refused = history.iter().position(|event| event.said.word() == "sold_out");
-    let mut wrong = history.clone();
-    wrong[refused.expect("somebody is refused")].said = history::Said::Refused("paused".into());
-    explain(&terms, &wrong, &records).expect_err("nobody has paused it");
+    // Somebody was shown the stock as it had been before anything was sold.
+    let (last, stock) = history
+        .iter()
+        .enumerate()
+        .rev()
+        .find_map(|(at, event)| match event.said {
+            Said::Stock([all, .., sold]) if sold > 0 => Some((at, all)),
+            _ => None,
+        })
+        .expect("somebody looks");
+    let mut stale = history.clone();
+    stale[last].said = Said::Stock([stock, stock, 0, 0]);
+    explain(&terms, &stale, &records).expect_err("it was sold before");
     // An order was never told to anybody.
     let made = history.iter().position(|event| {
         let is_once =
             |order| history.iter().filter(|other| other.said.is_order(order)).count() == 1;
-        matches!(event.said, history::Said::Order(_, order) if is_once(order))
+        matches!(event.said, Said::Order(_, order) if is_once(order))
     });
     let mut hidden = history;
     hidden.remove(made.expect("some are told once"));

@@ -199,12 +199,12 @@ fn a_damaged_snapshot_is_said_and_an_audit_names_it() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 4;
     std::fs::write(&newest, bytes).expect("it can be written");
+    let audit = house.look("audit", &[]);
+    audit.expect_code(65);
+    assert!(audit.stderr.contains("the checksum of its part"), "{}", audit.stderr);
     let mut server = short(&house).spawn();
     server.says("is not used: the checksum of its part");
     assert!(server.listens());
     buy(&server, "after", 100);
     server.stop().expect_code(0);
-    let audit = house.look("audit", &[]);
-    audit.expect_code(65);
-    assert!(audit.stderr.contains("the checksum of its part"), "{}", audit.stderr);
 }

@@ -5,8 +5,11 @@
 use super::support::{crash_disk, keeper_house};
 
 use crash_disk::{CrashDisk, Cut};
-use doorbuster::journal::{JournalError, SnapshotReader, earliest, origin, segments, snapshots};
+use doorbuster::journal::{
+    JournalError, SnapshotReader, SnapshotWriter, Storage, earliest, origin, segments, snapshots,
+};
 use doorbuster::keeper::{Keep, Unremembered};
+use doorbuster::sink::Reader;
 use doorbuster::taps::{SinkView, Taps};
 use keeper_house::{Dice, House, Lost, started};
 
@@ -232,4 +235,79 @@ fn so_much_of_the_journal_is_kept_for_audits() {
     assert!(bytes > 60_000 && bytes < 200_000, "{bytes} bytes are kept");
     let seqs = snapshots(&disk).expect("the disk is well");
     assert!(seqs.len() <= 6, "{} snapshots are kept", seqs.len());
+}
+
+#[test]
+fn a_damaged_snapshot_counted_as_one_of_the_two_that_are_kept() {
+    let (disk, house) = kept(10);
+    let hashes = house.into_hashes();
+    let damaged = *snapshots(&disk).expect("the disk is well").last().expect("there are two");
+    disk.alter(&snapshot_name(damaged), |bytes| bytes[400] ^= 1);
+    let mut house = House::open(&disk, 10, NOTHING, &Taps::default()).expect("it is passed over");
+    house.hashes_so_far(hashes);
+    while house.counters.snapshots.value() == 0 {
+        house.batch();
+        house.keep();
+    }
+    house.keep();
+    // The newest is damaged as well: what is before the first that was must still be there.
+    let newest = *snapshots(&disk).expect("the disk is well").last().expect("one was made");
+    disk.alter(&snapshot_name(newest), |bytes| bytes[400] ^= 1);
+    let (_, report) = started(&disk).expect("an older one stands for it");
+    assert_eq!(report.seq, house.watermark.seq());
+}
+
+#[test]
+fn a_sink_stopped_at_a_damaged_snapshot_although_an_older_one_was_there() {
+    let (disk, house) = kept(11);
+    let newest = *snapshots(&disk).expect("the disk is well").last().expect("there are two");
+    disk.alter(&snapshot_name(newest), |bytes| bytes[400] ^= 1);
+    let reader = Reader::new(&disk, house.watermark.seq()).expect("it begins at the one before");
+    assert!(reader.seq() < newest);
+}
+
+#[test]
+fn what_was_removable_stayed_while_a_full_disk_let_no_snapshot_be_made() {
+    let taps = Taps::default();
+    let tap = taps.add(SinkView::default());
+    let disk = CrashDisk::new(0);
+    let mut house = House::open(&disk, 12, NOTHING, &taps).expect("a new disk");
+    while house.counters.snapshots.value() < 4 {
+        house.batch();
+        house.keep();
+    }
+    let before = segments(&disk).expect("the disk is well").len();
+    // Another snapshot is due.
+    while segments(&disk).expect("the disk is well").len() < before + 4 {
+        house.batch();
+    }
+    disk.set_capacity(Some(0));
+    tap.settle(house.watermark.seq());
+    house.keep();
+    assert!(house.counters.removed_segments.value() > 0);
+}
+
+#[test]
+fn what_was_left_of_attempts_stayed_until_the_next_start() {
+    let disk = CrashDisk::new(0);
+    for seq in [5, 9] {
+        drop(SnapshotWriter::new(&disk, seq).expect("the disk is well"));
+        assert_eq!(disk.names().expect("it can be listed"), [format!("{seq:020}.snap.tmp")]);
+    }
+}
+
+#[test]
+fn a_folder_without_segments_was_begun_anew_beside_its_snapshots() {
+    for is_damaged in [false, true] {
+        let (disk, _) = kept(13);
+        for name in disk.names().expect("it can be listed") {
+            if name.ends_with(".seg") {
+                disk.remove(&name).expect("it is there");
+            } else if is_damaged {
+                disk.alter(&name, |bytes| bytes[400] ^= 1);
+            }
+        }
+        let why = started(&disk).err().expect("it is no journal");
+        assert!(matches!(why, Lost::Journal(JournalError::Damaged { .. })), "{why:?}");
+    }
 }

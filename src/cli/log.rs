@@ -30,6 +30,8 @@ pub(super) fn run(arguments: &Log) -> i32 {
     };
     let disk = Disk::new(arguments.dir.join("journal"));
     let is_served = || is_served(&arguments.dir);
+    let begins = || journal::earliest(&disk).ok().flatten().map_or(0, |place| place.seq());
+    let before = begins();
     let from = match beginning(&disk, arguments.from.saturating_sub(1), &mut printer.known) {
         Ok(from) => from,
         Err(why) => return failed(journal_code(&why), &why),
@@ -52,34 +54,51 @@ pub(super) fn run(arguments: &Log) -> i32 {
             }
             flushed
         }
-        Err(why) => failed(journal_code(&why), &why),
+        Err(why) => {
+            let (seq, first) = (from.map_or(0, |place| place.seq()), begins() + 1);
+            // What was being read a server has removed meanwhile: that is no damage.
+            let is_gone = first > before + 1;
+            let why = if is_gone { JournalError::Removed { seq, first } } else { why };
+            failed(journal_code(&why), &why)
+        }
     }
 }
 
 /// The nearest place before what follows a seq, or the first that is left; what was said before it
 /// is made known.
 fn beginning(disk: &Disk, seq: u64, known: &mut Known) -> Result<Option<Place>, JournalError> {
-    let place = match journal::origin(disk, seq) {
-        Err(JournalError::Removed { first, .. }) => {
-            tell_of_beginning(first - 1);
-            journal::earliest(disk)?
-        }
-        other => other?,
-    };
-    if let Some(place) = &place {
-        let what =
-            |why: BadImage| JournalError::Snapshot { seq: place.seq(), what: why.to_string() };
-        let (_, read) = journal::read_snapshot(disk, place.seq(), |lines| {
-            drop(lines.chains());
-            read_image(lines, |part| {
-                if let ImagePart::Sale(sale) = part {
-                    known.know(sale);
-                }
-            })
-        })?;
-        read.map_err(what)?;
+    let mut before = seq;
+    loop {
+        let place = match journal::origin(disk, before) {
+            Err(JournalError::Removed { first, .. }) => {
+                tell_of_beginning(first - 1);
+                journal::earliest(disk)?
+            }
+            other => other?,
+        };
+        let Some(place) = place else { return Ok(None) };
+        let why = match know(disk, &place, known) {
+            Ok(()) => return Ok(Some(place)),
+            Err(why @ JournalError::Snapshot { .. }) if place.seq() <= before => why,
+            Err(why) => return Err(why),
+        };
+        talk(&format_args!("{why}; what lies before it is read"));
+        before = place.seq() - 1;
     }
-    Ok(place)
+}
+
+/// Makes known what was said before a snapshot.
+fn know(disk: &Disk, place: &Place, known: &mut Known) -> Result<(), JournalError> {
+    let what = |why: BadImage| JournalError::Snapshot { seq: place.seq(), what: why.to_string() };
+    let (_, read) = journal::read_snapshot(disk, place.seq(), |lines| {
+        drop(lines.chains());
+        read_image(lines, |part| {
+            if let ImagePart::Sale(sale) = part {
+                known.know(sale);
+            }
+        })
+    })?;
+    read.map_err(what)
 }
 
 /// Checks that there is a journal to look at.

@@ -350,6 +350,9 @@ impl Judge {
     /// Goes back to what the records up to `seq` make.
     pub(super) fn go_back(&mut self, seq: u64) {
         self.records.truncate(seq as usize);
+        // What was decided later never was: nobody is to be told it any more.
+        let decided = self.purchases.values_mut().chain(self.changes.values_mut());
+        decided.for_each(|made| made.retain(|made| made.after <= seq));
         self.steps.truncate(seq as usize);
         let mut model = Naive::default();
         for (now, step) in &self.steps {

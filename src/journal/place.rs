@@ -55,6 +55,11 @@ impl Place {
         self.folder
     }
 
+    /// Batches before it.
+    pub fn batches(&self) -> u64 {
+        self.batches
+    }
+
     /// What must come next if it lies at `offset` of `segment`.
     pub(super) fn expected<F>(&self, segment: &Segment<F>, offset: u64) -> Expected {
         Expected {

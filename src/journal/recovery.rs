@@ -104,7 +104,11 @@ pub fn open_from<S: Storage>(
 ) -> Result<Recovered<S>, JournalError> {
     clean(&storage)?;
     let mut present = indices(&storage)?;
-    if present.is_empty() && from.is_none() {
+    if present.is_empty() {
+        if let Some(newest) = snapshot::snapshots(&storage)?.last() {
+            let what = "snapshots are there, and no segment is".to_owned();
+            return Err(JournalError::Damaged { segment: 1, offset: 0, seq: newest + 1, what });
+        }
         begin(&storage, options)?;
         present.insert(1);
     }
@@ -169,7 +173,7 @@ pub fn read_batches<S: Storage>(
 ) -> Result<Report, JournalError> {
     let is_live = (reading.is_served)();
     let present = indices(storage)?;
-    if present.is_empty() {
+    if present.is_empty() && reading.from.is_none() {
         let (folder, chain, torn) = ([0; 16], [0; 32], None);
         let (seq, since) = (0, 0);
         return Ok(Report { seq, folder, batches: 0, segments: 0, chain, torn, is_live, since });

@@ -10,7 +10,7 @@
 mod remember;
 mod retention;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tracing::{info, warn};
@@ -71,19 +71,40 @@ pub struct Keeper<S: Storage + Clone> {
     written: u64,
     /// Not before this is anything tried or looked at again.
     again_at: u64,
+    /// Snapshots that were read to their end, by their seqs.
+    whole: BTreeSet<Seq>,
 }
 
 /// A snapshot in the making.
 struct Making<S: Storage> {
     replay: Replay,
     cursor: Cursor<S>,
-    chains: VecDeque<ChainAt>,
+    chains: Newest,
     /// It is made as soon as it has come this far.
     target: Seq,
     /// What the journal had written then, bytes.
     written: u64,
     /// The first segment that may not be synced.
     unsynced: u32,
+}
+
+/// The newest chain values, so many at most.
+struct Newest {
+    values: VecDeque<ChainAt>,
+    most: usize,
+}
+
+impl Newest {
+    fn new(most: usize) -> Newest {
+        Newest { values: VecDeque::new(), most }
+    }
+
+    fn push(&mut self, at: ChainAt) {
+        if self.values.len() == self.most {
+            self.values.pop_front();
+        }
+        self.values.push_back(at);
+    }
 }
 
 /// Why a snapshot is not made.
@@ -98,7 +119,7 @@ impl<S: Storage + Clone> Keeper<S> {
     /// A keeper that has done nothing yet.
     pub fn new(parts: KeeperParts<S>) -> Keeper<S> {
         parts.counters.snapshot_seq.set(parts.newest.map_or(0, |place| place.seq()));
-        Keeper { parts, making: None, written: 0, again_at: 0 }
+        Keeper { parts, making: None, written: 0, again_at: 0, whole: BTreeSet::new() }
     }
 
     /// Does some of what there is to do; `is_over` says whether the server ends. Returns how much
@@ -127,6 +148,10 @@ impl<S: Storage + Clone> Keeper<S> {
                 other => other,
             };
         }
+        // First: where the disk is full, a snapshot needs the room that this gives back.
+        let parts = &self.parts;
+        let removed =
+            parts.keep.apply(&parts.storage, &parts.taps, &parts.counters, &mut self.whole)?;
         let behind = self.parts.behind + (self.parts.journal.bytes.value() - self.written);
         self.parts.counters.unsnapped_bytes.set(behind);
         if behind >= self.parts.snapshot_bytes {
@@ -134,18 +159,16 @@ impl<S: Storage + Clone> Keeper<S> {
             return Ok(1);
         }
         self.again_at = now + LOOK_NS;
-        let parts = &self.parts;
-        let removed = parts.keep.apply(&parts.storage, &parts.taps, &parts.counters);
         // To have looked is work too.
-        removed.map(|count| 1 + count).map_err(|why| Trouble::Failed(why.to_string()))
+        Ok(1 + removed)
     }
 
     /// Makes the state of the newest snapshot again, or an empty one.
     fn begin(&self) -> Result<Making<S>, Trouble> {
         let KeeperParts { storage, bounds, seed, .. } = &self.parts;
         let (target, written) = (self.parts.watermark.seq(), self.parts.journal.bytes.value());
-        let mut chains = VecDeque::new();
-        let memory = remember(storage, *bounds, *seed, |at| chains.push_back(at));
+        let mut chains = Newest::new(self.parts.chains_max);
+        let memory = remember(storage, *bounds, *seed, |at| chains.push(at));
         let memory = memory.map_err(|why| Trouble::Failed(why.to_string()))?;
         let cursor = match &memory.from {
             Some(place) => Cursor::at(storage.clone(), place),
@@ -163,7 +186,7 @@ impl<S: Storage + Clone> Keeper<S> {
         let (start, place) = ((clock)(), making.cursor.place());
         journal::settle(storage, making.unsynced, &place)?;
         let mut writer = SnapshotWriter::new(storage, place.seq())?;
-        let header = match image(&making, place, self.parts.chains_max, &mut writer, is_over) {
+        let header = match image(&making, place, &mut writer, is_over) {
             Ok(header) => header,
             Err(why) => {
                 writer.give_up();
@@ -171,6 +194,7 @@ impl<S: Storage + Clone> Keeper<S> {
             }
         };
         writer.finish(&header)?;
+        self.whole.insert(place.seq());
         let counters = &self.parts.counters;
         counters.snapshots.add(1);
         counters.snapshot_seq.set(place.seq());
@@ -193,7 +217,7 @@ impl<S: Storage> Making<S> {
         while self.cursor.seq() < self.target && self.cursor.seq() - before < RECORDS_AT_ONCE {
             let Some(batch) = self.cursor.next(self.target)? else { break };
             let (first, cells) = (batch.first_seq, batch.cells);
-            self.chains.push_back(ChainAt { seq: batch.last_seq, chain: *batch.chain });
+            self.chains.push(ChainAt { seq: batch.last_seq, chain: *batch.chain });
             self.replay.apply(first, cells).map_err(Trouble::Failed)?;
         }
         Ok((self.cursor.seq() - before) as usize)
@@ -204,13 +228,11 @@ impl<S: Storage> Making<S> {
 fn image<S: Storage>(
     making: &Making<S>,
     place: Place,
-    chains_max: usize,
     writer: &mut SnapshotWriter<'_, S>,
     is_over: &dyn Fn() -> bool,
 ) -> Result<SnapshotHeader, Trouble> {
-    let chains = making.chains.iter().skip(making.chains.len().saturating_sub(chains_max));
     let mut chain_lines = 0;
-    for at in chains {
+    for at in &making.chains.values {
         writer.push_chain(at)?;
         chain_lines += 1;
     }

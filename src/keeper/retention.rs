@@ -5,12 +5,13 @@
 //! one of these: the last that leaves enough behind it and that no sink still needs. A sink is
 //! waited for only up to a bound.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::journal::{JournalError, Place, SnapshotReader, Storage, segments, snapshots, trim};
 use crate::metrics::KeeperCounters;
+use crate::sale::Seq;
 use crate::taps::Taps;
 
 /// How much of the journal is kept.
@@ -39,23 +40,27 @@ impl Keep {
         storage: &impl Storage,
         taps: &Taps,
         counters: &KeeperCounters,
+        whole: &mut BTreeSet<Seq>,
     ) -> Result<usize, JournalError> {
         let there = segments(storage)?;
         counters.journal_bytes.set(there.values().sum());
-        let milestones = milestones(storage, &there)?;
-        let mut kept = self.thinned(&milestones);
-        // One alone may be damaged: then all of the journal is needed.
-        let begins = kept.len().saturating_sub(2);
-        let Some(newest) = kept.last().copied() else { return Ok(0) };
+        let mut milestones = milestones(storage, &there)?;
         let slowest = taps.slowest();
         let needed = slowest.as_ref().map_or(u64::MAX, |(_, seq)| *seq);
-        let mut begin = None;
-        for (index, one) in kept.iter().enumerate().take(begins + 1) {
-            let behind = newest.at - one.at;
-            let is_waited_for = one.place.seq() > needed && behind <= self.for_sinks_bytes;
-            if kept.len() >= 2 && behind >= self.bytes && !is_waited_for {
-                begin = Some(index);
+        let (mut kept, begin) = loop {
+            let kept = self.thinned(&milestones);
+            let begin = self.beginning(&kept, needed);
+            if begin.is_none() && kept.len() == milestones.len() {
+                break (kept, begin);
             }
+            // A start may need the two newest, so they must be more than a good header.
+            let newest = kept.iter().rev().take(2);
+            let Some(damaged) = first_damaged(storage, newest, whole)? else { break (kept, begin) };
+            warn!("the snapshot of seq {damaged} cannot be read: it stands for nothing and goes");
+            milestones.retain(|one| one.place.seq() != damaged);
+        };
+        if kept.is_empty() {
+            return Ok(0);
         }
         if let Some(index) = begin {
             kept.drain(..index);
@@ -87,6 +92,18 @@ impl Keep {
         Ok(removed)
     }
 
+    /// Which of the milestones the journal is to begin at, if at one.
+    fn beginning(&self, kept: &[Milestone], needed: Seq) -> Option<usize> {
+        let newest = kept.last()?;
+        // One alone may be damaged later: then all of the journal is needed.
+        let may_begin = |(index, one): &(usize, &Milestone)| {
+            let behind = newest.at - one.at;
+            let is_waited_for = one.place.seq() > needed && behind <= self.for_sinks_bytes;
+            index + 2 <= kept.len() && behind >= self.bytes && !is_waited_for
+        };
+        kept.iter().enumerate().rfind(may_begin).map(|(index, _)| index)
+    }
+
     /// Without those that stand closer to the one before than need be.
     fn thinned(&self, milestones: &[Milestone]) -> Vec<Milestone> {
         let newest = milestones.len().saturating_sub(2);
@@ -99,6 +116,25 @@ impl Keep {
         }
         kept
     }
+}
+
+/// The first of these that cannot be read to its end.
+fn first_damaged<'a, S: Storage>(
+    storage: &S,
+    snapshots: impl Iterator<Item = &'a Milestone>,
+    whole: &mut BTreeSet<Seq>,
+) -> Result<Option<Seq>, JournalError> {
+    for seq in snapshots.map(|one| one.place.seq()) {
+        if whole.contains(&seq) {
+            continue;
+        }
+        match SnapshotReader::open(storage, seq).and_then(SnapshotReader::check_all) {
+            Ok(()) => drop(whole.insert(seq)),
+            Err(JournalError::Snapshot { .. }) => return Ok(Some(seq)),
+            Err(why) => return Err(why),
+        }
+    }
+    Ok(None)
 }
 
 /// The snapshots that are whole as far as their headers tell, and whose place is there.

@@ -9,12 +9,12 @@ use crossbeam::channel::{RecvTimeoutError, bounded};
 use super::StartError;
 use crate::access::Access;
 use crate::certificates::Certificates;
-use crate::chains::Chains;
+use crate::chains::{ChainWriter, Chains};
 use crate::clock;
 use crate::directory::News;
 use crate::heads::{HeadsParts, Shelf};
 use crate::journal::{self, Disk, JournalError, Place, Report, Watermark};
-use crate::keeper::{Keep, Keeper, KeeperParts};
+use crate::keeper::{self, Keep, Keeper, KeeperParts, Memory, Unremembered};
 use crate::limits::OPERATOR_INBOX_MAX;
 use crate::live::Live;
 use crate::message::outcome;
@@ -28,6 +28,26 @@ use crate::taps::{SinkView, Taps};
 
 /// How long an answer at the start may take before something must be wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The state of the newest snapshot; its chain values are made known.
+///
+/// # Errors
+/// As [`keeper::remember`].
+pub(super) fn remember(
+    disk: &Disk,
+    options: &Options,
+    chains: &mut ChainWriter,
+) -> Result<Memory, Unremembered> {
+    let mut batches = 0;
+    let memory = keeper::remember(disk, options.bounds(), super::seed, |at| {
+        chains.push(at.seq, &at.chain);
+        batches += 1;
+    })?;
+    if memory.from.is_some_and(|place| place.batches() > batches) {
+        chains.cut();
+    }
+    Ok(memory)
+}
 
 /// What the room that signs heads is made of.
 pub(super) fn heads<'a>(

@@ -78,6 +78,8 @@ pub(super) struct Waiters {
     turns: HashMap<u32, u64>,
     /// Of each basket that waits, by its slot, the chunk in the queue of each of its lines.
     baskets: HashMap<u32, [u32; BASKET_LINES_MAX]>,
+    /// Chunks that purchases may take; who was drawn may take more.
+    most: usize,
     /// Chunks that were ever used.
     used: usize,
     /// The first of those that are free again, and how many these are.
@@ -92,6 +94,7 @@ impl Waiters {
             chunks: untouched_table(chunks).into_vec(),
             turns: HashMap::new(),
             baskets: HashMap::new(),
+            most: chunks,
             used: 0,
             free: NONE,
             freed: 0,
@@ -100,7 +103,8 @@ impl Waiters {
 
     /// Whether an order of so many lines can wait.
     pub(super) fn has_room(&self, lines: usize) -> bool {
-        self.chunks.len() - self.used + self.freed >= lines
+        // Not what the drawn have added: a shop made from an image has not got that.
+        self.used - self.freed + lines <= self.most
     }
 
     /// Notes by which turn in a draw an order came here.

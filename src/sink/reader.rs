@@ -1,11 +1,13 @@
 //! Reads the journal as changes that are wanted, in the order of seq.
 
+use tracing::warn;
+
 use super::change::{Change, Kind};
 use super::history::History;
 use super::{Trouble, of_journal};
 use crate::chains::ChainAt;
 use crate::heads::hex;
-use crate::journal::{Cursor, Disk, Storage, origin, read_snapshot};
+use crate::journal::{Cursor, Disk, JournalError, Storage, origin, read_snapshot};
 use crate::message::messages;
 use crate::sale::{Name, Seq, Stamp};
 
@@ -42,20 +44,27 @@ impl<S: Storage + Clone> Reader<S> {
     /// # Errors
     /// [`Trouble`]: what follows it is not there any more, or the disk.
     pub fn new(journal: &S, after: Seq) -> Result<Reader<S>, Trouble> {
-        let Some(place) = origin(journal, after).map_err(of_journal)? else {
-            let cursor = Cursor::new(journal.clone()).map_err(of_journal)?;
-            return Ok(Reader { cursor, history: History::default(), time: 0, expected: None });
-        };
-        let seq = place.seq();
-        let read = read_snapshot(journal, seq, |lines| {
-            drop(lines.chains());
-            History::from_image(lines)
-        });
-        let history = read.map_err(of_journal)?.1;
-        let history =
-            history.map_err(|why| Trouble::Stop(format!("the snapshot of seq {seq}: {why}")))?;
-        let cursor = Cursor::at(journal.clone(), &place).map_err(of_journal)?;
-        Ok(Reader { cursor, history, time: 0, expected: None })
+        let mut before = after;
+        while let Some(place) = origin(journal, before).map_err(of_journal)? {
+            let seq = place.seq();
+            let read = read_snapshot(journal, seq, |lines| {
+                drop(lines.chains());
+                History::from_image(lines)
+            });
+            let why = match read {
+                Ok((_, Ok(history))) => {
+                    let cursor = Cursor::at(journal.clone(), &place).map_err(of_journal)?;
+                    return Ok(Reader { cursor, history, time: 0, expected: None });
+                }
+                Ok((_, Err(why))) => why.to_string(),
+                Err(JournalError::Snapshot { what, .. }) => what,
+                Err(why) => return Err(of_journal(why)),
+            };
+            warn!("the snapshot of seq {seq} is not used: {why}; what lies before it is");
+            before = seq - 1;
+        }
+        let cursor = Cursor::new(journal.clone()).map_err(of_journal)?;
+        Ok(Reader { cursor, history: History::default(), time: 0, expected: None })
     }
 
     /// The journal's id, in hexadecimal.

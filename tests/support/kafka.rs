@@ -36,11 +36,10 @@ impl Kafka {
         self.0.create_topic(topic, partitions, BROKERS).expect("it is made");
     }
 
-    /// Nobody is reached, or they are again.
-    pub(crate) fn down(&self, is_down: bool) {
+    /// All answer late from now on. (One that is shut and opened again may find its port taken.)
+    pub(crate) fn answer_after(&self, delay: Duration) {
         for id in 1..=BROKERS {
-            let told = if is_down { self.0.broker_down(id) } else { self.0.broker_up(id) };
-            told.expect("a broker of the cluster");
+            self.0.broker_round_trip_time(id, delay).expect("a broker of the cluster");
         }
     }
 

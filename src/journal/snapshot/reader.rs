@@ -87,7 +87,10 @@ impl<S: Storage> SnapshotReader<S> {
     }
 
     /// Reads it to its end.
-    pub(super) fn check_all(mut self) -> Result<(), JournalError> {
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn check_all(mut self) -> Result<(), JournalError> {
         let mut lines = Vec::new();
         while self.read(&mut lines)? {}
         Ok(())

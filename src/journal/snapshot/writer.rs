@@ -28,15 +28,17 @@ pub struct SnapshotWriter<'a, S: Storage> {
 }
 
 impl<'a, S: Storage> SnapshotWriter<'a, S> {
-    /// Begins the snapshot of a seq. What was left of another attempt is removed.
+    /// Begins the snapshot of a seq. What was left of other attempts is removed.
     ///
     /// # Errors
     /// [`JournalError::Disk`]; likewise below.
     pub fn new(storage: &'a S, seq: u64) -> Result<SnapshotWriter<'a, S>, JournalError> {
         let name = name_of(seq);
         let unfinished = format!("{}{UNFINISHED_SUFFIX}", name.trim_end_matches(SUFFIX));
-        // Mostly there is none.
-        let _ = storage.remove(&unfinished);
+        let names = storage.names().map_err(JournalError::disk("list", "the journal's folder"))?;
+        for left in names.iter().filter(|name| name.ends_with(UNFINISHED_SUFFIX)) {
+            storage.remove(left).map_err(JournalError::disk("remove", left))?;
+        }
         let file =
             storage.create(&unfinished).map_err(JournalError::disk("create", &unfinished))?;
         let lines = Vec::with_capacity(CHUNK_LINES + 1);
@@ -102,7 +104,7 @@ impl<'a, S: Storage> SnapshotWriter<'a, S> {
 
     /// Gives it up, and the room that it takes.
     pub fn give_up(self) {
-        // The next attempt or start removes it otherwise.
+        // The next attempt removes it otherwise.
         let _ = self.storage.remove(&self.unfinished);
     }
 }
