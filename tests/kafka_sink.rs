@@ -220,16 +220,18 @@ fn what_brokers_refuse_for_good_stops_the_sink_alone_and_what_passes_is_waited_f
         ),
     ] {
         let mut server = told(&house, &kafka, "").run();
-        until(&server, LEVEL);
+        // It has begun: what it is refused now is what it tells.
+        shop_one(&server, &format!("{api:?}"));
+        until_changes(&server, 1);
         kafka.0.request_errors(api, &[code]);
         shop_some(&server, &format!("{api:?}"), 2);
-        until(&server, STOPPED);
         let line = server.says("sink orders has stopped");
         assert!(line.contains(says), "{line}");
+        until(&server, STOPPED);
         kafka.0.clear_request_errors(api);
         sinks::sink(&server, &["resume", "orders"]).expect_code(0);
         until(&server, LEVEL);
-        count += 2;
+        count += 3;
         server.stop().expect_code(0);
         assert_eq!(told_seqs(&kafka), seqs(&house.records(), &["buy"]));
     }

@@ -21,6 +21,8 @@ pub(super) struct Heard {
     pub(super) reason: String,
     /// Why the first message that failed did.
     pub(super) failed: Option<KafkaError>,
+    /// Whether a message was thrown away.
+    pub(super) is_purged: bool,
     /// Behind the last message of each partition that was delivered.
     pub(super) ends: Vec<i64>,
     /// How many were delivered or failed.
@@ -54,6 +56,11 @@ impl ClientContext for Ear {
     }
 }
 
+fn is_purged(why: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{PurgeInflight, PurgeQueue};
+    why.rdkafka_error_code().is_some_and(|code| [PurgeQueue, PurgeInflight].contains(&code))
+}
+
 impl ConsumerContext for Ear {}
 
 impl ProducerContext for Ear {
@@ -70,6 +77,8 @@ impl ProducerContext for Ear {
                     *known = end.max(*known);
                 }
             }
+            // It goes because another has failed, and may be heard of before that one.
+            Err((why, _)) if is_purged(why) => heard.is_purged = true,
             Err((why, _)) => _ = heard.failed.get_or_insert_with(|| why.clone()),
         }
     }

@@ -177,7 +177,11 @@ impl Link {
             wait.goes_on(self, terms)?;
         }
         self.is_well(terms)?;
-        self.producer.commit_transaction(PATIENCE).map_err(|why| self.told(terms, &why))
+        self.producer.commit_transaction(PATIENCE).map_err(|why| self.told(terms, &why))?;
+        if self.ear.0.lock().is_purged {
+            return Err(at(terms, Trouble::Again("a message was thrown away".to_owned())));
+        }
+        Ok(())
     }
 
     /// Whether nothing has failed so far.
