@@ -252,7 +252,8 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
 }
 
 /// A text that buyers choose, as a cell that no spreadsheet takes for a formula, also one that takes
-/// `;` or tabs for what separates cells. <https://owasp.org/www-community/attacks/CSV_Injection>
+/// `;` or tabs for what separates cells.
+/// <https://owasp.org/www-community/attacks/CSV_Injection>
 fn plain(text: &str) -> String {
     let mut cell = String::with_capacity(text.len() + 1);
     let mut begins = true;
