@@ -50,6 +50,7 @@ fn what_is_aside_is_tried_with_pauses_while_the_receiver_is_down() {
     };
     assert_eq!(ticks(5, 20), 1);
     assert_eq!(ticks(1, 20), 1);
+    assert_eq!(home.counters.failures.value(), 2);
     assert_eq!(ticks(1, 20), 0);
     assert_eq!(ticks(1, 20), 1);
     // It is back.

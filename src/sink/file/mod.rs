@@ -251,8 +251,8 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// A text that buyers choose, as a cell that no spreadsheet takes for a formula, nor one that splits
-/// rows at `;` or tabs.
+/// A text that buyers choose, as a cell that no spreadsheet takes for a formula, nor one that
+/// splits rows at `;` or tabs.
 /// <https://owasp.org/www-community/attacks/CSV_Injection>
 fn plain(text: &str) -> String {
     let mut cell = String::with_capacity(text.len() + 1);

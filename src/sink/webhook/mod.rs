@@ -288,13 +288,14 @@ impl Sink for WebhookSink {
         let is_taken = |(_, answer): &&(String, Answer)| *answer == Answer::Taken;
         self.taken += answers.iter().filter(is_taken).count() as u64;
         let later = self.later.as_mut().expect("it has begun");
-        let mut whole = None;
+        let (mut whole, mut unheard) = (None, None);
         for (id, answer) in answers {
             match answer {
                 Answer::Taken => later.taken(&id),
                 Answer::Refused(why) => later.failed(&id, why, now, self.taken, true),
                 Answer::Trouble(Trouble::Again(why)) => {
-                    later.failed(&id, why, now, self.taken, false);
+                    later.failed(&id, why.clone(), now, self.taken, false);
+                    unheard = Some(why);
                 }
                 Answer::Trouble(trouble) => {
                     if let Trouble::After(why, _) = &trouble {
@@ -304,9 +305,17 @@ impl Sink for WebhookSink {
                 }
             }
         }
-        // It is down, or these are what it breaks on; the new ones will see. Each try costs a sync.
-        self.later_wait = if is_answered { 0 } else { (2 * self.later_wait).clamp(REST.0, REST.1) };
-        self.later_at = if is_answered { 0 } else { now + self.later_wait };
+        (self.later_at, self.later_wait) = match unheard.filter(|_| !is_answered) {
+            None => (0, 0),
+            // It is down, or breaks on these; the new ones will see. Each try costs a sync.
+            Some(why) => {
+                let wait = (2 * self.later_wait).clamp(REST.0, REST.1);
+                self.counters.failures.add(1);
+                let seconds = wait / 1_000_000_000;
+                warn!("webhook: {why}; what was put aside is tried again in {seconds} s");
+                (now + wait, wait)
+            }
+        };
         self.keep()?;
         whole.map_or(Ok(count), Err)
     }
