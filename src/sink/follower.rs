@@ -82,7 +82,13 @@ impl Follower {
 
 impl<S: Storage + Clone> Follower<S> {
     /// A follower that has done nothing yet.
-    pub fn new(parts: FollowerParts<S>) -> Follower<S> {
+    pub fn new(mut parts: FollowerParts<S>) -> Follower<S> {
+        // So that nobody takes it for one that has told nothing, until its thread has its turn.
+        if let Ok(Some(kept)) = parts.checkpoint.read() {
+            parts.view.seq = kept.dealt_with();
+            parts.counters.seq.set(parts.view.seq);
+            parts.tap.show(&parts.view);
+        }
         Follower {
             view: parts.view.clone(),
             parts,
