@@ -193,6 +193,8 @@ fn what_was_consumed_is_not_told_again_and_what_the_stream_has_lost_is() {
     server.stop().expect_code(0);
     // Killed between the last messages and the checkpoint, and all is consumed meanwhile.
     std::fs::copy(&early, &checkpoint).expect("as it was");
+    let compared = reconcile(&house, &sink(&nats, ""));
+    assert!(compared.expect_code(1).stderr.contains("it is a work queue"), "{compared:?}");
     purge(&nats);
     let server = told(&house, &nats, "create=true").run();
     until(&server, "doorbuster_sink_lag_seqs{sink=\"orders\"} 0");

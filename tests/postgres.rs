@@ -288,6 +288,10 @@ fn a_server_that_is_not_there_or_does_not_let_us_in_is_tried_again() {
     );
     let line = trouble(&house, &nobody, FAILED);
     assert!(line.contains("Connection refused") && line.contains("nothing is lost"), "{line}");
+    let ca = house.path("no-ca.pem");
+    let shy = format!("{nobody} ca_file={}", ca.display()).replace("=disable", "=require");
+    let line = trouble(&house, &shy, FAILED);
+    assert!(line.contains("no-ca.pem") && line.contains("nothing is lost"), "{line}");
     let postgres = Postgres::start();
     std::fs::write(
         postgres.data().join("pg_hba.conf"),

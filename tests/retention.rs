@@ -189,6 +189,32 @@ fn a_sink_that_is_behind_by_more_than_is_kept_stops_and_says_what_it_lost() {
 }
 
 #[test]
+fn what_was_to_be_told_again_and_is_removed_holds_nobody() {
+    let house = House::new(&[DROP]);
+    let words = "name=orders type=file path=- changes=held";
+    let server = short(&house).with(&["--sink", words]).run();
+    buy(&server, "before", 1);
+    until(&server, "doorbuster_sink_changes_total{sink=\"orders\"} 1");
+    server.stop().expect_code(0);
+    // Meanwhile nobody follows.
+    let server = short(&house).run();
+    sell_until_removed(&house, &server, "00000001.seg");
+    server.stop().expect_code(0);
+    let path = house.data().join("sinks/orders");
+    let text = std::fs::read_to_string(&path).expect("a checkpoint");
+    let mut kept: Value = serde_json::from_str(&text).expect("JSON");
+    kept["seq"] = house.audit()["seq"].clone();
+    kept["replay"] = serde_json::json!({ "from": 1, "to": 5 });
+    std::fs::write(&path, kept.to_string()).expect("written");
+    let mut server = short(&house).with(&["--sink", words]).run();
+    let line = server.says("not delivered again up to seq 5");
+    assert!(line.contains("the journal has no records before seq"), "{line}");
+    buy(&server, "after", 3);
+    until(&server, "doorbuster_sink_changes_total{sink=\"orders\"} 3");
+    server.stop().expect_code(0);
+}
+
+#[test]
 fn a_damaged_snapshot_is_said_and_an_audit_names_it() {
     let house = House::new(&[DROP]);
     let server = short(&house).run();

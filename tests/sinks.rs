@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 use server::House;
-use sinks::{AT_ONCE, DROP, OF_ORDERS, at_least, figures, reconcile, seqs, shop, shop_one, until};
+use sinks::{
+    AT_ONCE, DROP, OF_ORDERS, at_least, figures, reconcile, seqs, shop, shop_one, shop_some, until,
+};
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("the file is there");
@@ -102,6 +104,7 @@ fn a_sink_that_cannot_go_on_stops_alone_and_says_why() {
     let sink = format!("name=orders type=file path={}", path.display());
     let server = house.server().with(&["--sink", &sink]).run();
     until(&server, "doorbuster_sink_stopped{sink=\"orders\"} 1");
+    until(&server, "doorbuster_sink_failures_total{sink=\"orders\"} 1");
     shop_one(&server, "k");
     let ended = server.stop();
     let said = &ended.expect_code(0).stderr;
@@ -161,9 +164,20 @@ fn a_sink_that_is_paused_stays_so_until_it_is_resumed() {
     let paused = sinks::sink(&server, &["pause", "orders"]);
     assert!(paused.expect_code(0).stdout.contains("paused"), "{paused:?}");
     shop_one(&server, "two");
+    std::thread::sleep(Duration::from_millis(1_100));
     server.stop().expect_code(0);
     let server = start();
     shop_one(&server, "three");
+    // A restart does not make it less late, nor more.
+    at_least(&server, "doorbuster_sink_lag_seqs{sink=\"orders\"}", 2);
+    let late = |shown: &str| {
+        let figure = "doorbuster_sink_lag_seconds{sink=\"orders\"} ";
+        let line = shown.lines().find_map(|line| line.strip_prefix(figure));
+        line.and_then(|line| line.parse().ok()).filter(|late: &f64| *late > 0.0)
+    };
+    let mut looks = std::iter::repeat_with(|| late(&figures(&server))).take(10_000);
+    let late = looks.find_map(|late| late).expect("it is never late");
+    assert!(late >= 1.1, "{late} s");
     let listed = sinks::sink(&server, &["list"]);
     let row = listed.expect_code(0).stdout.lines().nth(1).expect("a row").to_owned();
     let words: Vec<&str> = row.split_whitespace().collect();
@@ -199,4 +213,32 @@ fn a_sink_can_begin_in_the_middle_and_is_compared_from_there() {
     assert!(reconcile(&house, &words).expect_code(0).stdout.contains(": 1 changes"));
     std::fs::write(&late, "").expect("emptied");
     reconcile(&house, &words).expect_code(1);
+}
+
+#[test]
+fn a_sink_that_begins_at_what_is_to_come_is_told_nothing_before_it() {
+    let house = House::new(&[AT_ONCE]);
+    let path = house.path("late.ndjson");
+    let server = house.server().run();
+    shop_one(&server, "before");
+    server.stop().expect_code(0);
+    let from = house.records().last().expect("a record")["seq"].as_u64().expect("a seq") + 4;
+    let words = format!("name=late type=file from={from} path={}", path.display());
+    let start = || house.server().with(&["--sink", &words]).run();
+    let server = start();
+    shop_one(&server, "one");
+    server.stop().expect_code(0);
+    assert!(lines(&path).is_empty());
+    assert!(reconcile(&house, &words).expect_code(0).stdout.contains(": 0 changes"));
+    // It is remembered over a restart before it has come so far.
+    let server = start();
+    shop_some(&server, "more", 8);
+    server.stop().expect_code(0);
+    let mut expected = seqs(&house.records(), &["buy"]);
+    expected.retain(|seq| *seq >= from);
+    let found: Vec<u64> =
+        lines(&path).iter().map(|line| line["seq"].as_u64().expect("a seq")).collect();
+    assert!((1..9).contains(&found.len()), "{found:?} from {from}");
+    assert_eq!(found, expected);
+    reconcile(&house, &words).expect_code(0);
 }

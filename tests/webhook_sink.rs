@@ -1,6 +1,8 @@
 //! A webhook sink alone, with a receiver that answers as each test wants: what is posted again
 //! after trouble and what is not, what is put aside, and how that is said.
 
+mod aside;
+
 use super::support::{receiver, tls};
 
 use std::collections::BTreeSet;

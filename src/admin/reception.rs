@@ -7,6 +7,7 @@ use super::desk::{Desk, Done, Refusal, WhenDone, WhenSeen};
 use crate::directory::Directory;
 use crate::heads::Shelf;
 use crate::message::outcome;
+use crate::metrics::Metrics;
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle, Told};
 use crate::sale::Name;
 use crate::taps::{Ask, SinkView, Taps, Tell};
@@ -21,6 +22,7 @@ pub struct Reception {
     directory: Mutex<Directory>,
     heads: Shelf,
     taps: Taps,
+    metrics: Metrics,
 }
 
 impl Reception {
@@ -30,8 +32,9 @@ impl Reception {
         directory: Directory,
         heads: Shelf,
         taps: Taps,
+        metrics: Metrics,
     ) -> Reception {
-        Reception { operator, directory: Mutex::new(directory), heads, taps }
+        Reception { operator, directory: Mutex::new(directory), heads, taps, metrics }
     }
 
     fn ask(
@@ -74,7 +77,10 @@ impl Desk for Reception {
     }
 
     fn sinks(&self) -> Vec<SinkView> {
-        self.taps.views()
+        // A sink that waits for an answer does not see how far it falls behind.
+        let durable = self.metrics.journal.seq.value();
+        let now = |view: SinkView| SinkView { lag_seqs: durable.saturating_sub(view.seq), ..view };
+        self.taps.views().into_iter().map(now).collect()
     }
 
     fn ask_sink(&self, name: &str, ask: Ask, tell: Tell) -> Option<Result<(), String>> {

@@ -102,8 +102,8 @@ pub(super) fn run(arguments: Serve) -> i32 {
         warn!("{warning}");
     }
     let (names, heads) = (pipeline.directory(), pipeline.heads());
-    let reception = Reception::new(pipeline.operator(), names, heads, shared.taps.clone());
-    let counted = metrics.clone();
+    let (counted, taps) = (metrics.clone(), shared.taps.clone());
+    let reception = Reception::new(pipeline.operator(), names, heads, taps, counted.clone());
     admin.open(Arc::new(reception), Box::new(move || counted.render()));
     let operators = admin.address();
     info!(%operators, "operators connect to {operators}");

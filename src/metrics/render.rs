@@ -233,7 +233,7 @@ impl Metrics {
         type Figure = (&'static str, &'static str, fn(&SinkCounters) -> &Counter);
         const COUNTED: [Figure; 3] = [
             ("sink_changes", "Changes delivered", |sink| &sink.delivered),
-            ("sink_failures", "Deliveries that failed and were tried again", |s| &s.failures),
+            ("sink_failures", "Deliveries that failed, the last ones too", |s| &s.failures),
             ("sink_dead_letters", "Messages given up and written down", |sink| &sink.dead),
         ];
         const SHOWN: [Figure; 2] = [

@@ -11,7 +11,7 @@ use super::Counter;
 pub struct SinkCounters {
     /// Changes delivered.
     pub delivered: Counter,
-    /// Attempts that failed and were made again.
+    /// Attempts that failed, also those after which it has given up.
     pub failures: Counter,
     /// Messages given up, and written where somebody may look.
     pub dead: Counter,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Trouble;
-use crate::sale::Seq;
+use crate::sale::{Seq, Stamp};
 use crate::taps::Span;
 
 /// The folder of checkpoints in a data folder.
@@ -30,6 +30,9 @@ pub struct Checkpoint {
     /// From there up to here nothing is wanted.
     #[serde(default, skip_serializing_if = "is_none")]
     pub read: Seq,
+    /// When the last of it was made, Unix ns; 0 if that is not known.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub time: Stamp,
     /// What the sink wants to know of it when it begins again.
     pub mark: String,
     /// Whether an operator has paused it.

@@ -1,6 +1,7 @@
 //! The loop that is the same for all sinks: read what is durable, deliver, remember; after trouble
 //! wait and try again, each time a little longer.
 
+mod asked;
 mod course;
 mod shown;
 
@@ -15,11 +16,11 @@ use super::checkpoint::{Checkpoint, Ledge};
 use super::reader::{Reader, Wanted};
 use super::{Sink, Trouble};
 use crate::heads::hex;
-use crate::journal::{Disk, Storage, Watermark, origin};
+use crate::journal::{Disk, Storage, Watermark};
 use crate::limits::{SINK_AFTER_S_MAX, SINK_SEQS_UNWRITTEN, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
 use crate::metrics::SinkCounters;
 use crate::sale::Seq;
-use crate::taps::{Ask, SinkState, SinkView, Span, Tap};
+use crate::taps::{SinkState, SinkView, Tap};
 
 /// What a follower is made of.
 pub struct FollowerParts<S: Storage = Disk> {
@@ -81,7 +82,13 @@ impl Follower {
 
 impl<S: Storage + Clone> Follower<S> {
     /// A follower that has done nothing yet.
-    pub fn new(parts: FollowerParts<S>) -> Follower<S> {
+    pub fn new(mut parts: FollowerParts<S>) -> Follower<S> {
+        // So that nobody takes it for one that has told nothing, until its thread has its turn.
+        if let Ok(Some(kept)) = parts.checkpoint.read() {
+            parts.view.seq = kept.dealt_with();
+            parts.counters.seq.set(parts.view.seq);
+            parts.tap.show(&parts.view);
+        }
         Follower {
             view: parts.view.clone(),
             parts,
@@ -149,59 +156,31 @@ impl<S: Storage + Clone> Follower<S> {
         let (before, durable) = (reader.seq(), self.parts.watermark.seq());
         let wanted = &self.parts.wanted;
         let most = self.parts.sink.changes_max();
-        reader.gather(durable, kept.seq, wanted, most, &mut self.pending)?;
+        let after = kept.seq.max(kept.start);
+        let ends = reader.gather(durable, after, wanted, most, &mut self.pending)?;
+        self.course.has_read(ends, self.pending.len());
         if self.pending.is_empty() {
             let seq = reader.seq();
             if seq >= kept.dealt_with() + SINK_SEQS_UNWRITTEN {
-                (kept.read, self.is_kept) = (seq, false);
+                (kept.read, kept.time, self.is_kept) = (seq, reader.time(), false);
             }
             return Ok((seq - before) as usize);
         }
         let (count, seq) = reader.part(&self.pending, most);
-        if seq == reader.seq() {
-            self.course.goes_on(reader.end());
-            self.parts.sink.prove(reader.end());
+        if let Some(at) = self.course.reached(seq, reader.end()) {
+            self.course.goes_on(at);
+            self.parts.sink.prove(at);
         }
         // It may be long until the other side answers.
         self.show();
         let mark = self.parts.sink.deliver(&self.pending[..count], seq)?;
         let kept = self.kept.as_mut().expect("it has begun");
         (kept.seq, kept.read, kept.mark) = (seq, 0, mark);
+        kept.time = self.pending[count - 1].time;
         self.is_kept = false;
         self.pending.drain(..count);
         self.count(count);
         Ok(count)
-    }
-
-    /// Delivers again some of what is to be.
-    fn repeat(&mut self) -> Result<usize, Trouble> {
-        let kept = self.kept.as_mut().expect("it has begun");
-        // Not before it is known whose course the journal is.
-        let is_in_doubt = self.reader.as_ref().is_some_and(Reader::is_in_doubt);
-        let Some(span) = kept.replay.filter(|_| !is_in_doubt) else { return Ok(0) };
-        let (mut reader, mut changes) = match self.again.take() {
-            Some(again) => again,
-            None => (Reader::new(&self.parts.journal, span.from - 1)?, Vec::new()),
-        };
-        let (to, most) = (span.to.min(kept.seq), self.parts.sink.changes_max());
-        reader.gather(to, span.from - 1, &self.parts.wanted, most, &mut changes)?;
-        // The last batch may go beyond.
-        changes.retain(|change| change.seq <= to);
-        let (count, seq) = reader.part(&changes, most);
-        if count > 0 {
-            kept.mark = self.parts.sink.repeat(&changes[..count])?;
-        }
-        let is_over = seq >= to;
-        kept.replay = (!is_over).then(|| Span { from: span.from.max(seq + 1), ..span });
-        self.is_kept = false;
-        if is_over {
-            info!("sink {}: delivered again up to seq {to}", self.view.name);
-        } else {
-            changes.drain(..count);
-            self.again = Some((reader, changes));
-        }
-        self.count(count);
-        Ok(count.max(1))
     }
 
     fn count(&mut self, changes: usize) {
@@ -231,7 +210,10 @@ impl<S: Storage + Clone> Follower<S> {
         // Where it begins is settled before anything else: "now" is later at the next start.
         self.is_kept = found.is_some();
         let kept = found.unwrap_or_else(|| {
-            let start = self.parts.from.saturating_sub(1).min(durable);
+            let start = match self.parts.from {
+                Seq::MAX => durable,
+                from => from.saturating_sub(1),
+            };
             let (journal, kind) = (journal.clone(), self.view.kind.clone());
             Checkpoint { journal, kind, start, seq: start, ..Checkpoint::default() }
         });
@@ -247,7 +229,8 @@ impl<S: Storage + Clone> Follower<S> {
                 path, kept.kind, self.view.kind
             )));
         }
-        if kept.seq > durable {
+        // Where it begins may be still to come.
+        if kept.seq > durable.max(kept.start) {
             return Err(Trouble::Stop(format!(
                 "{} says that seq {} was delivered, and the journal ends at {durable}",
                 path, kept.seq
@@ -268,9 +251,12 @@ impl<S: Storage + Clone> Follower<S> {
             return Ok(false);
         }
         if !self.has_begun {
+            // It may be long until the other side says where it stands.
+            self.show();
+            let kept = self.kept.as_mut().expect("it was read");
             let standing = self.parts.sink.begin(kept)?;
             let durable = self.parts.watermark.seq();
-            if standing.seq > durable {
+            if standing.seq > durable.max(kept.start) {
                 return Err(Trouble::Stop(format!(
                     "its other side was told up to seq {}, and the journal ends at {durable}: \
                      this is an older copy of it",
@@ -285,7 +271,7 @@ impl<S: Storage + Clone> Follower<S> {
             if standing.seq < kept.seq {
                 let (name, seq, lost) = (&self.view.name, standing.seq, kept.seq);
                 warn!("sink {name}: its other side has seqs up to {seq} of {lost}: told again");
-                kept.read = 0;
+                (kept.read, kept.time) = (0, 0);
             }
             self.is_kept &= standing.mark == kept.mark && standing.seq == kept.seq;
             (kept.seq, kept.mark) = (standing.seq, standing.mark);
@@ -301,6 +287,7 @@ impl<S: Storage + Clone> Follower<S> {
         }
         if self.reader.is_none() {
             self.pending.clear();
+            self.course.begins_anew();
             let after = self.kept.as_ref().map_or(0, Checkpoint::dealt_with);
             let mut reader = Reader::new(&self.parts.journal, after)?;
             if let Some(at) = self.parts.sink.proof() {
@@ -325,6 +312,7 @@ impl<S: Storage + Clone> Follower<S> {
     fn trouble(&mut self, trouble: Trouble) {
         let name = &self.view.name;
         self.has_begun = false;
+        self.parts.counters.failures.add(1);
         let asked_ms = match &trouble {
             Trouble::After(_, wait) => wait.as_millis().min(1000 * SINK_AFTER_S_MAX as u128) as u64,
             _ => 0,
@@ -336,7 +324,6 @@ impl<S: Storage + Clone> Follower<S> {
                 let wait_ms = (self.wait_ms / 2 + chance % (self.wait_ms / 2 + 1)).max(asked_ms);
                 self.again_at = (self.parts.clock)() + wait_ms * 1_000_000;
                 self.wait_ms = (2 * self.wait_ms).min(SINK_WAIT_MS_MAX);
-                self.parts.counters.failures.add(1);
                 warn!("sink {name}: {why}; again in {wait_ms} ms, nothing is lost");
                 (why, SinkState::Waiting)
             }
@@ -348,52 +335,5 @@ impl<S: Storage + Clone> Follower<S> {
             }
         };
         (self.view.state, self.view.trouble) = (state, Some(why));
-    }
-
-    /// Answers what operators ask. Returns how much was done.
-    fn answer(&mut self) -> usize {
-        let Some((ask, tell)) = self.parts.tap.next() else { return 0 };
-        let answer = self.obey(ask);
-        self.show();
-        tell(answer.map(|()| self.view.clone()));
-        1
-    }
-
-    fn obey(&mut self, ask: Ask) -> Result<(), String> {
-        self.remember().and_then(|()| self.keep()).map_err(Trouble::sentence)?;
-        let seq = self.delivered();
-        let kept = self.kept.as_mut().expect("it was read");
-        let before = kept.clone();
-        match ask {
-            Ask::Pause => kept.paused = true,
-            Ask::Resume => kept.paused = false,
-            Ask::Replay(span) => {
-                if let Some(still) = kept.replay {
-                    let (from, to) = (still.from, still.to);
-                    return Err(format!("seqs {from} to {to} are still being delivered again"));
-                }
-                if span.from == 0 || span.from > span.to || span.to > seq {
-                    return Err(format!("from and to must be within 1 and {seq}, in this order"));
-                }
-                self.parts.sink.can_repeat()?;
-                origin(&self.parts.journal, span.from - 1).map_err(|why| why.to_string())?;
-                kept.replay = Some(span);
-            }
-        }
-        self.is_kept = *kept == before;
-        if let Err(trouble) = self.keep() {
-            // What could not be written down is not so.
-            (self.kept, self.is_kept) = (Some(before), true);
-            return Err(trouble.sentence());
-        }
-        match ask {
-            Ask::Pause => (self.view.state, self.has_begun) = (SinkState::Paused, false),
-            Ask::Resume => {
-                (self.view.state, self.view.trouble) = (SinkState::Running, None);
-                (self.again_at, self.wait_ms) = (0, SINK_WAIT_MS_MIN);
-            }
-            Ask::Replay(_) => self.again = None,
-        }
-        Ok(())
     }
 }

@@ -103,7 +103,8 @@ impl<S: Storage + Clone> Reader<S> {
     }
 
     /// Reads until `pending` holds `changes_max`, or nothing more is durable, or it has read about
-    /// four times as many records. Appended is what is wanted of seqs above `after`.
+    /// four times as many records. Appended is what is wanted of seqs above `after`; returned are
+    /// the ends of the batches that had some.
     ///
     /// # Errors
     /// [`Trouble`]: the disk, or what lies there is not what was written. What was appended before
@@ -115,10 +116,11 @@ impl<S: Storage + Clone> Reader<S> {
         wanted: &Wanted,
         changes_max: usize,
         pending: &mut Vec<Change>,
-    ) -> Result<(), Trouble> {
-        let mut looked = 0;
+    ) -> Result<Vec<ChainAt>, Trouble> {
+        let (mut looked, mut ends) = (0, Vec::new());
         while pending.len() < changes_max && looked < 4 * changes_max {
             let Some(batch) = self.cursor.next(durable).map_err(of_journal)? else { break };
+            let before = pending.len();
             for (seq, record) in (batch.first_seq..).zip(messages(batch.cells)) {
                 let is_wanted = |kind, sale: &Name| seq > after && wanted.has(kind, sale);
                 let change = self.history.note(seq, record, is_wanted).map_err(Trouble::Stop)?;
@@ -132,8 +134,11 @@ impl<S: Storage + Clone> Reader<S> {
             {
                 return Err(forked(at));
             }
+            if pending.len() > before {
+                ends.push(end);
+            }
         }
-        Ok(())
+        Ok(ends)
     }
 
     /// How many of these changes, the last that it read, are delivered at once, and the seq up to

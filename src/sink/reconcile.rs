@@ -102,7 +102,8 @@ pub fn reconcile(
     let mut changes: VecDeque<Change> = VecDeque::new();
     let mut found = next(ledger, start, seq)?;
     loop {
-        if changes.is_empty() && reader.seq() < seq {
+        // A sink may begin at what is still to come.
+        if changes.is_empty() && reader.seq() < seq && start < seq {
             let (before, mut more) = (reader.seq(), Vec::new());
             reader.gather(seq, start, wanted, SINK_CHANGES_MAX, &mut more)?;
             if reader.seq() == before {

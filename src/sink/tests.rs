@@ -76,6 +76,10 @@ fn a_change_is_whole_in_json_and_in_csv() {
     file.deliver(&[change(12, "=1+1")], 12).expect("it is written");
     let text = fs::read_to_string(&path).expect("the file");
     assert!(text.contains(",drop,7,'=1+1,k12,"), "no cell is a formula: {text}");
+    // There are those that split at other signs, quoted or not.
+    file.deliver(&[change(13, "a;=1+1;\"=2\"\t@x;b")], 13).expect("it is written");
+    let text = fs::read_to_string(&path).expect("the file");
+    assert!(text.contains(",\"a;'=1+1;'\"\"=2\"\"\t'@x;b\",k13,"), "no cell is a formula: {text}");
     assert_eq!(rows[3], "11,2026-09-21T14:13:20.000000Z,cancelled,drop,7,,,,,,,EUR");
 }
 

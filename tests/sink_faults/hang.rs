@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::proxy::Mode;
 use super::server::{House, PATIENCE, Server};
-use super::sinks::{AT_ONCE, at_least, seqs, shop_some, until};
+use super::sinks::{AT_ONCE, at_least, seqs, shop_some, sink as sink_command, until};
 use super::{FAILURES, LAG_SECONDS, LAG_SEQS, LEVEL, Side, figure, run};
 
 /// Waits until the sink is said to be some time behind.
@@ -34,6 +34,10 @@ fn how_far_it_is_behind_is_seen_while_it_waits(side: &Side, house: &House) {
     shop_some(&server, "b", 5);
     at_least(&server, LAG_SEQS, 5);
     until_late(&server);
+    let listed = sink_command(&server, &["list"]);
+    let row = listed.expect_code(0).stdout.lines().nth(1).expect("a row").to_owned();
+    let behind = row.split_whitespace().nth(4).and_then(|word| word.parse::<u64>().ok());
+    assert!(behind.is_some_and(|behind| behind >= 5), "{row}");
     assert_eq!(figure(&server, FAILURES), 0.0);
     proxy.set(Mode::Slow(64, Duration::from_millis(1)));
     shop_some(&server, "c", 200);

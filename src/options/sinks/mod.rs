@@ -178,7 +178,7 @@ impl SinkTable {
             Some(word) => word
                 .parse()
                 .ok()
-                .filter(|seq| *seq > 0)
+                .filter(|seq| (1..=i64::MAX as u64).contains(seq))
                 .ok_or_else(|| format!("from: `{word}` is not a seq, 1 or more, or `now`"))?,
         };
         let (name, wanted) = (name.to_owned(), self.wanted()?);

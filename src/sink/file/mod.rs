@@ -251,11 +251,22 @@ fn sync_folder_of(path: &Path) -> io::Result<()> {
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// A text that buyers choose, as a cell that no spreadsheet takes for a formula.
+/// A text that buyers choose, as a cell that no spreadsheet takes for a formula, nor one that
+/// splits rows at `;` or tabs.
 /// <https://owasp.org/www-community/attacks/CSV_Injection>
 fn plain(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if is_formula { format!("'{text}") } else { text.to_owned() }
+    let mut cell = String::with_capacity(text.len() + 1);
+    let mut begins = true;
+    for char in text.chars() {
+        let is_formula = matches!(char, '=' | '+' | '-' | '@' | '\t' | '\r');
+        // What is quoted there is taken as it is.
+        if begins && (is_formula || char == '"' && !cell.is_empty()) {
+            cell.push('\'');
+        }
+        cell.push(char);
+        begins = matches!(char, ';' | '\t' | '\r' | '\n');
+    }
+    cell
 }
 
 /// A row for each line of the order; one without an item where what is in it was told before.

@@ -37,7 +37,11 @@ impl<S: Storage + Clone> Follower<S> {
             self.behind_from = 0;
             return 0;
         }
-        let read_time = self.reader.as_ref().map_or(0, |reader| reader.time());
+        let (kept_time, dealt_with) =
+            self.kept.as_ref().map_or((0, 0), |kept| (kept.time, kept.dealt_with()));
+        // A reader that comes from far behind is still at what was told long ago.
+        let reader = self.reader.as_ref().filter(|it| it.time() > 0 && it.seq() >= dealt_with);
+        let read_time = reader.map_or(kept_time, |reader| reader.time());
         let since = self.pending.first().map_or(read_time, |change| change.time);
         if since > 0 {
             return since;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
+use async_nats::jetstream::stream::RetentionPolicy;
 use futures_util::StreamExt as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
@@ -45,6 +46,13 @@ impl NatsLedger {
             let again = |why: &dyn std::fmt::Display| Trouble::Again(why.to_string());
             let (context, _) = connect(&terms).await?;
             let stream = find(&context, &terms).await?;
+            if stream.cached_info().config.retention == RetentionPolicy::WorkQueue {
+                let name = &terms.stream;
+                return Err(Trouble::Stop(format!(
+                    "stream {name}: it is a work queue, in which each message has one reader: \
+                     that cannot be compared with the journal"
+                )));
+            }
             let left = stream.cached_info().state.messages;
             let config = OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
             let consumer = stream.create_consumer(config).await.map_err(|why| again(&why))?;

@@ -66,7 +66,7 @@ impl Session {
         }
         config.connect_timeout(terms.timeout).tcp_user_timeout(terms.timeout);
         config.application_name("doorbuster");
-        let tls = certificates::trusting(terms.ca_file.as_deref()).map_err(Trouble::Stop)?;
+        let tls = certificates::trusting(terms.ca_file.as_deref()).map_err(Trouble::Again)?;
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|why| Trouble::Again(why.to_string()))?;
         let server = shown(&config);

@@ -114,6 +114,22 @@ struct Shared {
     room: AtomicUsize,
 }
 
+impl Shared {
+    /// Takes a place among what is put aside, if there is one.
+    fn take_place(&self) -> bool {
+        let less = |room: usize| room.checked_sub(1);
+        self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok()
+    }
+}
+
+/// Why a message is not dealt with.
+enum Halt {
+    /// The receiver takes none now.
+    Receiver(Trouble),
+    /// It does not want it, and there is no place to put it aside: no fault of the message.
+    Full(Trouble),
+}
+
 impl Lane {
     fn run(&mut self, changes: &[&Change], desk: &Desk<'_>, shared: &Shared) -> Run {
         let mut run = Run { upto: self.upto, ..Run::default() };
@@ -124,13 +140,20 @@ impl Lane {
             let count = if is_stuck { 1 } else { desk.batch_max.min(rest.len()) };
             match offer(&rest[..count], desk, shared, &mut run) {
                 Ok(()) => rest = &rest[count..],
-                Err(trouble @ (Trouble::Again(_) | Trouble::After(..))) if is_stuck => {
+                Err(Halt::Receiver(trouble @ (Trouble::Again(_) | Trouble::After(..))))
+                    if is_stuck && shared.take_place() =>
+                {
                     let message = Message::of(&rest[..1], desk.journal, desk.batch_max > 1);
                     run.suspect = Some((message, trouble, run.upto));
                     self.failures += 1;
                     rest = &rest[1..];
                 }
-                Err(trouble) => {
+                Err(Halt::Full(trouble)) => {
+                    shared.is_over.store(true, Ordering::Relaxed);
+                    run.round.trouble = Some(trouble);
+                    break;
+                }
+                Err(Halt::Receiver(trouble)) => {
                     shared.is_over.store(true, Ordering::Relaxed);
                     if run.suspect.is_none() {
                         let failed = rest.iter().find(|change| change.seq > run.upto);
@@ -167,34 +190,27 @@ impl Lane {
 }
 
 /// Posts changes as one message; if the receiver does not want that, each alone.
-fn offer(
-    changes: &[&Change],
-    desk: &Desk<'_>,
-    shared: &Shared,
-    run: &mut Run,
-) -> Result<(), Trouble> {
+fn offer(changes: &[&Change], desk: &Desk<'_>, shared: &Shared, run: &mut Run) -> Result<(), Halt> {
     let message = Message::of(changes, desk.journal, desk.batch_max > 1);
-    match desk.endpoint.post(&message) {
-        Answer::Trouble(trouble) => return Err(trouble),
+    let answer = desk.endpoint.post(&message);
+    run.answered += u64::from(!matches!(answer, Answer::Trouble(_)));
+    match answer {
+        Answer::Trouble(trouble) => return Err(Halt::Receiver(trouble)),
         Answer::Taken => run.round.taken += 1,
         Answer::Refused(_) if changes.len() > 1 => {
-            run.answered += 1;
             return changes.chunks(1).try_for_each(|change| offer(change, desk, shared, run));
         }
         Answer::Refused(why) => {
-            let less = |room: usize| room.checked_sub(1);
-            let room = shared.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-            if room.is_err() {
+            if !shared.take_place() {
                 let why = format!(
                     "{why}; and {WEBHOOK_LATER_MAX} are put aside already, which \
                      is all that may be"
                 );
-                return Err(Trouble::Again(why));
+                return Err(Halt::Full(Trouble::Again(why)));
             }
             run.round.aside.push((message, why));
         }
     }
-    run.answered += 1;
     run.upto = last_of(changes);
     Ok(())
 }

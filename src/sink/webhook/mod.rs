@@ -65,6 +65,9 @@ pub struct WebhookTerms {
 const CREDENTIALS_AGE: Duration = Duration::from_secs(1);
 /// How long a round should take: whoever pauses the sink, or stops the server, waits for it.
 const ROUND: (Duration, Duration) = (Duration::from_millis(125), Duration::from_millis(500));
+/// How long, ns, it is waited before anything that was put aside is posted again, if the receiver
+/// answered to none of it.
+const REST: (u64, u64) = (1_000_000_000, 30_000_000_000);
 /// With how many changes a round begins.
 const PACE: usize = 256;
 
@@ -87,6 +90,10 @@ pub struct WebhookSink {
     /// For what is posted again.
     lanes_again: Lanes,
     later: Option<Later>,
+    /// While the receiver answers to none of them: when it is asked again, Unix ns, and how long
+    /// it is waited then, ns.
+    later_at: u64,
+    later_wait: u64,
     /// Everything up to here is dealt with, if trouble has kept a round from its end.
     standing: Seq,
     /// Messages that the receiver has taken.
@@ -123,6 +130,8 @@ impl WebhookSink {
             lanes: Lanes::new(terms.in_flight),
             lanes_again: Lanes::new(terms.in_flight),
             later: None,
+            later_at: 0,
+            later_wait: 0,
             standing: 0,
             taken: 0,
             pace: terms.in_flight.min(PACE),
@@ -204,15 +213,16 @@ impl WebhookSink {
     }
 
     /// Posts messages that were put aside, as many at once as there are lanes. After trouble a lane
-    /// goes no further.
+    /// goes no further, nor when the round has taken long enough.
     fn post_again(&self, due: &[Message]) -> Vec<(String, Answer)> {
         let endpoint = self.endpoint.as_ref().expect("it has begun");
+        let begun = Instant::now();
         let parts: Vec<&[Message]> = due.chunks(due.len().div_ceil(self.terms.in_flight)).collect();
         let answers = side_by_side(parts.clone(), |part: &[Message]| {
             let mut answers = Vec::new();
             for message in part {
                 let answer = endpoint.post(message);
-                let is_over = matches!(answer, Answer::Trouble(_));
+                let is_over = matches!(answer, Answer::Trouble(_)) || begun.elapsed() > ROUND.0;
                 answers.push((message.id.clone(), answer));
                 if is_over {
                     break;
@@ -258,23 +268,34 @@ impl Sink for WebhookSink {
 
     fn tick(&mut self) -> Result<usize, Trouble> {
         let later = self.later.as_ref().expect("it has begun");
-        let due = later.due((self.clock)(), 16 * self.terms.in_flight);
+        let most = match usize::try_from(self.terms.rate_per_second) {
+            // No more than in a second: it is waited for each.
+            Ok(rate @ 1..) => rate.min(self.terms.in_flight),
+            _ => 16 * self.terms.in_flight,
+        };
+        let now = (self.clock)();
+        if now < self.later_at {
+            return Ok(0);
+        }
+        let due = later.due(now, most);
         if due.is_empty() {
             return Ok(0);
         }
         self.refresh();
         let answers = self.post_again(&due);
         let (count, now) = (answers.len(), (self.clock)());
+        let is_answered = answers.iter().any(|(_, it)| !matches!(it, Answer::Trouble(_)));
         let is_taken = |(_, answer): &&(String, Answer)| *answer == Answer::Taken;
         self.taken += answers.iter().filter(is_taken).count() as u64;
         let later = self.later.as_mut().expect("it has begun");
-        let mut whole = None;
+        let (mut whole, mut unheard) = (None, None);
         for (id, answer) in answers {
             match answer {
                 Answer::Taken => later.taken(&id),
                 Answer::Refused(why) => later.failed(&id, why, now, self.taken, true),
                 Answer::Trouble(Trouble::Again(why)) => {
-                    later.failed(&id, why, now, self.taken, false);
+                    later.failed(&id, why.clone(), now, self.taken, false);
+                    unheard = Some(why);
                 }
                 Answer::Trouble(trouble) => {
                     if let Trouble::After(why, _) = &trouble {
@@ -284,6 +305,17 @@ impl Sink for WebhookSink {
                 }
             }
         }
+        (self.later_at, self.later_wait) = match unheard.filter(|_| !is_answered) {
+            None => (0, 0),
+            // It is down, or breaks on these; the new ones will see. Each try costs a sync.
+            Some(why) => {
+                let wait = (2 * self.later_wait).clamp(REST.0, REST.1);
+                self.counters.failures.add(1);
+                let seconds = wait / 1_000_000_000;
+                warn!("webhook: {why}; what was put aside is tried again in {seconds} s");
+                (now + wait, wait)
+            }
+        };
         self.keep()?;
         whole.map_or(Ok(count), Err)
     }
