@@ -152,7 +152,6 @@ impl World {
 
     /// Tells the house to stop: what was read is answered, the state is sealed, all is synced.
     pub(super) fn stop(&mut self, mut house: House, damage: Damage) -> Result<(), String> {
-        self.tally.fault(End::Stop.word(), 1);
         self.disk.trouble(|troubles| *troubles = super::super::disk::Troubles::default());
         self.stalls.clear();
         if let Err(what) = self.wind_down(&mut house) {
