@@ -22,8 +22,11 @@ use rdkafka::Message as _;
 use rdkafka::message::{Headers as _, OwnedMessage};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use serde_json::Value;
-use server::{House, Server, Start};
-use sinks::{AT_ONCE, DROP, OF_ORDERS, reconcile, seqs, shop, shop_one, shop_some, until};
+use server::{House, Start};
+use sinks::{
+    AT_ONCE, DROP, OF_ORDERS, reconcile, seqs, shop, shop_one, shop_some, stop_line, until,
+    until_changes,
+};
 
 const TOPIC: &str = "doorbuster-orders";
 const STOPPED: &str = "doorbuster_sink_stopped{sink=\"orders\"} 1";
@@ -69,18 +72,6 @@ fn told_seqs(kafka: &Kafka) -> Vec<u64> {
     let mut seqs: Vec<u64> = lanes(kafka).into_iter().flatten().map(|(seq, _)| seq).collect();
     seqs.sort_unstable();
     seqs
-}
-
-fn until_changes(server: &Server, count: u64) {
-    until(server, &format!("doorbuster_sink_changes_total{{sink=\"orders\"}} {count}"));
-}
-
-/// The line in which a stopped sink says why.
-fn stop_line(server: Server) -> String {
-    let ended = server.stop();
-    let said = &ended.expect_code(0).stderr;
-    let line = said.lines().find(|line| line.contains("sink orders has stopped"));
-    line.unwrap_or_else(|| panic!("it does not say so: {said}")).to_owned()
 }
 
 #[test]

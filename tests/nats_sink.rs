@@ -9,8 +9,11 @@ use std::time::Duration;
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy};
 use nats::NatsServer;
 use serde_json::Value;
-use server::{House, Server, Start};
-use sinks::{AT_ONCE, DROP, OF_ORDERS, reconcile, seqs, shop, shop_one, shop_some, until};
+use server::{House, Start};
+use sinks::{
+    AT_ONCE, DROP, OF_ORDERS, reconcile, seqs, shop, shop_one, shop_some, stop_line, until,
+    until_changes,
+};
 
 const STREAM: &str = "DOORBUSTER";
 const STOPPED: &str = "doorbuster_sink_stopped{sink=\"orders\"} 1";
@@ -64,18 +67,6 @@ fn purge(nats: &NatsServer) {
 
 fn remove(nats: &NatsServer) {
     nats.with(|context| async move { context.delete_stream(STREAM).await.expect("removed") });
-}
-
-fn until_changes(server: &Server, count: u64) {
-    until(server, &format!("doorbuster_sink_changes_total{{sink=\"orders\"}} {count}"));
-}
-
-/// The line in which a stopped sink says why.
-fn stop_line(server: Server) -> String {
-    let ended = server.stop();
-    let said = &ended.expect_code(0).stderr;
-    let line = said.lines().find(|line| line.contains("sink orders has stopped"));
-    line.unwrap_or_else(|| panic!("it does not say so: {said}")).to_owned()
 }
 
 #[test]

@@ -8,8 +8,11 @@ use std::time::Duration;
 use redis::streams::StreamRangeReply;
 use redis_server::RedisServer;
 use serde_json::Value;
-use server::{House, Server, Start};
-use sinks::{AT_ONCE, DROP, OF_ORDERS, reconcile, seqs, shop, shop_one, shop_some, until};
+use server::{House, Start};
+use sinks::{
+    AT_ONCE, DROP, OF_ORDERS, reconcile, seqs, shop, shop_one, shop_some, stop_line, until,
+    until_changes,
+};
 
 const STREAM: &str = "doorbuster:orders";
 const SLIP: &str = "{doorbuster:orders}:doorbuster";
@@ -40,18 +43,6 @@ fn entries(redis: &RedisServer) -> Vec<(u64, Value)> {
 
 fn told_seqs(redis: &RedisServer) -> Vec<u64> {
     entries(redis).into_iter().map(|(seq, _)| seq).collect()
-}
-
-fn until_changes(server: &Server, count: u64) {
-    until(server, &format!("doorbuster_sink_changes_total{{sink=\"orders\"}} {count}"));
-}
-
-/// The line in which a stopped sink says why.
-fn stop_line(server: Server) -> String {
-    let ended = server.stop();
-    let said = &ended.expect_code(0).stderr;
-    let line = said.lines().find(|line| line.contains("sink orders has stopped"));
-    line.unwrap_or_else(|| panic!("it does not say so: {said}")).to_owned()
 }
 
 #[test]

@@ -92,6 +92,19 @@ pub(crate) fn until(server: &Server, line: &str) {
     }
 }
 
+/// Waits until the sink `orders` has delivered so many changes since the start.
+pub(crate) fn until_changes(server: &Server, count: u64) {
+    until(server, &format!("doorbuster_sink_changes_total{{sink=\"orders\"}} {count}"));
+}
+
+/// Stops the server; the line in which the stopped sink `orders` says why.
+pub(crate) fn stop_line(server: Server) -> String {
+    let ended = server.stop();
+    let said = &ended.expect_code(0).stderr;
+    let line = said.lines().find(|line| line.contains("sink orders has stopped"));
+    line.unwrap_or_else(|| panic!("it does not say so: {said}")).to_owned()
+}
+
 /// Waits until a figure is so much at least: one that grows by itself is not seen at each value.
 #[track_caller]
 pub(crate) fn at_least(server: &Server, figure: &str, least: u64) {
