@@ -324,7 +324,7 @@ fn every_command_about_an_order_is_recorded_and_replays_to_the_same_state() {
         let shop = house.replayed();
         let mut image = Vec::new();
         shop.image(|line| image.push(*line));
-        let restored = Shop::from_image(BOUNDS, Seed::new([5, 6, 7, 8]), image);
+        let restored = Shop::from_image(BOUNDS, Seed::new([5, 6, 7, 8]), &image[..]);
         let restored = restored.unwrap_or_else(|why| panic!("{kind}: {why:?}"));
         assert_eq!(restored.state_hash(), shop.state_hash(), "{kind}");
         // A second time it changes nothing.
@@ -360,7 +360,7 @@ fn every_ruling_is_recorded_once_and_replays_to_the_same_state() {
         let shop = house.replayed();
         let mut image = Vec::new();
         shop.image(|line| image.push(*line));
-        let restored = Shop::from_image(BOUNDS, Seed::new([5, 6, 7, 8]), image);
+        let restored = Shop::from_image(BOUNDS, Seed::new([5, 6, 7, 8]), &image[..]);
         let restored = restored.unwrap_or_else(|why| panic!("{what:?}: {why:?}"));
         assert_eq!(restored.state_hash(), shop.state_hash(), "{what:?}");
     }

@@ -305,7 +305,7 @@ fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
     assert_eq!(totals.orders, naive.orders.len() as u64, "seed {seed}");
     let mut lines = Vec::new();
     shop.image(|line| lines.push(*line));
-    let again = Shop::from_image(bounds, Seed::new([9, 9, 9, 9]), lines)
+    let again = Shop::from_image(bounds, Seed::new([9, 9, 9, 9]), &lines[..])
         .unwrap_or_else(|why| panic!("seed {seed}: {why:?}"));
     assert_eq!(again.state_hash(), shop.state_hash(), "seed {seed}: an image makes the same state");
 }

@@ -1,11 +1,20 @@
 //! The state that the newest snapshot stands for, and where the journal goes on from it.
 
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
 use thiserror::Error;
 use tracing::warn;
 
 use crate::chains::ChainAt;
-use crate::journal::{JournalError, Place, Storage, has_beginning, read_snapshot, snapshots};
-use crate::sale::{BadImage, Bounds, Seed, Shop};
+use crate::journal::{
+    JournalError, Place, SnapshotLines, Storage, has_beginning, read_snapshot, snapshots,
+};
+use crate::sale::{BadImage, Bounds, Filing, Pile, Seed, Shop, Unfiled};
+
+/// Piles of orders that travel between the two threads: as many as come while one of them gets its
+/// memory.
+const PILES: usize = 256;
 
 /// What is remembered before the journal is read.
 pub struct Memory {
@@ -50,7 +59,7 @@ pub fn remember<S: Storage>(
     for seq in snapshots(storage)?.into_iter().rev() {
         let read = read_snapshot(storage, seq, |lines| {
             let chains = lines.chains();
-            (chains, Shop::from_trusted_image(bounds, seed(), lines))
+            (chains, shop(bounds, seed(), lines))
         });
         let why = match read {
             Ok((_, (_, Err(BadImage::TooMany(order))))) => {
@@ -75,4 +84,24 @@ pub fn remember<S: Storage>(
         return Err(why.into());
     }
     Ok(Memory { shop: Shop::new(bounds, seed()), from: None })
+}
+
+/// The shop of an image. Each order costs several cache misses, so two threads share them: one
+/// counts what buyers have, and one puts orders away under their keys and ids.
+fn shop(bounds: Bounds, seed: Seed, lines: &mut SnapshotLines) -> Result<Shop, BadImage> {
+    thread::scope(|scope| {
+        let (to_file, piles) = sync_channel::<Pile>(PILES);
+        let file = move || {
+            let mut filing = Filing::new(bounds, seed);
+            piles.iter().try_for_each(|pile| filing.file(&pile)).map(|()| filing)
+        };
+        let filing = scope.spawn(file);
+        // It ends early only with an error of its own.
+        let stopped = |_| BadImage::Wrong("its orders could not be put away".to_owned());
+        let unfiled =
+            Unfiled::read(bounds, seed, lines, |pile| to_file.send(pile).map_err(stopped));
+        drop(to_file);
+        let filing = filing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        unfiled?.with(filing)
+    })
 }

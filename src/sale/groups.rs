@@ -6,7 +6,7 @@
 use super::OrderLine;
 use super::buyers::Buyers;
 use super::command::{Fill, Refusal, Side};
-use super::orders::Order;
+use super::orders::{Members, Order};
 use super::shop::{Shop, within};
 use super::stock::Sale;
 use super::terms::GROUPS_MAX;
@@ -36,6 +36,13 @@ impl Shop {
     #[cold]
     pub(super) fn count_members(&mut self, slot: u32, side: &Side, units: u32) {
         let sale = self.orders.at(slot).sale;
+        if let Some(members) = self.give_members(sale, side, units) {
+            self.orders.set_members(slot, members);
+        }
+    }
+
+    /// Counts so many units for the members that an order names, if it names any: these.
+    pub(super) fn give_members(&mut self, sale: u16, side: &Side, units: u32) -> Option<Members> {
         let groups = self.sales[usize::from(sale) - 1].terms.groups.len();
         let mut members = [None; GROUPS_MAX];
         for (index, digest) in side.groups.into_iter().enumerate().take(groups) {
@@ -45,9 +52,7 @@ impl Shop {
                 members[index] = Some(self.buyers.give(place, sale, 0, member, units, false));
             }
         }
-        if members != [None; GROUPS_MAX] {
-            self.orders.set_members(slot, members);
-        }
+        (members != [None; GROUPS_MAX]).then_some(members)
     }
 
     /// Counts units of an order back: for its buyer, and for the members of its groups.

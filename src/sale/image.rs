@@ -30,11 +30,14 @@
 //! What was added later lies where there were zeros, and zeros mean that it is not used: the hash
 //! of a state that old commands made stays what it was.
 
+mod filing;
 mod orders;
 mod restoring;
 mod sales;
 
+pub use filing::{Filing, Pile};
 pub use orders::ImageOrder;
+pub use restoring::Unfiled;
 pub use sales::ImageSale;
 
 use super::Seq;
@@ -174,15 +177,36 @@ pub enum ImagePart<'a> {
     Order(&'a ImageOrder),
 }
 
+/// Gives the lines of an image, one after another. It lends them where they lie: copied ones would
+/// be read before they are written, and that waits for all that is being written.
+pub trait LineSource {
+    /// The next line, if there is one.
+    fn next_line(&mut self) -> Option<&Line>;
+}
+
+impl LineSource for &[Line] {
+    fn next_line(&mut self) -> Option<&Line> {
+        let (line, left) = self.split_first()?;
+        *self = left;
+        Some(line)
+    }
+}
+
+impl<S: LineSource> LineSource for &mut S {
+    #[inline]
+    fn next_line(&mut self) -> Option<&Line> {
+        (**self).next_line()
+    }
+}
+
 /// Takes an image apart without a shop.
 ///
 /// # Errors
 /// If the lines are no image.
 pub fn read_image(
-    lines: impl IntoIterator<Item = Line>,
+    mut lines: impl LineSource,
     mut take: impl FnMut(ImagePart<'_>),
 ) -> Result<(), BadImage> {
-    let mut lines = lines.into_iter();
     let head = restoring::Head::read(&mut lines)?;
     for _ in 0..head.sales {
         take(ImagePart::Sale(&ImageSale::read(&mut lines)?));
@@ -196,8 +220,8 @@ pub fn read_image(
 }
 
 #[inline]
-fn next(lines: &mut impl Iterator<Item = Line>) -> Result<Line, BadImage> {
-    lines.next().ok_or_else(|| BadImage::Wrong("it ends too early".to_owned()))
+fn next(lines: &mut impl LineSource) -> Result<&Line, BadImage> {
+    lines.next_line().ok_or_else(|| BadImage::Wrong("it ends too early".to_owned()))
 }
 
 fn name(line: &Line) -> Result<Name, BadImage> {

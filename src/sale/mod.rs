@@ -60,7 +60,9 @@ pub use command::{
 pub use hash::Seed;
 pub use holds::LANES_MAX;
 pub use ident::{BadIdent, Form, Ident, Label, TEXT_BYTES_MAX, Text, text_len};
-pub use image::{BadImage, ImageOrder, ImagePart, ImageSale, Line, read_image};
+pub use image::{
+    BadImage, Filing, ImageOrder, ImagePart, ImageSale, Line, LineSource, Pile, Unfiled, read_image,
+};
 pub use lines::{BASKET_LINES_MAX, OrderLine};
 pub use orders::State;
 pub use proof::Totals;

@@ -51,6 +51,9 @@ impl State {
 const IDS_PER_LINE: Seq = 8;
 const IDS_AHEAD: Seq = 4 * IDS_PER_LINE;
 
+/// The slots of the members, among the buyers, that an order counts for.
+pub(super) type Members = [Option<u32>; GROUPS_MAX];
+
 /// No order: the end of a lane.
 pub(super) const NO_SLOT: u32 = u32::MAX;
 
@@ -287,7 +290,7 @@ impl Orders {
     }
 
     /// The slots of the members that an order counts for.
-    pub(super) fn members(&self, slot: u32) -> [Option<u32>; GROUPS_MAX] {
+    pub(super) fn members(&self, slot: u32) -> Members {
         if self.at(slot).flags & GROUPED == 0 {
             return [None; GROUPS_MAX];
         }
@@ -295,7 +298,7 @@ impl Orders {
     }
 
     /// Says which members an order counts for.
-    pub(super) fn set_members(&mut self, slot: u32, members: [Option<u32>; GROUPS_MAX]) {
+    pub(super) fn set_members(&mut self, slot: u32, members: Members) {
         self.at_mut(slot).flags |= GROUPED;
         self.members[slot as usize] = members.map(|member| member.map_or(0, |slot| slot + 1));
     }

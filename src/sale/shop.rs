@@ -86,13 +86,17 @@ pub struct Shop {
 impl Shop {
     /// An empty shop. The seed keys the hash tables and shows in no answer and no image.
     pub fn new(bounds: Bounds, seed: Seed) -> Shop {
+        Shop::with(Orders::new(bounds.orders_max, seed), bounds, seed)
+    }
+
+    pub(super) fn with(orders: Orders, bounds: Bounds, seed: Seed) -> Shop {
         Shop {
             seed,
             seq: 0,
             now: 0,
             changed_at: 0,
             sales: Vec::with_capacity(bounds.sales_max.min(64)),
-            orders: Orders::new(bounds.orders_max, seed),
+            orders,
             buyers: Buyers::new(bounds.buyers_max, seed),
             lines: Lines::new(bounds.lines_max),
             waiters: Waiters::new(bounds.waiters_max),

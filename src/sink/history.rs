@@ -10,7 +10,9 @@ use hashbrown::HashMap;
 use super::change::{Change, ChangedLine, Kind, OrderFacts};
 use crate::message::{CELL_BYTES, Cell, Head, decode_side, kind, lines_in};
 use crate::record::{Known, kept, texts};
-use crate::sale::{BadImage, ImagePart, Label, Line, Name, OrderLine, Seq, State, read_image};
+use crate::sale::{
+    BadImage, ImagePart, Label, LineSource, Name, OrderLine, Seq, State, read_image,
+};
 
 /// An order that is held or waits.
 struct Open {
@@ -49,7 +51,7 @@ impl History {
     ///
     /// # Errors
     /// If the lines are no image.
-    pub fn from_image(lines: impl IntoIterator<Item = Line>) -> Result<History, BadImage> {
+    pub fn from_image(lines: impl LineSource) -> Result<History, BadImage> {
         let (mut known, mut open) = (Known::default(), HashMap::new());
         read_image(lines, |part| match part {
             ImagePart::Sale(sale) => known.know(sale),

@@ -115,7 +115,7 @@ fn a_drop_with_everything_in_it_is_journaled_and_replayed() {
     let shop = house.replayed();
     let mut image = Vec::new();
     shop.image(|line| image.push(*line));
-    let restored = Shop::from_image(BOUNDS, Seed::new([5, 6, 7, 8]), image).expect("an image");
+    let restored = Shop::from_image(BOUNDS, Seed::new([5, 6, 7, 8]), &image[..]).expect("an image");
     assert_eq!(restored.state_hash(), shop.state_hash());
     house.rule(1, 0, Rule::Close);
     house.tick();

@@ -76,7 +76,7 @@ impl Twin {
         let mut lines = Vec::new();
         shop.image(|line| lines.push(*line));
         let seed = Seed::new([9, 9, 9, 9]);
-        self.shop = Shop::from_image(self.bounds, seed, lines).expect("it is an image");
+        self.shop = Shop::from_image(self.bounds, seed, &lines[..]).expect("it is an image");
     }
 
     pub(super) fn compare(&self, shop: &Shop) {

@@ -82,7 +82,7 @@ impl World {
         }
         let mut lines = Vec::new();
         shop.image(|line| lines.push(*line));
-        let image = Shop::from_image(BOUNDS, Seed::new([5, 5, 5, 5]), lines);
+        let image = Shop::from_image(BOUNDS, Seed::new([5, 5, 5, 5]), &lines[..]);
         match image {
             Ok(image) if image.state_hash() == hash => Ok(()),
             Ok(_) => Err("its image makes another state".to_owned()),

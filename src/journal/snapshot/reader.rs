@@ -10,6 +10,7 @@ use super::super::{
 };
 use super::{CHUNK_LINES, HEADER_BYTES, Line, SnapshotHeader, bad, chain_of, check, name_of};
 use crate::chains::ChainAt;
+use crate::sale::LineSource;
 
 /// Parts that travel between the two threads.
 const PARTS: usize = 4;
@@ -119,8 +120,9 @@ impl SnapshotLines {
     /// The chain values of the newest batches; to be taken before the image. If they are no chain
     /// that ends where the snapshot was made, [`read_snapshot`] says so.
     pub fn chains(&mut self) -> Vec<ChainAt> {
-        let count = usize::try_from(self.header.chain_lines).expect("it fits into its file");
-        let chains: Vec<ChainAt> = self.take(count).map(|line| chain_of(&line)).collect();
+        let count = self.header.chain_lines;
+        let chains: Vec<ChainAt> =
+            (0..count).map_while(|_| self.next_line().map(chain_of)).collect();
         let place = &self.header.place;
         let end = ChainAt { seq: place.seq, chain: place.chain };
         let ascends = chains.is_sorted_by(|one, next| one.seq < next.seq);
@@ -132,23 +134,23 @@ impl SnapshotLines {
     }
 
     #[cold]
-    fn turn(&mut self) -> Option<Line> {
-        let next = self.parts.recv().ok()?;
+    fn turn(&mut self) -> bool {
+        let Ok(next) = self.parts.recv() else { return false };
         // Refused only at the end, when nobody waits for it.
         let _ = self.spare.send(std::mem::replace(&mut self.now, next));
-        self.at = 1;
-        self.now.first().copied()
+        self.at = 0;
+        true
     }
 }
 
-impl Iterator for SnapshotLines {
-    type Item = Line;
-
+impl LineSource for SnapshotLines {
     #[inline]
-    fn next(&mut self) -> Option<Line> {
-        let Some(line) = self.now.get(self.at) else { return self.turn() };
+    fn next_line(&mut self) -> Option<&Line> {
+        if self.at == self.now.len() && !self.turn() {
+            return None;
+        }
         self.at += 1;
-        Some(*line)
+        self.now.get(self.at - 1)
     }
 }
 
@@ -174,7 +176,7 @@ pub fn read_snapshot<S: Storage, T>(
         let mut lines = SnapshotLines { header, parts, spare, now: Vec::new(), at: 0, flaw: None };
         let taken = take(&mut lines);
         // What was not taken is read all the same: it may be damaged.
-        lines.by_ref().for_each(drop);
+        while lines.next_line().is_some() {}
         let flaw = lines.flaw;
         drop(lines);
         reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;

@@ -138,7 +138,7 @@ fn a_table_takes_as_many_orders_after_each_removal_as_at_first() {
         // However far it has come, it shows in nothing but what is free.
         shop.clear_some(round * 100);
         assert_eq!(image(&shop), is_now);
-        let again = Shop::from_image(BOUNDS, Seed::new([9, 9, 9, 9]), is_now.iter().copied());
+        let again = Shop::from_image(BOUNDS, Seed::new([9, 9, 9, 9]), &is_now[..]);
         assert!(image(&again.expect("an image")) == is_now, "round {round}");
         let shown = is_now.len() - 1 - 2 * usize::from(sale) - 2 * 5;
         assert!((60..=120).contains(&shown), "the orders of one sale: {shown} lines");

@@ -9,7 +9,7 @@ use super::super::orders::{GROUPED, Order, State};
 use super::super::shop::Shop;
 use super::super::terms::GROUPS_MAX;
 use super::super::{Seq, Stamp};
-use super::{BadImage, Line, Reader, Writer, next};
+use super::{BadImage, Line, LineSource, Reader, Writer, next};
 
 /// Lines of a basket in one line of an image.
 const LINES_AT_ONCE: usize = 4;
@@ -70,9 +70,8 @@ impl ImageOrder {
 
     /// Becomes the next order; what it was is forgotten and its memory used again.
     #[inline]
-    pub(super) fn read(&mut self, lines: &mut impl Iterator<Item = Line>) -> Result<(), BadImage> {
-        let (first, second) = (next(lines)?, next(lines)?);
-        let (mut line, mut bits) = (Reader(&first), Reader(&second));
+    pub(super) fn read(&mut self, lines: &mut impl LineSource) -> Result<(), BadImage> {
+        let mut line = Reader(next(lines)?);
         (self.id, self.price, self.expires_at) = (line.u64(), line.u64(), line.u64());
         (self.units, self.condition) = (line.u32(), line.u32());
         (self.sale, self.item) = (line.u16(), line.u16());
@@ -80,18 +79,20 @@ impl ImageOrder {
         let bad = |what: &str| BadImage::Wrong(format!("order {id}: {what}"));
         let state = State::from_number(line.take::<1>()[0]);
         self.state = state.ok_or_else(|| bad("no such state"))?;
-        for (ident, text) in [&mut self.buyer, &mut self.key].into_iter().zip(&mut self.texts) {
+        for ident in [&mut self.buyer, &mut self.key] {
             let form = Form::from_number(line.take::<1>()[0]);
-            let form = form.ok_or_else(|| bad("no such form"))?;
-            *ident = Ident { form, bits: bits.u128() };
-            *text = if form == Form::Long { Some(next(lines)?) } else { None };
+            ident.form = form.ok_or_else(|| bad("no such form"))?;
         }
         let [flags, count, channel] = line.take();
         (self.flags, self.channel) = (flags, channel);
+        let mut line = Reader(next(lines)?);
+        (self.buyer.bits, self.key.bits) = (line.u128(), line.u128());
+        for (ident, text) in [self.buyer, self.key].iter().zip(&mut self.texts) {
+            *text = if ident.form == Form::Long { Some(*next(lines)?) } else { None };
+        }
         self.groups = [0; GROUPS_MAX];
         if flags & GROUPED != 0 {
-            let digests = next(lines)?;
-            let mut digests = Reader(&digests);
+            let mut digests = Reader(next(lines)?);
             self.groups = self.groups.map(|_| digests.u128());
         }
         let count = usize::from(count);
@@ -100,8 +101,7 @@ impl ImageOrder {
         }
         self.lines.clear();
         while self.lines.len() < count {
-            let four = next(lines)?;
-            let mut four = Reader(&four);
+            let mut four = Reader(next(lines)?);
             for _ in 0..(count - self.lines.len()).min(LINES_AT_ONCE) {
                 let (price, units, item, _) = (four.u64(), four.u32(), four.u16(), four.u16());
                 self.lines.push(OrderLine::new(item, units, price));

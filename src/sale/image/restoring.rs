@@ -1,16 +1,17 @@
 //! A shop from an image. What is counted beside the orders is counted again, but what the image
 //! says of items is believed: [`Shop::from_image`] proves it, [`Shop::from_trusted_image`] trusts
-//! who made the image.
+//! who made the image; [`Unfiled`] is the same in two parts, for two threads.
 
 use super::super::command::{Party, Side};
 use super::super::hash::Seed;
 use super::super::lines::OrderLine;
-use super::super::orders::{ENTERED, GROUPED, OFFERED, Order, State};
+use super::super::orders::{ENTERED, GROUPED, Members, OFFERED, Order, Orders, State};
 use super::super::shop::{Bounds, Shop};
 use super::super::terms::GROUPS_MAX;
 use super::super::{Refusal, Seq, Stamp};
+use super::filing::{Filing, Pile};
 use super::sales::ImageSale;
-use super::{BadImage, ImageOrder, Line, MAGIC, Reader, VERSION, next};
+use super::{BadImage, ImageOrder, LineSource, MAGIC, Reader, VERSION, next};
 
 /// Orders whose memory is asked for ahead.
 const AHEAD: usize = 32;
@@ -24,9 +25,8 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn read(lines: &mut impl Iterator<Item = Line>) -> Result<Head, BadImage> {
-        let line = next(lines)?;
-        let mut line = Reader(&line);
+    pub(super) fn read(lines: &mut impl LineSource) -> Result<Head, BadImage> {
+        let mut line = Reader(next(lines)?);
         if line.take::<8>() != MAGIC || line.u32() != VERSION {
             return Err(BadImage::Wrong(format!("not an image of version {VERSION}")));
         }
@@ -43,7 +43,7 @@ impl Shop {
     pub fn from_image(
         bounds: Bounds,
         seed: Seed,
-        lines: impl IntoIterator<Item = Line>,
+        lines: impl LineSource,
     ) -> Result<Shop, BadImage> {
         let shop = Shop::from_trusted_image(bounds, seed, lines)?;
         shop.prove().map_err(BadImage::Wrong)?;
@@ -57,54 +57,124 @@ impl Shop {
     pub fn from_trusted_image(
         bounds: Bounds,
         seed: Seed,
-        lines: impl IntoIterator<Item = Line>,
+        lines: impl LineSource,
     ) -> Result<Shop, BadImage> {
-        let mut lines = lines.into_iter();
-        let mut shop = Shop::new(bounds, seed);
+        let mut filing = Filing::new(bounds, seed);
+        let unfiled = Unfiled::read(bounds, seed, lines, |pile| filing.file(&pile))?;
+        unfiled.with(filing)
+    }
+}
+
+/// A shop whose orders are still to be put away.
+pub struct Unfiled {
+    shop: Shop,
+    /// How many orders it has.
+    orders: usize,
+    /// Where the entries of draws will lie.
+    entries: Vec<u32>,
+    /// By the numbers of their sales, the seeds of draws that are revealed.
+    seeds: Vec<(u16, [u8; 32])>,
+}
+
+impl Unfiled {
+    /// Reads an image and gives its orders to `give`, piled up.
+    ///
+    /// # Errors
+    /// If the lines are no image, or one that does not fit the bounds; and what `give` returns.
+    pub fn read(
+        bounds: Bounds,
+        seed: Seed,
+        mut lines: impl LineSource,
+        mut give: impl FnMut(Pile) -> Result<(), BadImage>,
+    ) -> Result<Unfiled, BadImage> {
+        let shop = Shop::with(Orders::new(0, seed), bounds, seed);
+        let mut unfiled = Unfiled { shop, orders: 0, entries: Vec::new(), seeds: Vec::new() };
         let head = Head::read(&mut lines)?;
-        let mut seeds = Vec::new();
         for _ in 0..head.sales {
+            let shop = &mut unfiled.shop;
             let seed = shop.restore_sale(ImageSale::read(&mut lines)?)?;
-            seeds.extend(seed.map(|seed| (shop.sales.len() as u16, seed)));
+            unfiled.seeds.extend(seed.map(|seed| (shop.sales.len() as u16, seed)));
         }
         // Orders that were read and whose memory was asked for, in a circle.
         let mut ahead: [ImageOrder; AHEAD] = std::array::from_fn(|_| ImageOrder::empty());
+        let mut pile = Pile::default();
         for number in 0..head.orders + AHEAD as u64 {
             let order = &mut ahead[number as usize % AHEAD];
             if number >= AHEAD as u64 {
-                shop.restore_order(order)?;
+                unfiled.take(order, &mut pile)?;
+                if pile.orders.len() == Pile::ORDERS {
+                    give(std::mem::take(&mut pile))?;
+                }
             }
             if number < head.orders {
                 order.read(&mut lines)?;
-                for (ident, text) in
-                    [&mut order.buyer, &mut order.key].into_iter().zip(&order.texts)
-                {
-                    if let Some(text) = text {
-                        *ident = shop.long(text);
-                    }
-                }
-                shop.prefetch(order.sale, order.buyer, order.key);
-                shop.prefetch_order(order.id);
+                unfiled.shop.identify(order);
             } else if number + 1 >= AHEAD as u64 && number + 1 - AHEAD as u64 >= head.orders {
                 break;
             }
         }
+        give(pile)?;
+        if lines.next_line().is_some() {
+            return Err(BadImage::Wrong("lines after the last order".to_owned()));
+        }
+        let shop = &mut unfiled.shop;
+        (shop.seq, shop.now, shop.changed_at) = (head.seq, head.changed_at, head.changed_at);
+        Ok(unfiled)
+    }
+
+    /// Takes an order, and puts what is to be put away onto the pile.
+    fn take(&mut self, image: &ImageOrder, pile: &mut Pile) -> Result<(), BadImage> {
+        if self.orders == self.shop.bounds.orders_max {
+            return Err(BadImage::TooMany(image.id));
+        }
+        let (order, members) = self.shop.restore_order(image)?;
+        if let Some(members) = members {
+            pile.members.push((self.orders as u32, members));
+        }
+        if order.flags & ENTERED != 0 {
+            self.entries.push(self.orders as u32);
+        }
+        pile.orders.push(order);
+        self.orders += 1;
+        Ok(())
+    }
+
+    /// The shop, when all its orders were put away.
+    ///
+    /// # Errors
+    /// If the image was of no lawful state.
+    ///
+    /// # Panics
+    /// If they were not.
+    pub fn with(self, filing: Filing) -> Result<Shop, BadImage> {
+        let Unfiled { mut shop, orders, entries, seeds } = self;
+        shop.orders = filing.orders;
+        assert_eq!(shop.orders.len(), orders, "all that were given were put away");
+        entries.into_iter().for_each(|slot| shop.count_entry(slot));
         shop.restore_holds();
         shop.restore_draws(seeds)?;
         shop.restore_lists();
-        (shop.seq, shop.now, shop.changed_at) = (head.seq, head.changed_at, head.changed_at);
-        if lines.next().is_some() {
-            return Err(BadImage::Wrong("lines after the last order".to_owned()));
-        }
         Ok(shop)
     }
+}
 
-    fn restore_order(&mut self, image: &ImageOrder) -> Result<(), BadImage> {
+impl Shop {
+    /// Completes what was read of an order, and asks the cache for what it will touch.
+    #[inline]
+    fn identify(&self, order: &mut ImageOrder) {
+        for (ident, text) in [&mut order.buyer, &mut order.key].into_iter().zip(&order.texts) {
+            if let Some(text) = text {
+                *ident = self.long(text);
+            }
+        }
+        self.buyers.prefetch(order.sale, order.buyer);
+    }
+
+    fn restore_order(&mut self, image: &ImageOrder) -> Result<(Order, Option<Members>), BadImage> {
         let ImageOrder { id, sale, state, flags, buyer, key, ref lines, .. } = *image;
         let bad = |what: &str| BadImage::Wrong(format!("order {id}: {what}"));
         let [buyer_text, key_text] = image.texts.each_ref().map(Option::as_ref);
-        let lacks = !self.orders.has_room()
-            || !self.buyers.has_room(1 + lines.len().max(1) + GROUPS_MAX)
+        let lacks = !self.buyers.has_room(1 + lines.len().max(1) + GROUPS_MAX)
             || !self.lines.has_room(lines.len())
             || !self.waiters.has_room(lines.len().max(1))
             || !self.texts.has_room() && (buyer_text.is_some() || key_text.is_some());
@@ -136,24 +206,18 @@ impl Shop {
             let counted: Vec<OrderLine> = lines.iter().map(counted).collect();
             order.buyer = self.count_lines(sale, buyer, place, &counted);
         }
-        let Err(vacancy) = self.orders.find_key(sale, key) else {
-            return Err(bad("two orders of one key"));
-        };
-        let slot = self.orders.add(vacancy, order);
+        if flags & ENTERED != 0 && self.sales[usize::from(sale) - 1].draw.is_none() {
+            return Err(bad("an entry of no draw"));
+        }
         let side = Side { channel: image.channel, groups: image.groups };
-        if flags & GROUPED != 0 && side.has_groups() {
-            if self.sales[usize::from(sale) - 1].terms.groups.is_empty() {
-                return Err(bad("a member of a limit group that is none"));
-            }
-            self.count_members(slot, &side, if counts { image.units } else { 0 });
+        if flags & GROUPED == 0 || !side.has_groups() {
+            return Ok((order, None));
         }
-        if flags & ENTERED != 0 {
-            if self.sales[usize::from(sale) - 1].draw.is_none() {
-                return Err(bad("an entry of no draw"));
-            }
-            self.count_entry(slot);
+        if self.sales[usize::from(sale) - 1].terms.groups.is_empty() {
+            return Err(bad("a member of a limit group that is none"));
         }
-        Ok(())
+        let units = if counts { image.units } else { 0 };
+        Ok((order, self.give_members(sale, &side, units)))
     }
 
     /// Counts the restored holds and puts them into their lanes, in the order of their ends.

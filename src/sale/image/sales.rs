@@ -10,7 +10,7 @@ use super::super::pools::Pool;
 use super::super::shop::Shop;
 use super::super::stock::Sale;
 use super::super::terms::{DrawTerms, GroupTerms, ItemTerms, Name, Terms};
-use super::{BadImage, Line, Reader, Writer, name, next};
+use super::{BadImage, Line, LineSource, Reader, Writer, name, next};
 
 /// What a sale has more of than its items: limit groups, channels, a draw, its seed, pools, and
 /// lines of the agenda.
@@ -174,10 +174,9 @@ impl Shop {
 }
 
 impl ImageSale {
-    pub(super) fn read(lines: &mut impl Iterator<Item = Line>) -> Result<ImageSale, BadImage> {
-        let name = name(&next(lines)?)?;
-        let line = next(lines)?;
-        let mut line = Reader(&line);
+    pub(super) fn read(lines: &mut impl LineSource) -> Result<ImageSale, BadImage> {
+        let name = name(next(lines)?)?;
+        let mut line = Reader(next(lines)?);
         let (limit, hold_ms, opens_at, closes_at) =
             (line.u32(), line.u32(), line.u64(), line.u64());
         let (count, bits, currency) = (line.u16(), line.take::<1>()[0], line.take::<3>());
@@ -200,9 +199,8 @@ impl ImageSale {
         let [groups, channels, has_draw, has_seed, pools, entries]: [u8; COUNTS] = line.take();
         let (mut units, mut prices) = (Vec::new(), Vec::new());
         for _ in 0..count {
-            let sku = self::name(&next(lines)?)?;
-            let line = next(lines)?;
-            let mut line = Reader(&line);
+            let sku = self::name(next(lines)?)?;
+            let mut line = Reader(next(lines)?);
             let of_item = [(); 4].map(|()| line.u64());
             let (price, limit) = (line.u64(), line.u32());
             let stock = of_item[0].wrapping_sub(line.u64());
@@ -212,22 +210,20 @@ impl ImageSale {
             prices.push(price);
         }
         for _ in 0..groups {
-            let name = self::name(&next(lines)?)?;
-            let limit = Reader(&next(lines)?).u32();
+            let name = self::name(next(lines)?)?;
+            let limit = Reader(next(lines)?).u32();
             terms.groups.push(GroupTerms { name, limit });
         }
         let mut seed = None;
         if has_draw != 0 {
-            let line = next(lines)?;
-            let mut line = Reader(&line);
+            let mut line = Reader(next(lines)?);
             terms.draw = Some(DrawTerms { at: draw_at, commitment: line.take() });
             let revealed = line.take();
             seed = (has_seed != 0).then_some(revealed);
         }
-        let channels: Result<_, _> = (0..channels).map(|_| self::name(&next(lines)?)).collect();
-        let pools: Result<_, _> = (0..pools).map(|_| next(lines).map(|line| pool(&line))).collect();
-        let agenda: Result<_, _> =
-            (0..entries).map(|_| next(lines).map(|line| entry(&line))).collect();
+        let channels: Result<_, _> = (0..channels).map(|_| self::name(next(lines)?)).collect();
+        let pools: Result<_, _> = (0..pools).map(|_| next(lines).map(pool)).collect();
+        let agenda: Result<_, _> = (0..entries).map(|_| next(lines).map(entry)).collect();
         let (channels, pools, agenda) = (channels?, pools?, agenda?);
         Ok(ImageSale { terms, channels, units, prices, pools, agenda, bits, seed })
     }

@@ -48,7 +48,7 @@ fn make() -> Reader {
                 let totals = shop.prove().expect("what was replayed keeps the law");
                 let mut lines = Vec::new();
                 shop.image(|line| lines.push(*line));
-                let again = Shop::from_image(book::BOUNDS, book::seed(), lines);
+                let again = Shop::from_image(book::BOUNDS, book::seed(), &lines[..]);
                 assert_eq!(again.expect("it can be kept").prove(), Ok(totals));
             }
         }

@@ -111,7 +111,7 @@ fn is_lawful(shop: &Shop) {
     let totals = shop.prove().expect("it was proven");
     let mut lines = Vec::new();
     shop.image(|line| lines.push(*line));
-    let again = Shop::from_image(BOUNDS, seed(), lines).expect("what was proven can be kept");
+    let again = Shop::from_image(BOUNDS, seed(), &lines[..]).expect("what was proven can be kept");
     assert_eq!(again.state_hash(), shop.state_hash(), "kept it is another");
     assert_eq!(again.prove(), Ok(totals), "kept it proves something else");
 }
