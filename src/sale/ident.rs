@@ -182,26 +182,10 @@ fn decimal(text: &[u8]) -> Option<u128> {
 }
 
 fn write_decimal(value: u128, out: &mut Text) -> usize {
-    let mut digits = [0_u8; 39];
-    let mut at = digits.len();
-    let mut high = value;
-    while high > u128::from(u64::MAX) {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(high % 10).expect("a remainder of ten");
-        high /= 10;
-    }
-    let mut low = u64::try_from(high).expect("the loop above ran until it fits");
-    loop {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(low % 10).expect("a remainder of ten");
-        low /= 10;
-        if low == 0 {
-            break;
-        }
-    }
-    let length = digits.len() - at;
-    out[..length].copy_from_slice(&digits[at..]);
-    length
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value).as_bytes();
+    out[..digits.len()].copy_from_slice(digits);
+    digits.len()
 }
 
 const UUID_LEN: usize = 36;
@@ -275,7 +259,12 @@ impl Label {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).expect("seen to when it was made")
+        std::str::from_utf8(self.text()).expect("seen to when it was made")
+    }
+
+    /// The text's bytes: UTF-8.
+    pub fn text(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
     }
 }
 

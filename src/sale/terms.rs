@@ -30,7 +30,12 @@ impl Name {
 
     /// The characters.
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.0[..text_len(&self.0)]).expect("a name is ASCII")
+        std::str::from_utf8(self.text()).expect("a name is ASCII")
+    }
+
+    /// The characters' bytes: ASCII.
+    pub fn text(&self) -> &[u8] {
+        &self.0[..text_len(&self.0)]
     }
 
     /// The 64 bytes, zero-padded.

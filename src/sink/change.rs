@@ -1,6 +1,8 @@
 //! A change of an order as the systems behind want to know it: whole in itself, with names in place
 //! of numbers.
 
+use smallvec::SmallVec;
+
 use crate::message::outcome;
 use crate::sale::{Label, Name, Seq, Stamp, State};
 
@@ -61,8 +63,8 @@ pub struct OrderFacts {
     pub key: Label,
     /// From which channel's units, if it named one.
     pub channel: Option<Name>,
-    /// What is in it.
-    pub lines: Vec<ChangedLine>,
+    /// What is in it: most often one line, and then it lies here.
+    pub lines: SmallVec<[ChangedLine; 1]>,
 }
 
 /// A change of an order.

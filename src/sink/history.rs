@@ -6,6 +6,7 @@
 //! bound them.
 
 use hashbrown::HashMap;
+use smallvec::{SmallVec, smallvec};
 
 use super::change::{Change, ChangedLine, Kind, OrderFacts};
 use crate::message::{CELL_BYTES, Cell, Head, decode_side, kind, lines_in};
@@ -165,14 +166,14 @@ impl History {
             let item = terms.items.get(usize::from(line.item).wrapping_sub(1))?.sku;
             Some(ChangedLine { item, units: line.units, price: line.price })
         };
-        let lines: Option<Vec<ChangedLine>> = match head.item.to_native() {
+        let lines: Option<SmallVec<[ChangedLine; 1]>> = match head.item.to_native() {
             0 => {
                 let cells = record[1..].iter().filter(|cell| cell.kind() == kind::LINES);
                 cells.flat_map(lines_in).map(line).collect()
             }
             item => {
                 let (units, price) = (head.units.to_native(), head.price.to_native());
-                line(OrderLine::new(item, units, price)).map(|line| vec![line])
+                line(OrderLine::new(item, units, price)).map(|line| smallvec![line])
             }
         };
         let mut lines = lines?;

@@ -16,7 +16,7 @@ fn change(seq: u64, buyer: &str) -> Change {
         buyer: buyer.into(),
         key: format!("k{seq}").as_str().into(),
         channel: None,
-        lines: vec![line("tee", 2), line("cap", 1)],
+        lines: smallvec::smallvec![line("tee", 2), line("cap", 1)],
     };
     Change {
         seq,
@@ -55,7 +55,9 @@ fn a_change_is_whole_in_json_and_in_csv() {
     assert_eq!(serde_json::from_slice::<Told<'_>>(&out).expect("it reads back"), Told::of(&bare));
     let mut of_channel = change(9, "a \"b\" \u{fc}");
     of_channel.facts.as_mut().expect("it has some").channel = Some(name("live"));
-    for one in [change(9, "ann"), of_channel, bare] {
+    let odd = change(9, "\u{1}\t\\\"'\u{7f}\u{2028}");
+    let dear = Change { seq: u64::MAX, order: u64::MAX, currency: None, ..change(9, "") };
+    for one in [change(9, "ann"), of_channel, bare, odd, dear] {
         let mut both = [Vec::new(), Vec::new()];
         one.write_json(&mut both[0]);
         Told::of(&one).write_json(&mut both[1]);

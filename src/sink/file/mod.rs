@@ -6,17 +6,20 @@
 //! which it tells, and a new one is begun. Invariant: nothing is cut off a file but what a
 //! checkpoint says was put there by this sink.
 
+mod appender;
 mod reading;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 pub use reading::FileLedger;
 
+use self::appender::Appender;
 use super::{Change, Checkpoint, Sink, Standing, Trouble};
 use crate::clock;
+use crate::limits::FILE_CHANGES_MAX;
 use crate::sale::Seq;
 
 /// How changes are written.
@@ -49,17 +52,21 @@ impl Format {
     }
 }
 
+/// Bytes that are gathered before they are put where they go: they stay in the nearest cache.
+const OUT_BYTES: usize = 64 << 10;
+
 const CSV_HEAD: &str = "seq,time,change,sale,order,buyer,key,channel,item,units,price,currency\r\n";
 
 /// The sink.
 pub struct FileSink {
     terms: FileTerms,
     /// `None` before it has begun, and for standard output.
-    file: Option<File>,
-    /// Bytes of it.
+    file: Option<Appender>,
+    /// Bytes that were written to it.
     bytes: u64,
     /// The last seq in it.
     seq: Seq,
+    /// What is not written yet.
     out: Vec<u8>,
 }
 
@@ -107,7 +114,7 @@ impl FileSink {
         }
         let mut options = OpenOptions::new();
         options.write(true).create(is_new || is_aside);
-        let mut file = options.open(path).map_err(again)?;
+        let file = options.open(path).map_err(again)?;
         let there = file.metadata().map_err(again)?;
         if !there.is_file() {
             return Err(stop("it is no plain file"));
@@ -124,7 +131,7 @@ impl FileSink {
         lock(&file).map_err(|_| stop("another program, or another sink, writes it"))?;
         file.set_len(written).map_err(again)?;
         sync_folder_of(path).map_err(again)?;
-        file.seek(SeekFrom::Start(written)).map_err(again)?;
+        let file = Appender::new(file, path, written);
         (self.file, self.bytes, self.seq) = (Some(file), written, checkpoint.seq);
         Ok(())
     }
@@ -143,7 +150,7 @@ impl FileSink {
             let file = OpenOptions::new().create_new(true).write(true).open(path)?;
             lock(&file)?;
             sync_folder_of(path)?;
-            Ok(file)
+            Ok(Appender::new(file, path, 0))
         };
         let again = |why: io::Error| Trouble::Again(format!("{}: {why}", path.display()));
         self.file = Some(renewed().map_err(again)?);
@@ -153,10 +160,11 @@ impl FileSink {
 
     fn mark(&self) -> io::Result<String> {
         let Some(file) = &self.file else { return Ok("0".to_owned()) };
-        let inode = file.metadata()?.ino();
+        let inode = file.file().metadata()?.ino();
         Ok(format!("{} {inode} {}", self.bytes, self.terms.format.word()))
     }
 
+    /// Writes changes for good.
     fn write(&mut self, changes: &[Change]) -> io::Result<()> {
         self.out.clear();
         if self.bytes == 0 && self.terms.format == Format::Csv {
@@ -170,19 +178,24 @@ impl FileSink {
                 }
                 Format::Csv => csv(change, &mut self.out),
             }
+            if self.out.len() >= OUT_BYTES {
+                self.put()?;
+            }
         }
+        self.put()?;
         match &mut self.file {
-            Some(file) => {
-                file.write_all(&self.out)?;
-                file.sync_data()?;
-            }
-            None => {
-                let mut out = io::stdout().lock();
-                out.write_all(&self.out)?;
-                out.flush()?;
-            }
+            Some(file) => file.sync(),
+            None => io::stdout().lock().flush(),
+        }
+    }
+
+    fn put(&mut self) -> io::Result<()> {
+        match &mut self.file {
+            Some(file) => file.append(&self.out)?,
+            None => io::stdout().lock().write_all(&self.out)?,
         }
         self.bytes += self.out.len() as u64;
+        self.out.clear();
         Ok(())
     }
 }
@@ -208,6 +221,10 @@ impl Sink for FileSink {
         self.write(changes).map_err(|why| again(why, &self.terms))?;
         self.seq = seq;
         self.mark().map_err(|why| again(why, &self.terms))
+    }
+
+    fn changes_max(&self) -> usize {
+        FILE_CHANGES_MAX
     }
 
     /// Only standard output gets here.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::sink::Change;
 use crate::sink::event::{self, Event};
+use crate::sink::{Change, Told};
 
 /// What is posted at once. Invariant: the same id always means the same bytes, so a receiver may
 /// drop what it has seen.
@@ -24,7 +24,7 @@ struct Whole<'a> {
     #[serde(flatten)]
     event: Event,
     datacontenttype: &'static str,
-    data: &'a Change,
+    data: Told<'a>,
 }
 
 impl Message {
@@ -67,7 +67,7 @@ fn write_event(change: &Change, journal: &str, out: &mut Vec<u8>) {
         specversion: event::SPEC,
         event: Event::of(journal, change),
         datacontenttype: "application/json",
-        data: change,
+        data: Told::of(change),
     };
     serde_json::to_writer(out, &whole).expect("memory takes everything");
 }

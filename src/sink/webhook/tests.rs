@@ -20,7 +20,7 @@ fn change(seq: u64) -> Change {
         buyer: "ann".into(),
         key: format!("k{seq}").as_str().into(),
         channel: None,
-        lines: Vec::new(),
+        lines: smallvec::SmallVec::new(),
     };
     Change {
         seq,
