@@ -1,7 +1,8 @@
 //! Sinks, with the real program: what is in a file beside what `doorbuster log` says is in the
 //! journal, whatever was killed in between.
 
-use super::support::{server, sinks};
+use super::support::resp::{Resp, encode};
+use super::support::{server, sinks, strace};
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +12,9 @@ use server::House;
 use sinks::{
     AT_ONCE, DROP, OF_ORDERS, at_least, figures, reconcile, seqs, shop, shop_one, shop_some, until,
 };
+
+const MANY: &str =
+    "name = \"many\"\nhold_ms = 0\nitems = [{ sku = \"pin\", stock = 1000000, price = 100 }]\n";
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("the file is there");
@@ -94,6 +98,52 @@ fn a_file_holds_each_change_once_and_in_order_whatever_was_killed() {
     let rows: Vec<&str> = rows.split("\r\n").filter(|row| !row.is_empty()).collect();
     assert_eq!(rows.len() - 1, seqs(&pins, &["buy"]).len());
     assert!(rows[0].starts_with("seq,time,change,") && rows[1].contains(",confirmed,once,"));
+}
+
+/// More than a file takes at once, twice.
+#[test]
+fn a_backlog_is_told_once_and_in_order_whatever_fails_and_whoever_is_killed() {
+    if !strace::is_there("a backlog, and writes that fail") {
+        return;
+    }
+    const ORDERS: usize = 150_000;
+    let house = House::new(&[MANY]);
+    let server = house.server().option("orders_max", 200_000).run();
+    let mut resp = Resp::over(server.connect());
+    for first in (0..ORDERS).step_by(1000) {
+        let mut requests = Vec::new();
+        for number in first..first + 1000 {
+            let key = format!("k{number}");
+            encode(&["BUY", "many", "pin", "ann", &key], &mut requests);
+        }
+        resp.raw(&requests).expect("it reads");
+        for _ in 0..1000 {
+            assert_eq!(resp.receive().expect("an answer").word(), "confirmed");
+        }
+    }
+    server.stop().expect_code(0);
+    let expected = seqs(&house.records(), &["buy"]);
+    assert_eq!(expected.len(), ORDERS);
+    let path = house.path("orders.ndjson");
+    let sink = format!("name=orders type=file path={}", path.display());
+    let start = || house.server().option("orders_max", 200_000).with(&["--sink", &sink]);
+    // Of what goes to the disk by itself, and of what does not: each thread counts its own.
+    let faults = ["pwrite64:error=EIO:when=3..4", "fdatasync:error=EIO:when=2"];
+    let server = strace::with_faults(start(), path.to_str(), &faults).run();
+    at_least(&server, "doorbuster_sink_failures_total{sink=\"orders\"}", 2);
+    server.strike();
+    server.wait();
+    for ms in [0, 60, 120] {
+        let server = start().run();
+        std::thread::sleep(Duration::from_millis(ms));
+        server.strike();
+        server.wait();
+    }
+    let server = start().run();
+    until(&server, "doorbuster_sink_lag_seqs{sink=\"orders\"} 0");
+    let found: Vec<u64> =
+        lines(&path).iter().map(|line| line["seq"].as_u64().expect("a seq")).collect();
+    assert!(found == expected, "{} of {ORDERS}, or not in order", found.len());
 }
 
 #[test]

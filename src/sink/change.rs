@@ -62,9 +62,31 @@ pub struct OrderFacts {
     /// Under which idempotency key.
     pub key: Label,
     /// From which channel's units, if it named one.
-    pub channel: Option<Name>,
+    pub channel: Option<Box<Name>>,
     /// What is in it: most often one line, and then it lies here.
     pub lines: SmallVec<[ChangedLine; 1]>,
+}
+
+/// An ISO 4217 code: three letters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// That of a sale's terms, which are zeros where it has none.
+    pub fn of(terms: [u8; 3]) -> Option<Currency> {
+        (terms != [0; 3]).then_some(Currency(terms))
+    }
+
+    /// The letters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a currency is ASCII")
+    }
+}
+
+impl std::fmt::Debug for Currency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// A change of an order.
@@ -79,7 +101,7 @@ pub struct Change {
     /// The sale's name.
     pub sale: Name,
     /// The sale's currency, if it has one.
-    pub currency: Option<Label>,
+    pub currency: Option<Currency>,
     /// The order's id.
     pub order: Seq,
     /// The order. `None` for one that was sold before and is cancelled now: its sale was told then.

@@ -15,6 +15,7 @@ use super::change::Change;
 use super::checkpoint::{Checkpoint, Ledge};
 use super::reader::{Reader, Wanted};
 use super::{Sink, Trouble};
+use crate::chains::ChainAt;
 use crate::heads::hex;
 use crate::journal::{Disk, Storage, Watermark};
 use crate::limits::{SINK_AFTER_S_MAX, SINK_SEQS_UNWRITTEN, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
@@ -60,6 +61,8 @@ pub struct Follower<S: Storage = Disk> {
     reader: Option<Reader<S>>,
     /// Read and not delivered yet.
     pending: Vec<Change>,
+    /// Empty; takes what is read while `pending` is delivered.
+    next: Vec<Change>,
     /// Whether the sink stands where `kept` says.
     has_begun: bool,
     /// What its other side should know of the journal's chain.
@@ -96,6 +99,7 @@ impl<S: Storage + Clone> Follower<S> {
             is_kept: true,
             reader: None,
             pending: Vec::new(),
+            next: Vec::new(),
             has_begun: false,
             course: Course::default(),
             again: None,
@@ -173,14 +177,49 @@ impl<S: Storage + Clone> Follower<S> {
         }
         // It may be long until the other side answers.
         self.show();
-        let mark = self.parts.sink.deliver(&self.pending[..count], seq)?;
-        let kept = self.kept.as_mut().expect("it has begun");
-        (kept.seq, kept.read, kept.mark) = (seq, 0, mark);
-        kept.time = self.pending[count - 1].time;
-        self.is_kept = false;
-        self.pending.drain(..count);
-        self.count(count);
+        let (mark, read) = self.deliver(count, seq, durable);
+        let time = self.pending[count - 1].time;
+        match mark {
+            Ok(mark) => {
+                let kept = self.kept.as_mut().expect("it has begun");
+                (kept.seq, kept.read, kept.mark, kept.time) = (seq, 0, mark, time);
+                self.is_kept = false;
+                std::mem::swap(&mut self.pending, &mut self.next);
+                self.next.clear();
+                self.count(count);
+            }
+            Err(trouble) => {
+                self.pending.append(&mut self.next);
+                self.course.has_read(read.unwrap_or_default(), self.pending.len());
+                return Err(trouble);
+            }
+        }
+        self.course.has_read(read?, self.pending.len());
         Ok(count)
+    }
+
+    /// Delivers the first of what is pending, and reads what comes next meanwhile, if that is as
+    /// much again: it goes into `next`, behind what is pending beyond `count`.
+    fn deliver(
+        &mut self,
+        count: usize,
+        seq: Seq,
+        durable: Seq,
+    ) -> (Result<String, Trouble>, Result<Vec<ChainAt>, Trouble>) {
+        let most = self.parts.sink.changes_max();
+        self.next.extend(self.pending.drain(count..));
+        let (sink, reader) = (&mut self.parts.sink, self.reader.as_mut().expect("it has begun"));
+        if count < most || durable - reader.seq() < most as u64 {
+            return (sink.deliver(&self.pending, seq), Ok(Vec::new()));
+        }
+        let (wanted, next) = (&self.parts.wanted, &mut self.next);
+        // All that is read is new: it lies behind what was.
+        let read = move || reader.gather(durable, 0, wanted, most, next);
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(read);
+            let mark = sink.deliver(&self.pending, seq);
+            (mark, reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
     }
 
     fn count(&mut self, changes: usize) {

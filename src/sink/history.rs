@@ -8,12 +8,10 @@
 use hashbrown::HashMap;
 use smallvec::{SmallVec, smallvec};
 
-use super::change::{Change, ChangedLine, Kind, OrderFacts};
+use super::change::{Change, ChangedLine, Currency, Kind, OrderFacts};
 use crate::message::{CELL_BYTES, Cell, Head, decode_side, kind, lines_in};
 use crate::record::{Known, kept, texts};
-use crate::sale::{
-    BadImage, ImagePart, Label, LineSource, Name, OrderLine, Seq, State, read_image,
-};
+use crate::sale::{BadImage, ImagePart, LineSource, Name, OrderLine, Seq, State, read_image};
 
 /// An order that is held or waits.
 struct Open {
@@ -66,7 +64,7 @@ impl History {
         Ok(History { known, open })
     }
 
-    /// Takes the next record. Returns the change of an order that it made, if it made one that is
+    /// Takes the next record. Appends the change of an order that it made, if it made one that is
     /// wanted; others cost little.
     ///
     /// # Errors
@@ -76,7 +74,8 @@ impl History {
         seq: Seq,
         record: &[Cell],
         is_wanted: impl FnOnce(Kind, &Name) -> bool,
-    ) -> Result<Option<Change>, String> {
+        changes: &mut Vec<Change>,
+    ) -> Result<(), String> {
         let head = record[0].head();
         if record.len() < head.cells() {
             return Err(format!("seq {seq}: cut short"));
@@ -97,12 +96,12 @@ impl History {
                     changed.ok_or_else(|| format!("seq {seq}: no order {order} is open"))?;
                 (kind, order, source)
             }
-            _ => return Ok(None),
+            _ => return Ok(()),
         };
         let terms = self.known.terms(head.sale.to_native());
         let terms = terms.ok_or_else(|| format!("seq {seq}: no such sale"))?;
         if !is_wanted(kind, &terms.name) {
-            return Ok(None);
+            return Ok(());
         }
         let facts = match &source {
             Source::Here => Some(self.facts(record, None)),
@@ -112,9 +111,11 @@ impl History {
         };
         let no_item = || format!("seq {seq}: no such item");
         let facts = facts.map(|facts| facts.ok_or_else(no_item)).transpose()?;
-        let currency = (terms.currency != [0; 3]).then(|| Label::of(&terms.currency));
-        let (time, sale) = (head.time.to_native(), terms.name);
-        Ok(Some(Change { seq, time, kind, sale, currency, order, facts }))
+        let (time, sale, currency) =
+            (head.time.to_native(), terms.name, Currency::of(terms.currency));
+        // Made where it lies: it is large.
+        changes.push(Change { seq, time, kind, sale, currency, order, facts });
+        Ok(())
     }
 
     fn given(&mut self, seq: Seq, head: &Head, record: &[Cell]) -> Kind {
@@ -158,6 +159,7 @@ impl History {
         self.facts(&record, open.units)
     }
 
+    #[inline]
     fn facts(&self, record: &[Cell], units: Option<u32>) -> Option<OrderFacts> {
         let head = record[0].head();
         let sale = head.sale.to_native();
@@ -181,10 +183,11 @@ impl History {
         if let ([line], Some(units)) = (&mut lines[..], units) {
             line.units = units;
         }
-        let channel: Option<Name> = record[1..]
+        let channel = record[1..]
             .iter()
             .find_map(decode_side)
-            .and_then(|side| self.known.channel(sale, side.channel).copied());
+            .and_then(|side| self.known.channel(sale, side.channel))
+            .map(|name| Box::new(*name));
         let [buyer, key] = texts(record);
         Some(OrderFacts { buyer, key, channel, lines })
     }

@@ -33,7 +33,7 @@ mod told;
 mod webhook;
 
 pub use self::redis::{RedisLedger, RedisSink, RedisTerms};
-pub use change::{Change, ChangedLine, Kind, OrderFacts};
+pub use change::{Change, ChangedLine, Currency, Kind, OrderFacts};
 pub use checkpoint::{Checkpoint, FOLDER, Ledge, path_of};
 pub use event::Event;
 pub use file::{FileLedger, FileSink, FileTerms, Format};

@@ -123,8 +123,7 @@ impl<S: Storage + Clone> Reader<S> {
             let before = pending.len();
             for (seq, record) in (batch.first_seq..).zip(messages(batch.cells)) {
                 let is_wanted = |kind, sale: &Name| seq > after && wanted.has(kind, sale);
-                let change = self.history.note(seq, record, is_wanted).map_err(Trouble::Stop)?;
-                pending.extend(change);
+                self.history.note(seq, record, is_wanted, pending).map_err(Trouble::Stop)?;
                 self.time = record[0].head().time.to_native();
                 looked += 1;
             }

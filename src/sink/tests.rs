@@ -23,7 +23,7 @@ fn change(seq: u64, buyer: &str) -> Change {
         time: 1_790_000_000_000_000_000,
         kind: Kind::Now(State::Confirmed),
         sale: name("drop"),
-        currency: Some("EUR".into()),
+        currency: Currency::of(*b"EUR"),
         order: 7,
         facts: Some(facts),
     }
@@ -54,7 +54,7 @@ fn a_change_is_whole_in_json_and_in_csv() {
     bare.write_json(&mut out);
     assert_eq!(serde_json::from_slice::<Told<'_>>(&out).expect("it reads back"), Told::of(&bare));
     let mut of_channel = change(9, "a \"b\" \u{fc}");
-    of_channel.facts.as_mut().expect("it has some").channel = Some(name("live"));
+    of_channel.facts.as_mut().expect("it has some").channel = Some(Box::new(name("live")));
     let odd = change(9, "\u{1}\t\\\"'\u{7f}\u{2028}");
     let dear = Change { seq: u64::MAX, order: u64::MAX, currency: None, ..change(9, "") };
     for one in [change(9, "ann"), of_channel, bare, odd, dear] {

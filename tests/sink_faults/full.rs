@@ -94,7 +94,7 @@ fn a_file_on_a_full_disk_is_waited_for() {
     let sink = format!("name=orders type=file path={}", path.display());
     let start = house.server().with(&["--sink", &sink]);
     // Then there is room.
-    let fault = ["write:error=ENOSPC:when=1..4"];
+    let fault = ["pwrite64:error=ENOSPC:when=1..4"];
     let server = strace::with_faults(start, path.to_str(), &fault).run();
     shop_some(&server, "a", 3);
     at_least(&server, FAILURES, 4);

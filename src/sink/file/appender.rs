@@ -220,3 +220,56 @@ fn direct(file: &File, path: &Path) -> Option<File> {
 fn direct(_file: &File, _path: &Path) -> Option<File> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Appends runs of chance lengths, with now and then a sync, and now and then begins anew.
+    fn append_by_chance(path: &Path, named: &Path) {
+        let mut expected = Vec::new();
+        let open = || OpenOptions::new().write(true).open(path).expect("it is there");
+        let mut appender = Appender::new(open(), named, 0);
+        let mut chance = 1_u32;
+        for round in 0..200_u32 {
+            // Numerical Recipes' generator: its high bits are good enough here.
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let most = [3, BLOCK_BYTES, PIECE_BYTES / 3, 3 * PIECE_BYTES][chance as usize >> 30];
+            let run = vec![round as u8; (chance >> 8) as usize % most];
+            appender.append(&run).expect("appended");
+            expected.extend_from_slice(&run);
+            if round % 3 == 0 {
+                appender.sync().expect("synced");
+                assert!(std::fs::read(path).expect("read") == expected, "round {round}");
+            }
+            if round % 15 == 0 {
+                appender = Appender::new(open(), named, expected.len() as u64);
+            }
+        }
+        appender.sync().expect("synced");
+        assert!(std::fs::read(path).expect("read") == expected);
+    }
+
+    #[test]
+    fn what_is_appended_is_in_the_file_in_one_way_or_the_other() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("orders");
+        File::create(&path).expect("created");
+        append_by_chance(&path, &path);
+        // A name that leads elsewhere by now: nothing goes past the cache.
+        File::create(&path).expect("emptied");
+        append_by_chance(&path, &folder.path().join("none"));
+    }
+
+    #[test]
+    fn a_piece_that_cannot_be_written_is_told_of_before_anything_counts_as_synced() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("orders");
+        std::fs::write(&path, "ours").expect("written");
+        let only_read = File::open(&path).expect("it is there");
+        let mut appender = Appender::new(only_read, &folder.path().join("none"), 0);
+        let appended = appender.append(&vec![0; 6 * PIECE_BYTES]);
+        assert!(appended.and_then(|()| appender.sync()).is_err());
+        assert_eq!(std::fs::read(&path).expect("read"), b"ours");
+    }
+}

@@ -301,11 +301,13 @@ fn csv(change: &Change, out: &mut Vec<u8>) {
             change.order.to_string(),
             facts.map_or(String::new(), |facts| plain(&facts.buyer)),
             facts.map_or(String::new(), |facts| plain(&facts.key)),
-            facts.and_then(|facts| facts.channel).map_or(String::new(), |name| name.to_string()),
+            facts
+                .and_then(|facts| facts.channel.as_ref())
+                .map_or(String::new(), |name| name.to_string()),
             line.map_or(String::new(), |line| line.item.to_string()),
             number(line.map(|line| line.units.into())),
             number(line.map(|line| line.price)),
-            change.currency.map_or(String::new(), |currency| currency.to_string()),
+            change.currency.map_or(String::new(), |currency| currency.as_str().to_owned()),
         ];
         for (index, field) in fields.iter().enumerate() {
             if index > 0 {

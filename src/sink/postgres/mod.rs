@@ -54,7 +54,6 @@ pub struct PostgresSink {
     owner: String,
     /// `None` before it has begun, and after trouble.
     open: Option<Open>,
-    rows: Rows,
 }
 
 struct Open {
@@ -71,7 +70,7 @@ impl PostgresSink {
         let (name, wanted) = (place.name.to_owned(), place.wanted.clone());
         let mut chance = [0; 16];
         getrandom::fill(&mut chance).expect("the system has chance numbers");
-        PostgresSink { terms, name, wanted, owner: hex(&chance), open: None, rows: Rows::default() }
+        PostgresSink { terms, name, wanted, owner: hex(&chance), open: None }
     }
 
     /// Whether the order of a change was not told before: then its row is new.
@@ -135,25 +134,23 @@ impl PostgresSink {
         // After trouble it is not used again.
         let open = self.open.take();
         let mut open = open.ok_or_else(|| Trouble::Again("it is not connected".to_owned()))?;
-        let mut rows = std::mem::take(&mut self.rows);
         let is_again = how == How::Again;
         let renews = |change: &Change| is_again || self.renews(change);
-        rows.fill(changes, |change| !is_again && self.is_first(change), renews);
+        let rows = Rows::of(changes, |change| !is_again && self.is_first(change), renews);
         let schema = &self.terms.schema;
         let claim = &mut open.claim;
-        let mut write = |rows: &Rows| {
+        let mut write = |rows: &Rows<'_>| {
             let wrote = async |client: &_| {
                 let wrote = writing::write(client, schema, claim, rows, seq, how).await;
-                wrote.map_err(|why| why.within(rows.seq_from, rows.seq_to))
+                wrote.map_err(|why| why.within(rows.seqs()))
             };
             open.session.run(wrote)
         };
         if !write(&rows)? {
             // This sink was told to tell more before.
-            rows.fill(changes, |_| false, renews);
-            write(&rows)?;
+            write(&Rows::of(changes, |_| false, renews))?;
         }
-        (self.open, self.rows) = (Some(open), rows);
+        self.open = Some(open);
         Ok(MARK.to_owned())
     }
 }

@@ -12,38 +12,40 @@ use crate::sink::{Change, Kind, OrderFacts};
 
 const HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: i16 = -1;
+/// Bytes that go to the server at once.
+const CHUNK_BYTES: usize = 1 << 18;
 /// PostgreSQL counts time from 2000-01-01T00:00:00Z, in us.
 const EPOCH_US: i64 = 946_684_800_000_000;
 
-/// Rows of one table.
-#[derive(Default)]
-pub(super) struct Table {
+/// Rows of one table on their way, each written when its turn comes: what was written before is
+/// being worked on meanwhile.
+pub(super) struct Encoder {
     bytes: BytesMut,
-    rows: usize,
 }
 
-impl Table {
-    fn begin(&mut self) {
-        self.rows = 0;
-        self.bytes.clear();
-        self.bytes.put_slice(&HEADER);
+impl Encoder {
+    /// No rows yet, and what stands before them.
+    pub(super) fn begin() -> Encoder {
+        let mut bytes = BytesMut::with_capacity(2 * CHUNK_BYTES);
+        bytes.put_slice(&HEADER);
+        Encoder { bytes }
     }
 
-    /// Whether there is any.
-    pub(super) fn is_empty(&self) -> bool {
-        self.rows == 0
+    /// What was written so far, if that is enough to be sent.
+    pub(super) fn chunk(&mut self) -> Option<Bytes> {
+        (self.bytes.len() >= CHUNK_BYTES).then(|| {
+            let left = BytesMut::with_capacity(2 * CHUNK_BYTES);
+            std::mem::replace(&mut self.bytes, left).freeze()
+        })
     }
 
-    /// All of it, as COPY wants it.
-    pub(super) fn copy(&self) -> Bytes {
-        let mut bytes = BytesMut::with_capacity(self.bytes.len() + 2);
-        bytes.put_slice(&self.bytes);
-        bytes.put_i16(TRAILER);
-        bytes.freeze()
+    /// The rest, and what stands behind the rows.
+    pub(super) fn end(mut self) -> Bytes {
+        self.bytes.put_i16(TRAILER);
+        self.bytes.freeze()
     }
 
     fn row(&mut self, fields: i16) {
-        self.rows += 1;
         self.bytes.put_i16(fields);
     }
 
@@ -86,112 +88,112 @@ impl Table {
     }
 }
 
-/// The rows of one delivery.
-#[derive(Default)]
-pub(super) struct Rows {
-    /// Orders that were never told before, and what is in them.
-    pub(super) new_orders: Table,
-    pub(super) new_lines: Table,
-    /// Orders that were, as they are now; those of which nothing but the state is known have no
-    /// buyer and the total 0.
-    pub(super) moved_orders: Table,
-    /// What is in them.
-    pub(super) moved_lines: Table,
-    pub(super) changes: Table,
-    /// The first and the last order of `moved_orders`, and seq of `changes`.
-    pub(super) moved_from: Seq,
-    pub(super) moved_to: Seq,
-    pub(super) seq_from: Seq,
-    pub(super) seq_to: Seq,
+/// What a delivery tells.
+pub(super) struct Rows<'a> {
+    pub(super) changes: &'a [Change],
+    /// Orders that were never told before, and those that were, as they are now; of some of the
+    /// latter nothing but the state is known: they have no buyer and the total 0.
+    pub(super) new: Vec<Last<'a>>,
+    pub(super) moved: Vec<Last<'a>>,
 }
 
 /// What became of one order in this delivery.
-struct Last<'a> {
+pub(super) struct Last<'a> {
     change: &'a Change,
     facts: Option<&'a OrderFacts>,
-    is_new: bool,
     /// Whether what is in it may be other than before.
     renews: bool,
 }
 
-impl Rows {
+impl<'a> Rows<'a> {
     /// Takes the changes of one delivery, in the order of seq; `is_first` says of a change whether
     /// its order was never told before, `renews` whether what is in it may be other than was told.
-    pub(super) fn fill(
-        &mut self,
-        changes: &[Change],
+    pub(super) fn of(
+        changes: &'a [Change],
         is_first: impl Fn(&Change) -> bool,
         renews: impl Fn(&Change) -> bool,
-    ) {
-        let tables = [
-            &mut self.new_orders,
-            &mut self.new_lines,
-            &mut self.moved_orders,
-            &mut self.moved_lines,
-            &mut self.changes,
-        ];
-        tables.into_iter().for_each(Table::begin);
-        (self.seq_from, self.seq_to) = (Seq::MAX, 0);
+    ) -> Rows<'a> {
+        let (mut new, mut moved): (Vec<Last<'_>>, Vec<Last<'_>>) = (Vec::new(), Vec::new());
         let mut places = HashMap::with_capacity(changes.len());
-        let mut orders: Vec<Last<'_>> = Vec::with_capacity(changes.len());
         for change in changes {
-            self.change(change);
-            let place = *places.entry(change.order).or_insert(orders.len());
-            if place == orders.len() {
+            let (is_new, place) = *places.entry(change.order).or_insert_with(|| {
                 let is_new = is_first(change);
-                orders.push(Last { change, facts: None, is_new, renews: false });
-            }
-            let last = &mut orders[place];
+                let orders = if is_new { &mut new } else { &mut moved };
+                orders.push(Last { change, facts: None, renews: false });
+                (is_new, orders.len() - 1)
+            });
+            let last = if is_new { &mut new[place] } else { &mut moved[place] };
             last.change = change;
             last.facts = change.facts.as_ref().or(last.facts);
             last.renews |= renews(change);
         }
-        (self.moved_from, self.moved_to) = (Seq::MAX, 0);
-        orders.iter().for_each(|last| self.order(last));
+        Rows { changes, new, moved }
     }
 
-    fn change(&mut self, change: &Change) {
-        self.seq_from = self.seq_from.min(change.seq);
-        self.seq_to = self.seq_to.max(change.seq);
-        let table = &mut self.changes;
-        table.row(5);
-        table.bigint(change.seq);
-        table.bigint(change.order);
-        table.text(change.sale.as_str());
-        table.text(change.kind.word());
-        table.time(change.time);
+    /// The first and the last seq of the changes.
+    pub(super) fn seqs(&self) -> (Seq, Seq) {
+        (self.changes.first().map_or(0, |it| it.seq), self.changes.last().map_or(0, |it| it.seq))
     }
 
-    fn order(&mut self, last: &Last<'_>) {
-        let Last { change, facts, .. } = last;
-        let (table, lines) = if last.is_new {
-            (&mut self.new_orders, &mut self.new_lines)
-        } else {
-            self.moved_from = self.moved_from.min(change.order);
-            self.moved_to = self.moved_to.max(change.order);
-            (&mut self.moved_orders, &mut self.moved_lines)
-        };
-        table.row(if last.is_new { 10 } else { 11 });
+    /// The least and the greatest id of the orders that were told before.
+    pub(super) fn moved_ids(&self) -> (Seq, Seq) {
+        let ids = || self.moved.iter().map(|last| last.change.order);
+        (ids().min().unwrap_or(0), ids().max().unwrap_or(0))
+    }
+
+    /// Whether anything is told of what is in those.
+    pub(super) fn moves_lines(&self) -> bool {
+        self.moved.iter().any(|last| last.facts.is_some_and(|facts| !facts.lines.is_empty()))
+    }
+}
+
+/// The row of a change.
+pub(super) fn change(change: &Change, table: &mut Encoder) {
+    table.row(5);
+    table.bigint(change.seq);
+    table.bigint(change.order);
+    table.text(change.sale.as_str());
+    table.text(change.kind.word());
+    table.time(change.time);
+}
+
+impl Last<'_> {
+    /// The row of an order that is new.
+    pub(super) fn new_order(&self, table: &mut Encoder) {
+        table.row(10);
+        self.order(table);
+    }
+
+    /// The row of an order that was told before.
+    pub(super) fn moved_order(&self, table: &mut Encoder) {
+        table.row(11);
+        self.order(table);
+        table.boolean(self.renews);
+    }
+
+    fn order(&self, table: &mut Encoder) {
+        let Last { change, facts, .. } = self;
         table.bigint(change.order);
         table.text(change.sale.as_str());
         table.maybe(facts.map(|facts| facts.buyer.as_str()));
         table.text(facts.map_or("", |facts| &facts.key));
         table.maybe(facts.and_then(|facts| facts.channel.as_ref()).map(|name| name.as_str()));
         table.bigint(facts.map_or(0, OrderFacts::total));
-        table.maybe(change.currency.as_deref());
+        table.maybe(change.currency.as_ref().map(|currency| currency.as_str()));
         table.text(state_after(change.kind));
         table.bigint(change.seq);
         table.time(change.time);
-        if !last.is_new {
-            table.boolean(last.renews);
-        }
-        for (number, line) in (1..).zip(facts.iter().flat_map(|facts| &facts.lines)) {
-            lines.row(5);
-            lines.bigint(change.order);
-            lines.smallint(number);
-            lines.text(line.item.as_str());
-            lines.integer(line.units);
-            lines.bigint(line.price);
+    }
+
+    /// The rows of what is in it.
+    pub(super) fn lines(&self, table: &mut Encoder) {
+        for (number, line) in (1..).zip(self.facts.iter().flat_map(|facts| &facts.lines)) {
+            table.row(5);
+            table.bigint(self.change.order);
+            table.smallint(number);
+            table.text(line.item.as_str());
+            table.integer(line.units);
+            table.bigint(line.price);
         }
     }
 }

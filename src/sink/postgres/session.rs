@@ -26,7 +26,7 @@ pub(super) enum Fault {
 
 impl Fault {
     /// The same, while changes from one seq to another were written.
-    pub(super) fn within(self, from: Seq, to: Seq) -> Fault {
+    pub(super) fn within(self, (from, to): (Seq, Seq)) -> Fault {
         match self {
             Fault::Server(why) => Fault::Within(why, from, to),
             fault => fault,

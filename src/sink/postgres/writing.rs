@@ -5,7 +5,7 @@ use futures_util::SinkExt as _;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, CopyInSink, Error};
 
-use super::rows::{Rows, Table};
+use super::rows::{self, Encoder, Last, Rows};
 use super::session::Fault;
 use super::tables::Claim;
 use crate::sale::Seq;
@@ -14,8 +14,6 @@ use crate::sink::Trouble;
 const ORDERS: &str = "id, sale, buyer, key, channel, total, currency, state, seq, changed_at";
 const LINES: &str = "order_id, line, item, units, price";
 const CHANGES: &str = "seq, order_id, sale, change, at";
-/// Bytes that go to the server at once.
-const CHUNK_BYTES: usize = 1 << 18;
 
 /// What a delivery is.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,7 +30,7 @@ pub(super) async fn write(
     client: &Client,
     schema: &str,
     claim: &mut Claim,
-    rows: &Rows,
+    rows: &Rows<'_>,
     seq: Seq,
     how: How,
 ) -> Result<bool, Fault> {
@@ -47,22 +45,22 @@ pub(super) async fn write(
         return Err(lost(client, schema, claim).await?.into());
     }
     if how == How::Again {
-        let (from, to) = (rows.seq_from, rows.seq_to);
+        let (from, to) = rows.seqs();
         let sql = format!("DELETE FROM {schema}.changes WHERE seq BETWEEN {from} AND {to}");
         client.batch_execute(&sql).await?;
     }
-    if !rows.new_orders.is_empty() {
-        match copy(client, schema, ("orders", ORDERS), &rows.new_orders).await {
+    if !rows.new.is_empty() {
+        match copy(client, schema, ("orders", ORDERS), &rows.new, Last::new_order).await {
             Err(why) if why.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
                 client.batch_execute("ROLLBACK").await?;
                 return Ok(false);
             }
             copied => copied?,
         }
-        copy(client, schema, ("lines", LINES), &rows.new_lines).await?;
+        copy(client, schema, ("lines", LINES), &rows.new, Last::lines).await?;
     }
-    copy(client, schema, ("changes", CHANGES), &rows.changes).await?;
-    if !rows.moved_orders.is_empty() {
+    copy(client, schema, ("changes", CHANGES), rows.changes, rows::change).await?;
+    if !rows.moved.is_empty() {
         moved(client, schema, rows).await?;
     }
     client.batch_execute("COMMIT").await?;
@@ -84,8 +82,9 @@ async fn lost(client: &Client, schema: &str, claim: &Claim) -> Result<Trouble, F
 }
 
 /// Brings rows that are there to what is known now; what is there and newer stays.
-async fn moved(client: &Client, schema: &str, rows: &Rows) -> Result<(), Fault> {
-    let (from, to) = (rows.moved_from, rows.moved_to);
+async fn moved(client: &Client, schema: &str, rows: &Rows<'_>) -> Result<(), Fault> {
+    let (from, to) = rows.moved_ids();
+    let moves_lines = rows.moves_lines();
     let tables = format!(
         "CREATE TEMP TABLE IF NOT EXISTS moved_orders ON COMMIT DELETE ROWS AS \
              SELECT {ORDERS}, false AS renews FROM {schema}.orders WITH NO DATA; \
@@ -94,9 +93,9 @@ async fn moved(client: &Client, schema: &str, rows: &Rows) -> Result<(), Fault> 
     );
     client.batch_execute(&tables).await?;
     let columns = format!("{ORDERS}, renews");
-    copy(client, "pg_temp", ("moved_orders", &columns), &rows.moved_orders).await?;
-    if !rows.moved_lines.is_empty() {
-        copy(client, "pg_temp", ("moved_lines", LINES), &rows.moved_lines).await?;
+    copy(client, "pg_temp", ("moved_orders", &columns), &rows.moved, Last::moved_order).await?;
+    if moves_lines {
+        copy(client, "pg_temp", ("moved_lines", LINES), &rows.moved, Last::lines).await?;
         // What is there stays, if nothing new was said of it.
         let known = format!(
             "DELETE FROM moved_lines USING moved_orders moved, {schema}.orders it \
@@ -119,7 +118,7 @@ async fn moved(client: &Client, schema: &str, rows: &Rows) -> Result<(), Fault> 
              WHERE moved.buyer IS NULL AND it.id = moved.id AND it.seq <= moved.seq"
     );
     client.batch_execute(&orders).await?;
-    if rows.moved_lines.is_empty() {
+    if !moves_lines {
         return Ok(());
     }
     // Units are settled once an order is given; those it waited for are good only while it waits.
@@ -136,20 +135,26 @@ async fn moved(client: &Client, schema: &str, rows: &Rows) -> Result<(), Fault> 
     Ok(())
 }
 
-async fn copy(
+/// Copies the rows of each of `items` into a table. They are written while the server works on
+/// those before them.
+async fn copy<T>(
     client: &Client,
     schema: &str,
     (table, columns): (&str, &str),
-    rows: &Table,
+    items: &[T],
+    write: impl Fn(&T, &mut Encoder),
 ) -> Result<(), Error> {
     let sql = format!("COPY {schema}.{table} ({columns}) FROM STDIN (FORMAT binary)");
     let sink: CopyInSink<Bytes> = client.copy_in(&sql).await?;
     let mut sink = std::pin::pin!(sink);
-    let mut bytes = rows.copy();
-    while !bytes.is_empty() {
-        let chunk = bytes.split_to(CHUNK_BYTES.min(bytes.len()));
-        sink.send(chunk).await?;
+    let mut rows = Encoder::begin();
+    for item in items {
+        write(item, &mut rows);
+        if let Some(chunk) = rows.chunk() {
+            sink.send(chunk).await?;
+        }
     }
+    sink.send(rows.end()).await?;
     sink.finish().await?;
     Ok(())
 }
