@@ -87,7 +87,8 @@ pub const BATCH_CELLS_MAX: usize = 16_384;
 
 /// Changes that a sink is given at once, save for those of the last batch.
 pub const SINK_CHANGES_MAX: usize = 32_768;
-/// Changes that a file is given at once: about 400 bytes each while they are.
+/// Changes that a file is given at once. Of each sink's there are twice as many while it is behind,
+/// and up to three times after trouble, of 350 bytes each.
 pub const FILE_CHANGES_MAX: usize = 65_536;
 /// Records that a sink passes over, as it wants none of them, before it writes down that it did.
 pub const SINK_SEQS_UNWRITTEN: u64 = 1 << 20;

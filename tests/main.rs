@@ -28,6 +28,7 @@ mod openapi;
 mod operation;
 mod operator;
 mod postgres;
+mod read_ahead;
 mod receipts;
 mod recovery;
 mod redis_sink;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
-use server::House;
+use server::{House, Server};
 use sinks::{
     AT_ONCE, DROP, OF_ORDERS, at_least, figures, reconcile, seqs, shop, shop_one, shop_some, until,
 };
@@ -124,26 +124,39 @@ fn a_backlog_is_told_once_and_in_order_whatever_fails_and_whoever_is_killed() {
     server.stop().expect_code(0);
     let expected = seqs(&house.records(), &["buy"]);
     assert_eq!(expected.len(), ORDERS);
-    let path = house.path("orders.ndjson");
-    let sink = format!("name=orders type=file path={}", path.display());
-    let start = || house.server().option("orders_max", 200_000).with(&["--sink", &sink]);
-    // Of what goes to the disk by itself, and of what does not: each thread counts its own.
-    let faults = ["pwrite64:error=EIO:when=3..4", "fdatasync:error=EIO:when=2"];
-    let server = strace::with_faults(start(), path.to_str(), &faults).run();
-    at_least(&server, "doorbuster_sink_failures_total{sink=\"orders\"}", 2);
-    server.strike();
-    server.wait();
+    let told = |name: &str| {
+        let path = house.path(&format!("{name}.ndjson"));
+        let sink = format!("name={name} type=file path={}", path.display());
+        (path, house.server().option("orders_max", 200_000).with(&["--sink", &sink]))
+    };
+    let level = |server: &Server, name: &str| {
+        until(server, &format!("doorbuster_sink_lag_seqs{{sink=\"{name}\"}} 0"));
+    };
+    // A piece that goes to the disk by itself, in the second delivery; and a sync. Each thread
+    // counts its own, and one that begins anew is another.
+    let faults = [("piece", "pwrite64:error=EIO:when=13"), ("sync", "fdatasync:error=EIO:when=2")];
+    for (name, fault) in faults {
+        let (path, start) = told(name);
+        let server = strace::with_faults(start, path.to_str(), &[fault]).run();
+        at_least(&server, &format!("doorbuster_sink_failures_total{{sink=\"{name}\"}}"), 1);
+        level(&server, name);
+        server.stop().expect_code(0);
+        assert_eq!(seqs_of(&path), expected, "{fault}");
+    }
     for ms in [0, 60, 120] {
-        let server = start().run();
+        let server = told("killed").1.run();
         std::thread::sleep(Duration::from_millis(ms));
         server.strike();
         server.wait();
     }
-    let server = start().run();
-    until(&server, "doorbuster_sink_lag_seqs{sink=\"orders\"} 0");
-    let found: Vec<u64> =
-        lines(&path).iter().map(|line| line["seq"].as_u64().expect("a seq")).collect();
-    assert!(found == expected, "{} of {ORDERS}, or not in order", found.len());
+    let (path, start) = told("killed");
+    let server = start.run();
+    level(&server, "killed");
+    assert_eq!(seqs_of(&path), expected);
+}
+
+fn seqs_of(path: &Path) -> Vec<u64> {
+    lines(path).iter().map(|line| line["seq"].as_u64().expect("a seq")).collect()
 }
 
 #[test]

@@ -12,8 +12,8 @@ use crate::journal::{
 };
 use crate::sale::{BadImage, Bounds, Filing, Pile, Seed, Shop, Unfiled};
 
-/// Piles of orders that travel between the two threads: as many as come while one of them gets its
-/// memory.
+/// Piles of orders that are read and not filed yet: as many as come while the memory to file them
+/// in is got from the system.
 const PILES: usize = 256;
 
 /// What is remembered before the journal is read.
@@ -87,7 +87,8 @@ pub fn remember<S: Storage>(
 }
 
 /// The shop of an image. Each order costs several cache misses, so two threads share them: one
-/// counts what buyers have, and one puts orders away under their keys and ids.
+/// counts what buyers have, and one puts orders away under their keys and ids. Where there is no
+/// second to be had, one does it all.
 fn shop(bounds: Bounds, seed: Seed, lines: &mut SnapshotLines) -> Result<Shop, BadImage> {
     thread::scope(|scope| {
         let (to_file, piles) = sync_channel::<Pile>(PILES);
@@ -95,13 +96,15 @@ fn shop(bounds: Bounds, seed: Seed, lines: &mut SnapshotLines) -> Result<Shop, B
             let mut filing = Filing::new(bounds, seed);
             piles.iter().try_for_each(|pile| filing.file(&pile)).map(|()| filing)
         };
-        let filing = scope.spawn(file);
+        let filing =
+            thread::Builder::new().name("orders-file".to_owned()).spawn_scoped(scope, file);
+        let Ok(filing) = filing else { return Shop::from_trusted_image(bounds, seed, lines) };
         // It ends early only with an error of its own.
         let stopped = |_| BadImage::Wrong("its orders could not be put away".to_owned());
         let unfiled =
             Unfiled::read(bounds, seed, lines, |pile| to_file.send(pile).map_err(stopped));
         drop(to_file);
         let filing = filing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        unfiled?.with(filing)
+        unfiled?.filed(filing)
     })
 }

@@ -1,6 +1,7 @@
 //! The loop that is the same for all sinks: read what is durable, deliver, remember; after trouble
 //! wait and try again, each time a little longer.
 
+mod ahead;
 mod asked;
 mod course;
 mod shown;
@@ -15,7 +16,6 @@ use super::change::Change;
 use super::checkpoint::{Checkpoint, Ledge};
 use super::reader::{Reader, Wanted};
 use super::{Sink, Trouble};
-use crate::chains::ChainAt;
 use crate::heads::hex;
 use crate::journal::{Disk, Storage, Watermark};
 use crate::limits::{SINK_AFTER_S_MAX, SINK_SEQS_UNWRITTEN, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
@@ -190,36 +190,23 @@ impl<S: Storage + Clone> Follower<S> {
             }
             Err(trouble) => {
                 self.pending.append(&mut self.next);
-                self.course.has_read(read.unwrap_or_default(), self.pending.len());
+                match read {
+                    Ok(ends) => self.course.has_read(ends, self.pending.len()),
+                    // It may stand in the midst of a batch: all is read anew, and this met again.
+                    Err(_) => self.reader = None,
+                }
                 return Err(trouble);
             }
         }
-        self.course.has_read(read?, self.pending.len());
-        Ok(count)
-    }
-
-    /// Delivers the first of what is pending, and reads what comes next meanwhile, if that is as
-    /// much again: it goes into `next`, behind what is pending beyond `count`.
-    fn deliver(
-        &mut self,
-        count: usize,
-        seq: Seq,
-        durable: Seq,
-    ) -> (Result<String, Trouble>, Result<Vec<ChainAt>, Trouble>) {
-        let most = self.parts.sink.changes_max();
-        self.next.extend(self.pending.drain(count..));
-        let (sink, reader) = (&mut self.parts.sink, self.reader.as_mut().expect("it has begun"));
-        if count < most || durable - reader.seq() < most as u64 {
-            return (sink.deliver(&self.pending, seq), Ok(Vec::new()));
+        match read {
+            Ok(ends) => self.course.has_read(ends, self.pending.len()),
+            Err(trouble) => {
+                // What was delivered is written down first.
+                self.keep()?;
+                return Err(trouble);
+            }
         }
-        let (wanted, next) = (&self.parts.wanted, &mut self.next);
-        // All that is read is new: it lies behind what was.
-        let read = move || reader.gather(durable, 0, wanted, most, next);
-        std::thread::scope(|scope| {
-            let reading = scope.spawn(read);
-            let mark = sink.deliver(&self.pending, seq);
-            (mark, reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        })
+        Ok(count)
     }
 
     fn count(&mut self, changes: usize) {

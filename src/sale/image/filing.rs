@@ -13,7 +13,7 @@ const AHEAD: usize = 32;
 #[derive(Default)]
 pub struct Pile {
     pub(super) orders: Vec<Order>,
-    /// The slots of those that count for members of limit groups, and of these.
+    /// Which of them count for members of limit groups, by slot, and for which.
     pub(super) members: Vec<(u32, Members)>,
 }
 

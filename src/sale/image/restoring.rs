@@ -61,7 +61,7 @@ impl Shop {
     ) -> Result<Shop, BadImage> {
         let mut filing = Filing::new(bounds, seed);
         let unfiled = Unfiled::read(bounds, seed, lines, |pile| filing.file(&pile))?;
-        unfiled.with(filing)
+        unfiled.filed(filing)
     }
 }
 
@@ -146,7 +146,7 @@ impl Unfiled {
     ///
     /// # Panics
     /// If they were not.
-    pub fn with(self, filing: Filing) -> Result<Shop, BadImage> {
+    pub fn filed(self, filing: Filing) -> Result<Shop, BadImage> {
         let Unfiled { mut shop, orders, entries, seeds } = self;
         shop.orders = filing.orders;
         assert_eq!(shop.orders.len(), orders, "all that were given were put away");

@@ -1,5 +1,7 @@
 //! Appends to a file. Where there is much, whole pieces go to the disk past the page cache, on a
-//! thread of their own: the next one is made meanwhile, and nobody copies them.
+//! thread of their own: the next one is made meanwhile, and the system copies none. Who reads along
+//! sees the file grow at its end only. After an error it is not used again, for what is in the file
+//! then is not known.
 //!
 //! Invariant: a block of the disk is written in one of the two ways only. Pieces begin and end on
 //! blocks, and one of which a part is in the file already is completed through the cache.
@@ -20,7 +22,7 @@ const BLOCK_BYTES: usize = 4096;
 /// Blocks of a piece: enough that a disk is not asked too often.
 const PIECE_BLOCKS: usize = 256;
 const PIECE_BYTES: usize = PIECE_BLOCKS * BLOCK_BYTES;
-/// Pieces there are: one is filled, one written, one on its way.
+/// Pieces with the thread at most, beside the one that is being filled.
 const PIECES: usize = 3;
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -113,10 +115,11 @@ impl Appender {
     /// # Errors
     /// As [`append`](Self::append).
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        self.complete()?;
+        // In this order, so that who reads along meets no hole.
         while self.writer.under_way > 0 {
             self.writer.take_back()?;
         }
+        self.complete()?;
         self.file.sync_data()
     }
 
@@ -235,7 +238,9 @@ mod tests {
             // Numerical Recipes' generator: its high bits are good enough here.
             chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             let most = [3, BLOCK_BYTES, PIECE_BYTES / 3, 3 * PIECE_BYTES][chance as usize >> 30];
-            let run = vec![round as u8; (chance >> 8) as usize % most];
+            let run = (chance >> 8) as usize % most;
+            // No two pieces are alike.
+            let run: Vec<u8> = (0..run).map(|at| (at % 251) as u8 ^ round as u8).collect();
             appender.append(&run).expect("appended");
             expected.extend_from_slice(&run);
             if round % 3 == 0 {
