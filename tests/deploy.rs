@@ -16,6 +16,23 @@ fn text(name: &str) -> String {
     fs::read_to_string(deploy(name)).expect("a file of the repository")
 }
 
+/// Without the manifest of one cargo builds none.
+#[test]
+fn the_image_is_built_from_all_members_of_the_workspace() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = fs::read_to_string(root.join("Cargo.toml")).expect("a manifest");
+    let manifest: toml::Table = manifest.parse().expect("TOML");
+    let members = manifest["workspace"]["members"].as_array().expect("members");
+    let copied: Vec<String> = text("Containerfile")
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY ")?.split(' ').next().map(str::to_owned))
+        .collect();
+    for member in members.iter().map(|member| member.as_str().expect("a folder")) {
+        let folder = member.split('/').next().expect("a name");
+        assert!(member == "." || copied.iter().any(|it| it == folder), "{member} of {copied:?}");
+    }
+}
+
 #[test]
 fn the_example_file_has_every_option_with_its_default() {
     if std::env::var("DOORBUSTER_EXAMPLE").is_ok_and(|word| word == "rewrite") {

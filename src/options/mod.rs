@@ -83,8 +83,8 @@ declare::options! {
     /// Orders remembered; 90 bytes each, allocated and touched at the start.
     [Restart] orders_max: usize = 2_000_000, within 1..=1_000_000_000;
     /// Buyers remembered per sale, once more for each further limited item; 45 bytes each.
-    [Restart] buyers_max: usize = orders_max.saturating_add(2),
-        said "orders_max + 2", within 3..=2_000_000_000;
+    [Restart] buyers_max: usize = orders_max.saturating_add(4),
+        said "orders_max + 4", within 4..=2_000_000_000;
     /// Buyers and keys of over 16 characters that are neither numbers nor UUIDs.
     [Restart] long_texts_max: usize = orders_max.saturating_mul(2).saturating_add(2),
         said "2 x orders_max + 2", within 2..=4_000_000_000;
@@ -136,7 +136,7 @@ declare::options! {
     [Restart] tls_cert: Option<PathBuf> = None;
     /// The certificate's private key (PEM).
     [Restart] tls_key: Option<PathBuf> = None;
-    /// Turn away buyers without TLS.
+    /// Turn away whoever speaks without TLS, on both ports.
     [Restart] tls_required: bool = false;
     /// The form of what is said on stderr: lines for people, or one JSON object a line.
     [Restart] log: LogForm = LogForm::Text;

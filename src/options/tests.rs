@@ -109,7 +109,7 @@ fn a_change_is_in_force_by_a_reload_or_says_that_it_needs_a_restart() {
         lines,
         [
             "orders_max: 2000000 -> 3000000 needs a restart",
-            "buyers_max: 2000002 -> 3000002 needs a restart",
+            "buyers_max: 2000004 -> 3000004 needs a restart",
             "long_texts_max: 4000002 -> 6000002 needs a restart",
             "idle_ms: 300000 -> 5",
         ]

@@ -204,7 +204,10 @@ fn turn(arguments: &Arguments, suite: &mut SuiteDocument, index: usize, stop: &A
         if let (Shape::Open { rate }, Some(best)) = (shape, best)
             && rate > best * HOPELESS
         {
-            row.note(format!("not driven: it gives {} at most", crate::figures::rate(best)));
+            row.note(format!(
+                "not driven: its closed loop had given {}",
+                crate::figures::rate(best)
+            ));
             continue;
         }
         eprintln!("loadgen: {}, {}", contestant.word(), shape.word());

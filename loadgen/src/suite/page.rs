@@ -193,7 +193,7 @@ mod tests {
             "Latency by offered rate",
             "redis-always, 1,000/s: p99 5.40 ms",
             "postgres-units was left out: it is not &lt;installed&gt;",
-            "not driven: it gives 20,000 at most",
+            "not driven: its closed loop had given 20,000",
             "A server &lt;1&gt;",
             "25.0 %",
             "loadgen rival x --place 3",

@@ -49,7 +49,9 @@ pub(super) fn suite() -> SuiteDocument {
             run.orders_per_second = match shape {
                 Shape::Closed { .. } => orders * ROUND[place],
                 Shape::Open { rate } if rate > orders * 1.2 => {
-                    suite.row(index, place).note("not driven: it gives 20,000 at most".to_owned());
+                    suite
+                        .row(index, place)
+                        .note("not driven: its closed loop had given 20,000".to_owned());
                     continue;
                 }
                 Shape::Open { rate } => rate,

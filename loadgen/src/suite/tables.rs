@@ -92,8 +92,8 @@ pub(super) fn open(suite: &SuiteDocument) -> Vec<Table> {
 fn late((generator, connection): (f64, f64)) -> String {
     let [generator, connection] = [generator, connection].map(|share| share * 100.0);
     format!(
-        "schedule missed: {connection:.0} % late, the server being behind; \
-         {generator:.0} % late, the generator being busy"
+        "schedule missed: {connection:.1} % late, the server being behind; \
+         {generator:.1} % late, the generator being busy"
     )
 }
 

@@ -101,9 +101,12 @@ fn of(word: &str) -> Refused {
         "extend_refused" => (409, "the hold was extended already, or may not be", "", 0),
         "not_held" => (409, "the order still waits; nothing is held for it yet", "", 0),
         "not_confirmed" => (409, "only a confirmed order is cancelled; a hold is released", "", 0),
-        "overloaded" => {
-            (503, "too much is on its way; send the same again later", "retry_after_ms", RETRY_MS)
-        }
+        "overloaded" => (
+            503,
+            "too much is on its way, or the server is full; send the same again later",
+            "retry_after_ms",
+            RETRY_MS,
+        ),
         _ => (500, "the server does not know what it answered", "", 0),
     };
     Refused { status, detail, value_name, retry_ms }
