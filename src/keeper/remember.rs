@@ -15,6 +15,8 @@ use crate::sale::{BadImage, Bounds, Filing, Pile, Seed, Shop, Unfiled};
 /// Piles of orders that are read and not filed yet: as many as come while the memory to file them
 /// in is got from the system.
 const PILES: usize = 256;
+/// Lines of an image from which on two threads share them.
+const SHARED_LINES: u64 = 10_000;
 
 /// What is remembered before the journal is read.
 pub struct Memory {
@@ -87,9 +89,12 @@ pub fn remember<S: Storage>(
 }
 
 /// The shop of an image. Each order costs several cache misses, so two threads share them: one
-/// counts what buyers have, and one puts orders away under their keys and ids. Where there is no
-/// second to be had, one does it all.
+/// counts what buyers have, and one puts orders away under their keys and ids. Where there are few,
+/// or no second thread is to be had, one does it all.
 fn shop(bounds: Bounds, seed: Seed, lines: &mut SnapshotLines) -> Result<Shop, BadImage> {
+    if lines.header().image_lines < SHARED_LINES {
+        return Shop::from_trusted_image(bounds, seed, lines);
+    }
     thread::scope(|scope| {
         let (to_file, piles) = sync_channel::<Pile>(PILES);
         let file = move || {

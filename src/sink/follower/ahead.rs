@@ -9,6 +9,9 @@ use crate::mutant;
 use crate::sale::Seq;
 use crate::sink::Trouble;
 
+/// Changes at once for which a thread is worth its while.
+const WORTH: usize = 64;
+
 impl<S: Storage + Clone> Follower<S> {
     /// Delivers the first of what is pending, and reads what comes next meanwhile, if that is as
     /// much again and there is a thread for it: it goes into `next`, behind what is pending beyond
@@ -22,7 +25,7 @@ impl<S: Storage + Clone> Follower<S> {
         let most = self.parts.sink.changes_max();
         self.next.extend(self.pending.drain(count..));
         let (sink, reader) = (&mut self.parts.sink, self.reader.as_mut().expect("it has begun"));
-        if self.next.len() >= most || durable - reader.seq() < most as u64 {
+        if most < WORTH || self.next.len() >= most || durable - reader.seq() < most as u64 {
             return (sink.deliver(&self.pending, seq), Ok(Vec::new()));
         }
         let (wanted, next) = (&self.parts.wanted, &mut self.next);
