@@ -5,8 +5,11 @@ use super::support::{resp, server, sinks};
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use resp::Resp;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use server::{House, Server, Start};
 use sinks::{at_least, reconcile, sink, until};
@@ -121,6 +124,48 @@ fn kill_at_any_moment_of_snapshots_and_removals_loses_nothing_told() {
     assert_eq!(stock.number(2), told);
     server.stop().expect_code(0);
     assert!(house.audit()["snapshots"].as_u64().expect("a count") >= 1);
+}
+
+/// Another program looks at the journal, and stands still in the midst of it.
+fn begin_to_look(house: &House, command: &str) -> Child {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_doorbuster"));
+    child.arg(command).arg(house.data()).arg("--json");
+    let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    std::thread::sleep(Duration::from_millis(30));
+    signal(&child, Signal::STOP);
+    child
+}
+
+fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("our own child");
+}
+
+#[test]
+fn who_looks_while_a_server_removes_is_told_of_no_damage() {
+    let house = House::new(&[DROP]);
+    let start = || short(&house).option("SEGMENT_MIB", 4).option("ORDERS_MAX", 1_000_000);
+    let server = start().option("KEEP_MIB", 4096).run();
+    (0..24).for_each(|round| buy(&server, &format!("s{round}"), 10_000));
+    server.stop().expect_code(0);
+    let (audit, log) = (begin_to_look(&house, "audit"), begin_to_look(&house, "log"));
+    let server = start().run();
+    let mut rounds = 0;
+    while house.segments()[0].file_name().expect("it has one") <= OsStr::new("00000010.seg") {
+        assert!(rounds < 40, "nothing is removed");
+        buy(&server, &format!("t{rounds}"), 10_000);
+        rounds += 1;
+        at_least(&server, "doorbuster_snapshots_total", rounds);
+    }
+    [&audit, &log].into_iter().for_each(|child| signal(child, Signal::CONT));
+    // What was printed already cannot begin anew.
+    let log = log.wait_with_output().expect("it ends");
+    let why = String::from_utf8_lossy(&log.stderr);
+    assert!(why.contains("no records before seq") && why.contains("is gone"), "{why}");
+    let audit = audit.wait_with_output().expect("it ends");
+    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stderr));
+    let verdict: Value = serde_json::from_slice(&audit.stdout).expect("JSON");
+    assert!(verdict["since"].as_u64().expect("a seq") > 10_000, "{verdict}");
+    server.stop().expect_code(0);
 }
 
 #[test]
