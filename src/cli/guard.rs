@@ -20,6 +20,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const EXTENSION_US: u32 = 30_000_000;
 /// A start that shows no progress asks for no more time than this: tables are touched meanwhile.
 const PATIENCE_LOOKS: u32 = 120;
+/// Places in the table of buyers that one order may want.
+const BUYERS_SPARE: u64 = 4;
 /// Whose progress counts.
 const WATCHED: [&str; 2] = ["matcher", "journal"];
 
@@ -37,6 +39,7 @@ struct Seen {
     turned_away: u64,
     shed: u64,
     is_disk_full: bool,
+    is_table_full: bool,
     seq: u64,
     looks_without_progress: u32,
     rounds: Vec<u64>,
@@ -151,6 +154,22 @@ impl Seen {
             info!("the disk has room again");
         }
         self.is_disk_full = is_full;
+        let (orders, buyers) = (metrics.matcher.orders.value(), metrics.matcher.buyers.value());
+        // An order may take several places among the buyers; the last few stay free then.
+        let is_full = orders >= metrics.fixed.orders_max as u64
+            || buyers + BUYERS_SPARE > metrics.fixed.buyers_max as u64;
+        if is_full && !self.is_table_full {
+            let (told, of_buyers) = (count(orders), count(buyers));
+            warn!(
+                orders,
+                buyers,
+                "the tables are full with {told} orders and {of_buyers} entries of buyers: new \
+                 orders are refused until a sale is removed; orders_max and buyers_max bound them"
+            );
+        } else if !is_full && self.is_table_full {
+            info!("the tables have room again");
+        }
+        self.is_table_full = is_full;
     }
 }
 

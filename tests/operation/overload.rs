@@ -177,3 +177,19 @@ fn who_finds_no_room_is_told_in_its_own_words() {
     server.stop().expect_code(0);
     assert_eq!(house.audit()["held"], 1);
 }
+
+#[test]
+fn as_many_orders_as_it_remembers_are_taken_and_then_it_says_that_it_is_full() {
+    let house = House::new(&[CROWD]);
+    let mut server = house.server().option("orders_max", 3).run();
+    let mut resp = Resp::over(server.connect());
+    for buyer in ["ann", "bob", "cem"] {
+        assert_eq!(resp.ask(&["BUY", "crowd", "tee", buyer, buyer]).word(), "held");
+    }
+    let refused = resp.ask(&["BUY", "crowd", "tee", "dora", "dora"]);
+    assert!(refused.word().starts_with("BUSY"), "{refused:?}");
+    server.says("the tables are full with 3 orders");
+    // What was taken goes on.
+    assert_eq!(resp.ask(&["CONFIRM", "crowd", "3"]).word(), "confirmed");
+    server.stop().expect_code(0);
+}
