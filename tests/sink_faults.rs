@@ -36,16 +36,16 @@ enum Side {
 }
 
 impl Side {
-    fn postgres() -> Side {
-        Side::Postgres(Postgres::start())
+    fn postgres() -> Option<Side> {
+        Postgres::start().map(Side::Postgres)
     }
 
-    fn nats() -> Side {
-        Side::Nats(NatsServer::run())
+    fn nats() -> Option<Side> {
+        NatsServer::run().map(Side::Nats)
     }
 
-    fn redis() -> Side {
-        Side::Redis(RedisServer::run(&[]))
+    fn redis() -> Option<Side> {
+        RedisServer::run(&[]).map(Side::Redis)
     }
 
     fn webhook() -> Side {

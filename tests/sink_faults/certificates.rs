@@ -54,7 +54,7 @@ fn what_is_wrong_is_said(
 
 #[test]
 fn postgres_is_told_nothing_until_its_certificate_is_good() {
-    let postgres = Postgres::start();
+    let Some(postgres) = Postgres::start() else { return };
     let port = postgres.port;
     let show = |(cert, key): &(String, String)| {
         postgres.put("server.crt", cert);
@@ -74,7 +74,8 @@ fn nats_is_told_nothing_until_its_certificate_is_good() {
     let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
     let (cert_word, key_word) = (cert.display().to_string(), key.display().to_string());
     let arguments = ["--tls", "--tlscert", &cert_word, "--tlskey", &key_word];
-    let nats = NatsServer::down(Some(("shop", "hush"))).arguments(&arguments);
+    let Some(nats) = NatsServer::down(Some(("shop", "hush"))) else { return };
+    let nats = nats.arguments(&arguments);
     let port = nats.port();
     let nats = std::cell::RefCell::new(nats);
     let show = |(cert_text, key_text): &(String, String)| {
@@ -98,7 +99,8 @@ fn redis_is_told_nothing_until_its_certificate_is_good() {
     let arguments = ["--tls-port", &port, "--tls-cert-file", &cert_word, "--tls-key-file"];
     let more = [key_word.as_str(), "--tls-auth-clients", "no", "--user", "shop"];
     let more = [&more[..], &["on", ">hush", "~*", "+@all"]].concat();
-    let redis = std::cell::RefCell::new(RedisServer::down(&[&arguments[..], &more].concat()));
+    let Some(redis) = RedisServer::down(&[&arguments[..], &more].concat()) else { return };
+    let redis = std::cell::RefCell::new(redis);
     let show = |(cert_text, key_text): &(String, String)| {
         std::fs::write(&cert, cert_text).expect("written");
         std::fs::write(&key, key_text).expect("written");

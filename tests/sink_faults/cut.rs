@@ -68,17 +68,20 @@ fn all_is_there_once_wherever_the_connection_is_cut(side: &Side) {
 
 #[test]
 fn postgres_has_each_change_once_wherever_the_connection_is_cut() {
-    all_is_there_once_wherever_the_connection_is_cut(&Side::postgres());
+    let Some(side) = Side::postgres() else { return };
+    all_is_there_once_wherever_the_connection_is_cut(&side);
 }
 
 #[test]
 fn nats_has_each_change_once_wherever_the_connection_is_cut() {
-    all_is_there_once_wherever_the_connection_is_cut(&Side::nats());
+    let Some(side) = Side::nats() else { return };
+    all_is_there_once_wherever_the_connection_is_cut(&side);
 }
 
 #[test]
 fn redis_has_each_change_once_wherever_the_connection_is_cut() {
-    all_is_there_once_wherever_the_connection_is_cut(&Side::redis());
+    let Some(side) = Side::redis() else { return };
+    all_is_there_once_wherever_the_connection_is_cut(&side);
 }
 
 #[test]

@@ -78,17 +78,20 @@ fn nothing_is_lost_where_nobody_answers(side: &Side, says: &str) {
 
 #[test]
 fn a_postgres_that_hangs_or_is_slow_is_behind_and_catches_up() {
-    nothing_is_lost_where_nobody_answers(&Side::postgres(), "no answer within 300 ms");
+    let Some(side) = Side::postgres() else { return };
+    nothing_is_lost_where_nobody_answers(&side, "no answer within 300 ms");
 }
 
 #[test]
 fn a_nats_that_hangs_or_is_slow_is_behind_and_catches_up() {
-    nothing_is_lost_where_nobody_answers(&Side::nats(), "no answer within 300 ms");
+    let Some(side) = Side::nats() else { return };
+    nothing_is_lost_where_nobody_answers(&side, "no answer within 300 ms");
 }
 
 #[test]
 fn a_redis_that_hangs_or_is_slow_is_behind_and_catches_up() {
-    nothing_is_lost_where_nobody_answers(&Side::redis(), "no answer within 300 ms");
+    let Some(side) = Side::redis() else { return };
+    nothing_is_lost_where_nobody_answers(&side, "no answer within 300 ms");
 }
 
 #[test]
@@ -99,7 +102,7 @@ fn a_receiver_that_hangs_or_is_slow_is_behind_and_catches_up() {
 #[test]
 fn how_late_it_is_shows_where_the_other_side_was_never_there() {
     let house = House::new(&[AT_ONCE]);
-    let redis = super::RedisServer::down(&[]);
+    let Some(redis) = super::RedisServer::down(&[]) else { return };
     let server = run(&house, &format!("name=orders type=redis url={}", redis.url()));
     shop_some(&server, "a", 2);
     at_least(&server, FAILURES, 2);

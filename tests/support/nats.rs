@@ -13,6 +13,8 @@ use async_nats::jetstream::{Context, new as jetstream};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
+use super::{is_in_path, is_to_be_had};
+
 /// The server; it may be down.
 pub(crate) struct NatsServer {
     folder: TempDir,
@@ -25,28 +27,33 @@ pub(crate) struct NatsServer {
 
 impl NatsServer {
     /// One that runs.
-    pub(crate) fn run() -> NatsServer {
-        let mut server = NatsServer::down(None);
+    pub(crate) fn run() -> Option<NatsServer> {
+        let mut server = NatsServer::down(None)?;
         server.start();
-        server
+        Some(server)
     }
 
-    /// One that is to be started, which may want a user and a password.
-    pub(crate) fn down(login: Option<(&str, &str)>) -> NatsServer {
+    /// One that is to be started, which may want a user and a password; `None` where there is none
+    /// to be had.
+    pub(crate) fn down(login: Option<(&str, &str)>) -> Option<NatsServer> {
+        let how = "nats-server is wanted: apt-get install nats-server";
+        if !is_to_be_had(is_in_path("nats-server"), how) {
+            return None;
+        }
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
         let arguments = match &login {
             None => Vec::new(),
             Some((user, password)) => vec![format!("--user={user}"), format!("--pass={password}")],
         };
-        NatsServer {
+        Some(NatsServer {
             folder: tempfile::tempdir().expect("a temporary folder"),
             port: listener.local_addr().expect("an address").port(),
             arguments,
             child: None,
             runtime: Builder::new_current_thread().enable_all().build().expect("a runtime"),
             login,
-        }
+        })
     }
 
     /// With further arguments.
@@ -71,8 +78,7 @@ impl NatsServer {
         command.args(["-js", "-a", "127.0.0.1", "-p", &self.port.to_string(), "-sd"]);
         command.arg(self.folder.path()).args(&self.arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let missing = "nats-server is wanted: apt-get install nats-server";
-        self.child = Some(command.spawn().unwrap_or_else(|why| panic!("{missing} ({why})")));
+        self.child = Some(command.spawn().expect("nats-server runs"));
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             assert!(Instant::now() < deadline, "nats-server does not listen");

@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
+use super::is_to_be_had;
+
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The user that the server belongs to if root runs the tests: it refuses to be root's.
@@ -25,15 +27,16 @@ pub(crate) struct Postgres {
     arguments: Vec<String>,
 }
 
-/// The folder of its programs.
-fn programs() -> PathBuf {
+/// The folder of its programs, if there is one.
+fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
     found.sort();
     let in_path = std::env::var_os("PATH").unwrap_or_default();
     found.extend(std::env::split_paths(&in_path));
     let found = found.into_iter().find(|folder| folder.join("initdb").exists());
-    found.expect("PostgreSQL is wanted: apt-get install postgresql")
+    let how = "PostgreSQL is wanted: apt-get install postgresql";
+    if is_to_be_had(found.is_some(), how) { found } else { None }
 }
 
 /// A program of it, as a user that it accepts.
@@ -49,15 +52,15 @@ fn program(folder: &Path, name: &str) -> Command {
 }
 
 impl Postgres {
-    /// A new one, that trusts everybody on this machine.
-    pub(crate) fn start() -> Postgres {
+    /// A new one, that trusts everybody on this machine; `None` where there is none to be had.
+    pub(crate) fn start() -> Option<Postgres> {
         Postgres::start_with(&[])
     }
 
     /// The same with more arguments.
-    pub(crate) fn start_with(arguments: &[&str]) -> Postgres {
+    pub(crate) fn start_with(arguments: &[&str]) -> Option<Postgres> {
+        let programs = programs()?;
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let programs = programs();
         if rustix::process::geteuid().is_root() {
             let (uid, gid) = ids_of(USER);
             chown(folder.path(), Some(uid), Some(gid)).expect("it becomes theirs");
@@ -78,7 +81,7 @@ impl Postgres {
         let child = run(&programs, folder.path(), port, &arguments);
         let server = Postgres { folder, programs, port, child, arguments };
         server.wait();
-        server
+        Some(server)
     }
 
     /// Its data folder.

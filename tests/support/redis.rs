@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use redis::Connection;
 use tempfile::TempDir;
 
+use super::{is_in_path, is_to_be_had};
+
 /// The server; it may be down.
 pub(crate) struct RedisServer {
     folder: TempDir,
@@ -18,20 +20,21 @@ pub(crate) struct RedisServer {
 
 impl RedisServer {
     /// One that runs, with these arguments beside ours.
-    pub(crate) fn run(arguments: &[&str]) -> RedisServer {
-        let mut server = RedisServer::down(arguments);
+    pub(crate) fn run(arguments: &[&str]) -> Option<RedisServer> {
+        let mut server = RedisServer::down(arguments)?;
         server.start();
-        server
+        Some(server)
     }
 
-    /// One that is to be started.
-    pub(crate) fn down(arguments: &[&str]) -> RedisServer {
-        RedisServer {
+    /// One that is to be started; `None` where there is none to be had.
+    pub(crate) fn down(arguments: &[&str]) -> Option<RedisServer> {
+        let how = "redis-server is wanted: apt-get install redis-server";
+        is_to_be_had(is_in_path("redis-server"), how).then(|| RedisServer {
             folder: tempfile::tempdir().expect("a temporary folder"),
             port: free_port(),
             arguments: arguments.iter().map(|&word| word.to_owned()).collect(),
             child: None,
-        }
+        })
     }
 
     /// Its port.
@@ -51,9 +54,7 @@ impl RedisServer {
         command.args(["--appendonly", "yes", "--appendfsync", "always"]);
         command.arg("--dir").arg(self.folder.path()).args(&self.arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let child = command.spawn();
-        let missing = "redis-server is wanted: apt-get install redis-server";
-        self.child = Some(child.unwrap_or_else(|why| panic!("{missing} ({why})")));
+        self.child = Some(command.spawn().expect("redis-server runs"));
         listens(self.port, "redis-server");
         let deadline = Instant::now() + Duration::from_secs(30);
         while let Err(why) = self.try_ask::<String>(&["PING"]) {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::strace::say;
+use super::tell;
 
 /// One, for as long as the test runs.
 pub(crate) struct SmallDisk(PathBuf);
@@ -18,7 +18,7 @@ impl SmallDisk {
         if mount.output().is_ok_and(|output| output.status.success()) {
             return Some(SmallDisk(path));
         }
-        say(&format!("skipped {test}: no tmpfs may be mounted here"));
+        tell(&format!("skipped: {test} wants to mount a tmpfs, and may not here"));
         None
     }
 

@@ -3,11 +3,11 @@
 //!
 //! Without strace such a test is skipped with one line; under `CI=true` it fails instead.
 
-use std::io::Write;
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::is_to_be_had;
 use super::server::{Server, Start};
 
 /// Whether faults can be made here. Says so if not.
@@ -18,15 +18,7 @@ pub(crate) fn is_there(test: &str) -> bool {
     if runs.is_ok_and(|status| status.success()) {
         return true;
     }
-    let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
-    assert!(!is_ci, "{test}: strace is missing or may not trace, and CI must not skip this");
-    say(&format!("skipped {test}: strace is missing or may not trace"));
-    false
-}
-
-/// Says it to people, past the harness, which keeps what a test that passes prints.
-pub(crate) fn say(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+    is_to_be_had(false, &format!("{test} wants strace, which may trace: apt-get install strace"))
 }
 
 /// The server under strace with these faults, each as `-e inject=` has it. The count in `when=`
