@@ -358,7 +358,7 @@ fn a_server_that_hangs_is_given_up_and_found_again() {
     until(&server, "doorbuster_sink_changes_total{sink=\"sold\"} 2");
     let ended = server.stop();
     let said = &ended.expect_code(0).stderr;
-    // Whichever of the two clocks is heard first: ours, or the server's, which is asked for as much.
+    // Whichever clock is heard first: ours, or the server's, which is asked for as much.
     let whys = ["no answer within 300 ms", "due to statement timeout"];
     assert!(whys.iter().any(|why| said.contains(why)), "{said}");
     assert_same(&house, &sink);
