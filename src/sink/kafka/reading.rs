@@ -1,13 +1,15 @@
 //! What a topic holds, read back to be compared with the journal: the partitions beside each
 //! other, so that changes come in the order of seq.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::{Message as _, Offset, TopicPartitionList};
+use rdkafka::message::OwnedMessage;
+use rdkafka::{Message, Offset, TopicPartitionList};
 
 use super::KafkaTerms;
 use super::client::{PATIENCE, SLICE, at, config, is_lost, partitions, trouble};
@@ -22,6 +24,10 @@ const QUEUES_KIB: usize = 65_536;
 
 /// One partition.
 struct Lane {
+    /// What came before the partition had a queue of its own.
+    early: VecDeque<OwnedMessage>,
+    /// Whether its end came then too.
+    ends_early: bool,
     queue: PartitionQueue<Ear>,
     end: i64,
     /// Its next change.
@@ -57,7 +63,6 @@ impl KafkaLedger {
             let from = Offset::Offset(found.start);
             all.add_partition_offset(&terms.topic, partition as i32, from).map_err(told)?;
         }
-        // They are apart before anything is fetched.
         consumer.assign(&all).map_err(told)?;
         let mut lanes = Vec::new();
         for (partition, found) in found.iter().enumerate() {
@@ -65,10 +70,13 @@ impl KafkaLedger {
             let gone = || at(&terms, Trouble::Again(format!("partition {partition} is gone")));
             let queue = queue.ok_or_else(gone)?;
             let is_over = found.end <= found.start;
-            lanes.push(Lane { queue, end: found.end, next: None, is_over });
+            let early = VecDeque::new();
+            let end = found.end;
+            lanes.push(Lane { early, ends_early: false, queue, end, next: None, is_over });
         }
         let (journal, seq) = (checkpoint.journal.clone(), checkpoint.seq);
         let mut ledger = KafkaLedger { consumer, lanes, terms, journal, seq, start: 0 };
+        ledger.hear()?;
         for (lane, found) in found.iter().enumerate() {
             ledger.fill(lane)?;
             if found.start > 0 {
@@ -83,25 +91,23 @@ impl KafkaLedger {
 
     /// Reads the next message of a partition that does not tell again what was told.
     fn fill(&mut self, lane: usize) -> Result<(), Trouble> {
-        let KafkaLedger { consumer, lanes, terms, .. } = self;
+        let KafkaLedger { consumer, lanes, terms, journal, .. } = self;
         let (lane, partition) = (&mut lanes[lane], lane);
         let stop = |why: &str| at(terms, Trouble::Stop(format!("partition {partition}: {why}")));
         let heard = Instant::now();
         while lane.next.is_none() && !lane.is_over {
+            if let Some(message) = lane.early.pop_front() {
+                lane.take(&message, journal).map_err(|why| stop(&why))?;
+                continue;
+            }
+            if lane.ends_early {
+                lane.is_over = true;
+                break;
+            }
             match lane.queue.poll(SLICE) {
                 Some(Ok(message)) => {
-                    lane.is_over = message.offset() + 1 >= lane.end;
-                    let word = Word::read(&message).filter(|word| word.journal == self.journal);
-                    let word = word.ok_or_else(|| stop("a message is not ours"))?;
-                    if word.stage.again.is_some() {
-                        continue;
-                    }
-                    let told: Told<'static> =
-                        serde_json::from_slice(message.payload().unwrap_or_default())
-                            .map_err(|why| stop(&why.to_string()))?;
-                    let is_other = word.seq != told.seq;
-                    let fault = is_other.then(|| format!("its ce_id is of seq {}", word.seq));
-                    lane.next = Some(Found { told, has_facts: true, fault });
+                    let message = message.detach();
+                    lane.take(&message, journal).map_err(|why| stop(&why))?;
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => lane.is_over = true,
                 Some(Err(why)) if !is_lost(&why) => {
@@ -118,6 +124,49 @@ impl KafkaLedger {
                     }
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+impl KafkaLedger {
+    /// Takes what was fetched before the partitions were apart, and came to all of them together.
+    fn hear(&mut self) -> Result<(), Trouble> {
+        let KafkaLedger { consumer, lanes, terms, .. } = self;
+        while let Some(heard) = consumer.poll(Duration::ZERO) {
+            match heard {
+                Ok(message) => {
+                    let lane = usize::try_from(message.partition()).ok();
+                    if let Some(lane) = lane.and_then(|lane| lanes.get_mut(lane)) {
+                        lane.early.push_back(message.detach());
+                    }
+                }
+                Err(why) if is_lost(&why) => break,
+                Err(KafkaError::PartitionEOF(partition)) => {
+                    let lane = usize::try_from(partition).ok();
+                    if let Some(lane) = lane.and_then(|lane| lanes.get_mut(lane)) {
+                        lane.ends_early = true;
+                    }
+                }
+                Err(why) => return Err(trouble(consumer.client(), terms, &why)),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Lane {
+    /// Takes a message: it is the next, unless it tells again what was told.
+    fn take(&mut self, message: &OwnedMessage, journal: &str) -> Result<(), String> {
+        self.is_over = message.offset() + 1 >= self.end;
+        let word = Word::read(message).filter(|word| word.journal == journal);
+        let word = word.ok_or("a message is not ours")?;
+        if word.stage.again.is_none() {
+            let told: Told<'static> = serde_json::from_slice(message.payload().unwrap_or_default())
+                .map_err(|why| why.to_string())?;
+            let is_other = word.seq != told.seq;
+            let fault = is_other.then(|| format!("its ce_id is of seq {}", word.seq));
+            self.next = Some(Found { told, has_facts: true, fault });
         }
         Ok(())
     }
