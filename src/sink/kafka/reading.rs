@@ -26,8 +26,6 @@ const QUEUES_KIB: usize = 65_536;
 struct Lane {
     /// What came before the partition had a queue of its own.
     early: VecDeque<OwnedMessage>,
-    /// Whether its end came then too.
-    ends_early: bool,
     queue: PartitionQueue<Ear>,
     end: i64,
     /// Its next change.
@@ -71,8 +69,7 @@ impl KafkaLedger {
             let queue = queue.ok_or_else(gone)?;
             let is_over = found.end <= found.start;
             let early = VecDeque::new();
-            let end = found.end;
-            lanes.push(Lane { early, ends_early: false, queue, end, next: None, is_over });
+            lanes.push(Lane { early, queue, end: found.end, next: None, is_over });
         }
         let (journal, seq) = (checkpoint.journal.clone(), checkpoint.seq);
         let mut ledger = KafkaLedger { consumer, lanes, terms, journal, seq, start: 0 };
@@ -91,63 +88,56 @@ impl KafkaLedger {
 
     /// Reads the next message of a partition that does not tell again what was told.
     fn fill(&mut self, lane: usize) -> Result<(), Trouble> {
-        let KafkaLedger { consumer, lanes, terms, journal, .. } = self;
-        let (lane, partition) = (&mut lanes[lane], lane);
-        let stop = |why: &str| at(terms, Trouble::Stop(format!("partition {partition}: {why}")));
         let heard = Instant::now();
-        while lane.next.is_none() && !lane.is_over {
-            if let Some(message) = lane.early.pop_front() {
-                lane.take(&message, journal).map_err(|why| stop(&why))?;
-                continue;
+        loop {
+            let KafkaLedger { consumer, lanes, terms, journal, .. } = self;
+            let (lane, partition) = (&mut lanes[lane], lane);
+            if lane.next.is_some() || lane.is_over {
+                return Ok(());
             }
-            if lane.ends_early {
-                lane.is_over = true;
-                break;
-            }
-            match lane.queue.poll(SLICE) {
-                Some(Ok(message)) => {
-                    let message = message.detach();
-                    lane.take(&message, journal).map_err(|why| stop(&why))?;
-                }
-                Some(Err(KafkaError::PartitionEOF(_))) => lane.is_over = true,
-                Some(Err(why)) if !is_lost(&why) => {
-                    return Err(trouble(consumer.client(), terms, &why));
-                }
-                _ => {
-                    if let Some(Err(why)) = consumer.poll(Duration::ZERO)
-                        && !is_lost(&why)
-                    {
+            let message = match lane.early.pop_front() {
+                Some(message) => Some(message),
+                None => match lane.queue.poll(SLICE) {
+                    Some(Ok(message)) => Some(message.detach()),
+                    Some(Err(KafkaError::PartitionEOF(_))) => {
+                        lane.ends();
+                        None
+                    }
+                    Some(Err(why)) if !is_lost(&why) => {
                         return Err(trouble(consumer.client(), terms, &why));
                     }
-                    if heard.elapsed() >= PATIENCE {
-                        return Err(unanswered(terms));
-                    }
+                    _ => None,
+                },
+            };
+            if let Some(message) = message {
+                let stop = |why| at(terms, Trouble::Stop(format!("partition {partition}: {why}")));
+                lane.take(&message, journal).map_err(stop)?;
+            } else if !lane.is_over {
+                self.hear()?;
+                if heard.elapsed() >= PATIENCE {
+                    return Err(unanswered(&self.terms));
                 }
             }
         }
-        Ok(())
     }
-}
 
-impl KafkaLedger {
-    /// Takes what was fetched before the partitions were apart, and came to all of them together.
+    /// Takes what comes to all partitions together: troubles, and what was fetched before each had
+    /// a queue of its own.
     fn hear(&mut self) -> Result<(), Trouble> {
         let KafkaLedger { consumer, lanes, terms, .. } = self;
         while let Some(heard) = consumer.poll(Duration::ZERO) {
             match heard {
                 Ok(message) => {
-                    let lane = usize::try_from(message.partition()).ok();
-                    if let Some(lane) = lane.and_then(|lane| lanes.get_mut(lane)) {
+                    if let Some(lane) = lanes.get_mut(message.partition() as usize) {
                         lane.early.push_back(message.detach());
                     }
                 }
-                Err(why) if is_lost(&why) => break,
                 Err(KafkaError::PartitionEOF(partition)) => {
-                    let lane = usize::try_from(partition).ok();
-                    if let Some(lane) = lane.and_then(|lane| lanes.get_mut(lane)) {
-                        lane.ends_early = true;
+                    if let Some(lane) = lanes.get_mut(partition as usize) {
+                        lane.ends();
                     }
                 }
+                Err(why) if is_lost(&why) => break,
                 Err(why) => return Err(trouble(consumer.client(), terms, &why)),
             }
         }
@@ -156,6 +146,14 @@ impl KafkaLedger {
 }
 
 impl Lane {
+    /// There is nothing behind what came early.
+    fn ends(&mut self) {
+        match self.early.back() {
+            Some(last) => self.end = last.offset() + 1,
+            None => self.is_over = true,
+        }
+    }
+
     /// Takes a message: it is the next, unless it tells again what was told.
     fn take(&mut self, message: &OwnedMessage, journal: &str) -> Result<(), String> {
         self.is_over = message.offset() + 1 >= self.end;
