@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossbeam::channel::{RecvTimeoutError, Sender, bounded};
 use doorbuster::metrics::Metrics;
+use doorbuster::sale::BUYERS_SPARE;
 use sd_notify::NotifyState;
 use tracing::{info, warn};
 
@@ -20,8 +21,6 @@ const LOOK: Duration = Duration::from_secs(1);
 const EXTENSION_US: u32 = 30_000_000;
 /// A start that shows no progress asks for no more time than this: tables are touched meanwhile.
 const PATIENCE_LOOKS: u32 = 120;
-/// Places in the table of buyers that one order may want.
-const BUYERS_SPARE: u64 = 4;
 /// Whose progress counts.
 const WATCHED: [&str; 2] = ["matcher", "journal"];
 
@@ -155,9 +154,8 @@ impl Seen {
         }
         self.is_disk_full = is_full;
         let (orders, buyers) = (metrics.matcher.orders.value(), metrics.matcher.buyers.value());
-        // An order may take several places among the buyers; the last few stay free then.
         let is_full = orders >= metrics.fixed.orders_max as u64
-            || buyers + BUYERS_SPARE > metrics.fixed.buyers_max as u64;
+            || buyers + BUYERS_SPARE as u64 > metrics.fixed.buyers_max as u64;
         if is_full && !self.is_table_full {
             let (told, of_buyers) = (count(orders), count(buyers));
             warn!(

@@ -25,7 +25,7 @@ use crate::limits::{
     CONNECTIONS_MAX, DEADLINE_MS_MAX, JOURNAL_MIB_MAX, RECEIPTS_MAX, SALES_MAX, SEGMENTS_AHEAD_MAX,
     SHARDS_MAX,
 };
-use crate::sale::{Bounds, Shop};
+use crate::sale::{BUYERS_SPARE, Bounds, Shop};
 use crate::sink::OPEN_BYTES;
 
 /// How rooms share threads.
@@ -83,8 +83,8 @@ declare::options! {
     /// Orders remembered; 90 bytes each, allocated and touched at the start.
     [Restart] orders_max: usize = 2_000_000, within 1..=1_000_000_000;
     /// Buyers remembered per sale, once more for each further limited item; 45 bytes each.
-    [Restart] buyers_max: usize = orders_max.saturating_add(4),
-        said "orders_max + 4", within 4..=2_000_000_000;
+    [Restart] buyers_max: usize = orders_max.saturating_add(BUYERS_SPARE),
+        said "orders_max + 4", within BUYERS_SPARE..=2_000_000_000;
     /// Buyers and keys of over 16 characters that are neither numbers nor UUIDs.
     [Restart] long_texts_max: usize = orders_max.saturating_mul(2).saturating_add(2),
         said "2 x orders_max + 2", within 2..=4_000_000_000;

@@ -67,7 +67,7 @@ pub use lines::{BASKET_LINES_MAX, OrderLine};
 pub use orders::State;
 pub use proof::Totals;
 pub use rule::{Aside, Rule, Ruling};
-pub use shop::{Bounds, Shop};
+pub use shop::{BUYERS_SPARE, Bounds, Shop};
 pub use show::{Drawn, Kept, SoldOut};
 pub use stock::{CHANNELS_PER_SALE_MAX, DrawState, POOLS_PER_SALE_MAX, Phase, PoolView};
 pub use terms::{DrawTerms, GROUPS_MAX, GroupTerms, ItemTerms, Name, PRICE_MAX, STOCK_MAX, Terms};

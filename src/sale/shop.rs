@@ -83,6 +83,10 @@ pub struct Shop {
     pub(super) bounds: Bounds,
 }
 
+/// Places that must be free among the buyers for a purchase, lines of a basket not counted: its
+/// buyer, an item with a limit, and a member of each limit group.
+pub const BUYERS_SPARE: usize = 2 + GROUPS_MAX;
+
 impl Shop {
     /// An empty shop. The seed keys the hash tables and shows in no answer and no image.
     pub fn new(bounds: Bounds, seed: Seed) -> Shop {
@@ -339,7 +343,7 @@ impl Shop {
         self.admits
             && self.orders.has_room()
             && self.lines.has_room(lines)
-            && self.buyers.has_room(2 + lines + GROUPS_MAX)
+            && self.buyers.has_room(BUYERS_SPARE + lines)
             && (!has_long_text || self.texts.has_room())
     }
 
