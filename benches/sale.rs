@@ -32,19 +32,11 @@ fn shop(orders_max: usize, buyers_max: usize) -> Shop {
     let mut shop = Shop::new(bounds, SEED);
     let item = |sku: &str| ItemTerms { sku: name(sku), stock: 1 << 40, price: 2500, limit: 2 };
     let terms = Terms {
-        name: name("drop"),
-        items: ["tee", "cap", "mug", "bag"].map(item).to_vec(),
         currency: *b"EUR",
         limit: 4,
         hold_ms: 120_000,
-        extend_ms: 0,
-        offer_ms: 0,
-        waitlist: 0,
-        is_strict: false,
-        groups: Vec::new(),
-        draw: None,
         opens_at: 1,
-        closes_at: 0,
+        ..Terms::new(name("drop"), ["tee", "cap", "mug", "bag"].map(item).to_vec())
     };
     shop.create(1, &terms).expect("a good sale");
     shop

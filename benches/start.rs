@@ -34,19 +34,14 @@ fn scatter(number: u64) -> u128 {
 fn terms() -> Terms {
     let name = |text: &str| Name::parse(text.as_bytes()).expect("a good name");
     Terms {
-        name: name("drop"),
-        items: vec![ItemTerms { sku: name("tee"), stock: 1 << 40, price: 2500, limit: 2 }],
         currency: *b"EUR",
         limit: 4,
         hold_ms: 1_000_000_000,
-        extend_ms: 0,
-        offer_ms: 0,
-        waitlist: 0,
-        is_strict: false,
-        groups: Vec::new(),
-        draw: None,
         opens_at: 1,
-        closes_at: 0,
+        ..Terms::new(
+            name("drop"),
+            vec![ItemTerms { sku: name("tee"), stock: 1 << 40, price: 2500, limit: 2 }],
+        )
     }
 }
 

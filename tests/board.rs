@@ -86,20 +86,12 @@ fn terms() -> Terms {
         limit: if item == 1 { 0 } else { 2 },
     });
     Terms {
-        name: name("drop"),
-        items: items.collect(),
         currency: *b"EUR",
         limit: 3,
         hold_ms: 900,
-        extend_ms: 0,
-        offer_ms: 0,
-        waitlist: 0,
-        is_strict: false,
-        groups: Vec::new(),
-        draw: None,
-        opens_at: 0,
         // Towards the end of the test.
         closes_at: BEGINNING + 50_000 * MS,
+        ..Terms::new(name("drop"), items.collect())
     }
 }
 

@@ -139,19 +139,10 @@ fn terms(items: usize) -> Terms {
         limit: 2,
     });
     Terms {
-        name: name("drop"),
-        items: items.collect(),
         currency: *b"EUR",
         limit: 9,
         hold_ms: 120_000,
-        extend_ms: 0,
-        offer_ms: 0,
-        waitlist: 0,
-        is_strict: false,
-        groups: Vec::new(),
-        draw: None,
-        opens_at: 0,
-        closes_at: 0,
+        ..Terms::new(name("drop"), items.collect())
     }
 }
 
@@ -322,8 +313,7 @@ fn every_command_about_an_order_is_recorded_and_replays_to_the_same_state() {
         let reply = *house.ask(&[command.into()])[0].reply();
         assert_eq!((reply.outcome, reply.seq.to_native()), (told, seq));
         let shop = house.replayed();
-        let mut image = Vec::new();
-        shop.image(|line| image.push(*line));
+        let image = shop.image_lines();
         let restored = Shop::from_image(BOUNDS, Seed::new([5, 6, 7, 8]), &image[..]);
         let restored = restored.unwrap_or_else(|why| panic!("{kind}: {why:?}"));
         assert_eq!(restored.state_hash(), shop.state_hash(), "{kind}");
@@ -358,8 +348,7 @@ fn every_ruling_is_recorded_once_and_replays_to_the_same_state() {
             assert_eq!(house.journal.len(), records, "{what:?}");
         }
         let shop = house.replayed();
-        let mut image = Vec::new();
-        shop.image(|line| image.push(*line));
+        let image = shop.image_lines();
         let restored = Shop::from_image(BOUNDS, Seed::new([5, 6, 7, 8]), &image[..]);
         let restored = restored.unwrap_or_else(|why| panic!("{what:?}: {why:?}"));
         assert_eq!(restored.state_hash(), shop.state_hash(), "{what:?}");

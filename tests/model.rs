@@ -303,8 +303,7 @@ fn compare(seed: u64, shop: &Shop, naive: &Naive, bounds: Bounds) {
     }
     let totals = shop.prove().unwrap_or_else(|why| panic!("seed {seed}: {why}"));
     assert_eq!(totals.orders, naive.orders.len() as u64, "seed {seed}");
-    let mut lines = Vec::new();
-    shop.image(|line| lines.push(*line));
+    let lines = shop.image_lines();
     let again = Shop::from_image(bounds, Seed::new([9, 9, 9, 9]), &lines[..])
         .unwrap_or_else(|why| panic!("seed {seed}: {why:?}"));
     assert_eq!(again.state_hash(), shop.state_hash(), "seed {seed}: an image makes the same state");

@@ -52,19 +52,9 @@ fn name(text: &str) -> Name {
 fn terms(sale: &str, items: &[&str]) -> Terms {
     let item = |sku: &&str| ItemTerms { sku: name(sku), stock: 5, price: 100, limit: 0 };
     Terms {
-        name: name(sale),
-        items: items.iter().map(item).collect(),
         currency: *b"EUR",
-        limit: 0,
         hold_ms: 60_000,
-        extend_ms: 0,
-        offer_ms: 0,
-        waitlist: 0,
-        is_strict: false,
-        groups: Vec::new(),
-        draw: None,
-        opens_at: 0,
-        closes_at: 0,
+        ..Terms::new(name(sale), items.iter().map(item).collect())
     }
 }
 

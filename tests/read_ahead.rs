@@ -22,19 +22,12 @@ const AT_ONCE: usize = 64;
 fn terms() -> Terms {
     let name = |text: &str| Name::parse(text.as_bytes()).expect("a good name");
     Terms {
-        name: name("drop"),
-        items: vec![ItemTerms { sku: name("tee"), stock: 1000, price: 2500, limit: 0 }],
         currency: *b"EUR",
-        limit: 0,
-        hold_ms: 0,
-        extend_ms: 0,
-        offer_ms: 0,
-        waitlist: 0,
-        is_strict: false,
-        groups: Vec::new(),
-        draw: None,
         opens_at: 1,
-        closes_at: 0,
+        ..Terms::new(
+            name("drop"),
+            vec![ItemTerms { sku: name("tee"), stock: 1000, price: 2500, limit: 0 }],
+        )
     }
 }
 

@@ -22,6 +22,10 @@ fn lines(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
+fn seqs_of(path: &Path) -> Vec<u64> {
+    lines(path).iter().map(|line| line["seq"].as_u64().expect("a seq")).collect()
+}
+
 #[test]
 fn a_file_holds_each_change_once_and_in_order_whatever_was_killed() {
     let house = House::new(&[DROP, AT_ONCE]);
@@ -90,8 +94,7 @@ fn a_file_holds_each_change_once_and_in_order_whatever_was_killed() {
             assert_eq!(Some(units), record["units"].as_u64(), "{line} of {record}");
         }
     }
-    let found: Vec<u64> =
-        lines(&sold).iter().map(|line| line["seq"].as_u64().expect("a seq")).collect();
+    let found = seqs_of(&sold);
     assert_eq!(found, seqs(&records, &["buy", "confirm", "cancel"]));
     let rows = std::fs::read_to_string(&table).expect("the file is there");
     let pins: Vec<Value> = records.iter().filter(|r| r["sale"] == "once").cloned().collect();
@@ -153,10 +156,6 @@ fn a_backlog_is_told_once_and_in_order_whatever_fails_and_whoever_is_killed() {
     let server = start.run();
     level(&server, "killed");
     assert_eq!(seqs_of(&path), expected);
-}
-
-fn seqs_of(path: &Path) -> Vec<u64> {
-    lines(path).iter().map(|line| line["seq"].as_u64().expect("a seq")).collect()
 }
 
 #[test]
@@ -299,8 +298,7 @@ fn a_sink_that_begins_at_what_is_to_come_is_told_nothing_before_it() {
     server.stop().expect_code(0);
     let mut expected = seqs(&house.records(), &["buy"]);
     expected.retain(|seq| *seq >= from);
-    let found: Vec<u64> =
-        lines(&path).iter().map(|line| line["seq"].as_u64().expect("a seq")).collect();
+    let found = seqs_of(&path);
     assert!((1..9).contains(&found.len()), "{found:?} from {from}");
     assert_eq!(found, expected);
     reconcile(&house, &words).expect_code(0);

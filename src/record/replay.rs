@@ -285,19 +285,13 @@ mod tests {
     fn created() -> Replay {
         let name = |text: &str| Name::parse(text.as_bytes()).expect("a name");
         let terms = Terms {
-            name: name("drop"),
-            items: vec![ItemTerms { sku: name("tee"), stock: 5, price: 25, limit: 0 }],
             currency: *b"EUR",
-            limit: 0,
             hold_ms: 1000,
-            extend_ms: 0,
-            offer_ms: 0,
-            waitlist: 0,
-            is_strict: false,
-            groups: Vec::new(),
-            draw: None,
             opens_at: 1,
-            closes_at: 0,
+            ..Terms::new(
+                name("drop"),
+                vec![ItemTerms { sku: name("tee"), stock: 5, price: 25, limit: 0 }],
+            )
         };
         let bounds = Bounds {
             orders_max: 9,

@@ -131,6 +131,13 @@ impl Shop {
         self.image_at(self.seq, out);
     }
 
+    /// The image's lines.
+    pub fn image_lines(&self) -> Vec<Line> {
+        let mut lines = Vec::new();
+        self.image(|line| lines.push(*line));
+        lines
+    }
+
     fn image_at(&self, seq: Seq, mut out: impl FnMut(&Line)) {
         let mut head = Writer::new();
         head.put(&MAGIC).put(&VERSION.to_le_bytes()).put(&(self.sales.len() as u32).to_le_bytes());

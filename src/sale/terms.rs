@@ -121,3 +121,25 @@ pub struct Terms {
     /// When it ends by itself; 0 if it does not.
     pub closes_at: u64,
 }
+
+impl Terms {
+    /// Those of a sale of these items that asks for nothing else: what is bought is sold at once,
+    /// without limits, from when the operator opens it until it is closed.
+    pub fn new(name: Name, items: Vec<ItemTerms>) -> Terms {
+        Terms {
+            name,
+            items,
+            currency: [0; 3],
+            limit: 0,
+            hold_ms: 0,
+            extend_ms: 0,
+            offer_ms: 0,
+            waitlist: 0,
+            is_strict: false,
+            groups: Vec::new(),
+            draw: None,
+            opens_at: 0,
+            closes_at: 0,
+        }
+    }
+}

@@ -76,9 +76,13 @@ impl Currency {
     pub fn of(terms: [u8; 3]) -> Option<Currency> {
         (terms != [0; 3]).then_some(Currency(terms))
     }
+}
 
-    /// The letters.
-    pub fn as_str(&self) -> &str {
+/// Its letters.
+impl std::ops::Deref for Currency {
+    type Target = str;
+
+    fn deref(&self) -> &str {
         // What is not ours may have anything there.
         std::str::from_utf8(&self.0).unwrap_or("???")
     }
@@ -86,7 +90,7 @@ impl Currency {
 
 impl std::fmt::Debug for Currency {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(self)
     }
 }
 

@@ -179,7 +179,7 @@ impl<S: Storage + Clone> Follower<S> {
         self.show();
         let (mark, read) = self.deliver(count, seq, durable);
         let time = self.pending[count - 1].time;
-        match mark {
+        let failed = match mark {
             Ok(mark) => {
                 let kept = self.kept.as_mut().expect("it has begun");
                 (kept.seq, kept.read, kept.mark, kept.time) = (seq, 0, mark, time);
@@ -187,26 +187,29 @@ impl<S: Storage + Clone> Follower<S> {
                 std::mem::swap(&mut self.pending, &mut self.next);
                 self.next.clear();
                 self.count(count);
+                None
             }
             Err(trouble) => {
                 self.pending.append(&mut self.next);
-                match read {
-                    Ok(ends) => self.course.has_read(ends, self.pending.len()),
-                    // It may stand in the midst of a batch: all is read anew, and this met again.
-                    Err(_) => self.reader = None,
-                }
-                return Err(trouble);
+                Some(trouble)
             }
-        }
-        match read {
-            Ok(ends) => self.course.has_read(ends, self.pending.len()),
-            Err(trouble) => {
+        };
+        match (read, failed) {
+            (Ok(ends), failed) => {
+                self.course.has_read(ends, self.pending.len());
+                failed.map_or(Ok(count), Err)
+            }
+            (Err(trouble), None) => {
                 // What was delivered is written down first.
                 self.keep()?;
-                return Err(trouble);
+                Err(trouble)
+            }
+            (Err(_), Some(trouble)) => {
+                // It may stand in the midst of a batch: all is read anew, and this met again.
+                self.reader = None;
+                Err(trouble)
             }
         }
-        Ok(count)
     }
 
     fn count(&mut self, changes: usize) {

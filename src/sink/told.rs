@@ -63,7 +63,7 @@ impl<'a> Told<'a> {
             channel: facts.channel.as_ref().map(|name| name.as_str().into()),
             lines: facts.lines.iter().map(told_line).collect(),
             total: facts.total(),
-            currency: change.currency.as_ref().map(|currency| currency.as_str().into()),
+            currency: change.currency.as_deref().map(Cow::from),
         });
         Told {
             seq: change.seq,
@@ -118,7 +118,7 @@ impl Change {
             out.extend_from_slice(b"],\"total\":");
             number(facts.total(), out);
             match &self.currency {
-                Some(currency) => field("currency", currency.as_str().as_bytes(), out),
+                Some(currency) => field("currency", currency.as_bytes(), out),
                 None => out.extend_from_slice(b",\"currency\":null"),
             }
         }

@@ -113,8 +113,7 @@ fn a_drop_with_everything_in_it_is_journaled_and_replayed() {
     let met = [kind::WAIT, kind::EXPIRE, kind::OFFER, kind::SURGE, kind::SWEEP, kind::CALL_OFF];
     assert!(met.iter().all(|kind| kinds.contains(kind)), "{kinds:?}");
     let shop = house.replayed();
-    let mut image = Vec::new();
-    shop.image(|line| image.push(*line));
+    let image = shop.image_lines();
     let restored = Shop::from_image(BOUNDS, Seed::new([5, 6, 7, 8]), &image[..]).expect("an image");
     assert_eq!(restored.state_hash(), shop.state_hash());
     house.rule(1, 0, Rule::Close);

@@ -73,8 +73,7 @@ impl Twin {
 
     /// Goes on from an image of the first shop.
     pub(super) fn restore(&mut self, shop: &Shop) {
-        let mut lines = Vec::new();
-        shop.image(|line| lines.push(*line));
+        let lines = shop.image_lines();
         let seed = Seed::new([9, 9, 9, 9]);
         self.shop = Shop::from_image(self.bounds, seed, &lines[..]).expect("it is an image");
     }

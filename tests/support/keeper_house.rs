@@ -158,19 +158,10 @@ impl<S: Storage + Clone> House<S> {
         let name = |text: &str| Name::parse(text.as_bytes()).expect("a good name");
         let item = |sku: &str| ItemTerms { sku: name(sku), stock: 1 << 30, price: 25, limit: 5 };
         let terms = Terms {
-            name: name("drop"),
-            items: ["tee", "mug"].map(item).to_vec(),
             currency: *b"EUR",
-            limit: 0,
             hold_ms: 40,
-            extend_ms: 0,
-            offer_ms: 0,
-            waitlist: 0,
-            is_strict: false,
-            groups: Vec::new(),
-            draw: None,
             opens_at: 1,
-            closes_at: 0,
+            ..Terms::new(name("drop"), ["tee", "mug"].map(item).to_vec())
         };
         let (sale, _) = self.shop.create(self.now, &terms).expect("a good sale");
         self.push(&encode_terms(sale, &terms, self.now));

@@ -80,8 +80,7 @@ impl World {
         if again.state_hash() != hash {
             return Err("a second replay makes another state".to_owned());
         }
-        let mut lines = Vec::new();
-        shop.image(|line| lines.push(*line));
+        let lines = shop.image_lines();
         let image = Shop::from_image(BOUNDS, Seed::new([5, 5, 5, 5]), &lines[..]);
         match image {
             Ok(image) if image.state_hash() == hash => Ok(()),

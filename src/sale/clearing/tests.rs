@@ -1,8 +1,8 @@
 //! Tables that are filled, cleared and filled again.
 
 use super::super::{
-    About, Basket, Bounds, Buy, Command, Fill, Form, GroupTerms, Ident, ItemTerms, Line, Name,
-    OrderLine, Party, Refusal, Rule, Ruling, Seed, Shop, Side, State, Terms, Text,
+    About, Basket, Bounds, Buy, Command, Fill, Form, GroupTerms, Ident, ItemTerms, Name, OrderLine,
+    Party, Refusal, Rule, Ruling, Seed, Shop, Side, State, Terms, Text,
 };
 
 const BOUNDS: Bounds = Bounds {
@@ -109,12 +109,6 @@ fn remove(shop: &mut Shop, sale: u16, orders: &[u64]) {
     }
 }
 
-fn image(shop: &Shop) -> Vec<Line> {
-    let mut lines = Vec::new();
-    shop.image(|line| lines.push(*line));
-    lines
-}
-
 fn clear(shop: &mut Shop) {
     while shop.clear_some(7) > 0 {}
     assert!(!shop.is_clearing());
@@ -134,12 +128,12 @@ fn a_table_takes_as_many_orders_after_each_removal_as_at_first() {
         let before = *first.get_or_insert(orders.len());
         assert_eq!(orders.len(), before, "round {round}: what was removed left something behind");
         remove(&mut shop, sale, &orders);
-        let is_now = image(&shop);
+        let is_now = shop.image_lines();
         // However far it has come, it shows in nothing but what is free.
         shop.clear_some(round * 100);
-        assert_eq!(image(&shop), is_now);
+        assert_eq!(shop.image_lines(), is_now);
         let again = Shop::from_image(BOUNDS, Seed::new([9, 9, 9, 9]), &is_now[..]);
-        assert!(image(&again.expect("an image")) == is_now, "round {round}");
+        assert!(again.expect("an image").image_lines() == is_now, "round {round}");
         let shown = is_now.len() - 1 - 2 * usize::from(sale) - 2 * 5;
         assert!((60..=120).contains(&shown), "the orders of one sale: {shown} lines");
         assert_eq!(shop.prove().expect("the law is kept").orders, 30);

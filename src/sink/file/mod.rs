@@ -307,7 +307,7 @@ fn csv(change: &Change, out: &mut Vec<u8>) {
             line.map_or(String::new(), |line| line.item.to_string()),
             number(line.map(|line| line.units.into())),
             number(line.map(|line| line.price)),
-            change.currency.map_or(String::new(), |currency| currency.as_str().to_owned()),
+            change.currency.map_or(String::new(), |currency| currency.to_string()),
         ];
         for (index, field) in fields.iter().enumerate() {
             if index > 0 {

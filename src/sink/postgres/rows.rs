@@ -179,7 +179,7 @@ impl Last<'_> {
         table.text(facts.map_or("", |facts| &facts.key));
         table.maybe(facts.and_then(|facts| facts.channel.as_ref()).map(|name| name.as_str()));
         table.bigint(facts.map_or(0, OrderFacts::total));
-        table.maybe(change.currency.as_ref().map(|currency| currency.as_str()));
+        table.maybe(change.currency.as_deref());
         table.text(state_after(change.kind));
         table.bigint(change.seq);
         table.time(change.time);

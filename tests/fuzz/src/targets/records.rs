@@ -46,8 +46,7 @@ fn make() -> Reader {
             Ok((shop, _)) => {
                 seen.mark(&"taken");
                 let totals = shop.prove().expect("what was replayed keeps the law");
-                let mut lines = Vec::new();
-                shop.image(|line| lines.push(*line));
+                let lines = shop.image_lines();
                 let again = Shop::from_image(book::BOUNDS, book::seed(), &lines[..]);
                 assert_eq!(again.expect("it can be kept").prove(), Ok(totals));
             }

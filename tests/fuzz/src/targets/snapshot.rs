@@ -109,8 +109,7 @@ fn make() -> Reader {
 /// A state that proved itself is one that can be kept.
 fn is_lawful(shop: &Shop) {
     let totals = shop.prove().expect("it was proven");
-    let mut lines = Vec::new();
-    shop.image(|line| lines.push(*line));
+    let lines = shop.image_lines();
     let again = Shop::from_image(BOUNDS, seed(), &lines[..]).expect("what was proven can be kept");
     assert_eq!(again.state_hash(), shop.state_hash(), "kept it is another");
     assert_eq!(again.prove(), Ok(totals), "kept it proves something else");
