@@ -289,9 +289,12 @@ fn postgres_of_others_is_asked_with_the_password_of_the_environment() {
     let dir = folder();
     let Some((child, server)) = long_run("postgres-row", dir.path()) else { return };
     let password = fs::read_to_string(server.join("password")).expect("it has one");
-    let options = fs::read_to_string(server.join("data/postmaster.opts")).expect("it was seen");
-    let port = options.split("port=").nth(1).and_then(|rest| rest.split('"').next());
-    let port = port.expect("it was told one");
+    // The file is there a moment before its words are.
+    let port = wait_for("its port", || {
+        let options = fs::read_to_string(server.join("data/postmaster.opts")).ok()?;
+        let (port, _) = options.split_once("port=")?.1.split_once('"')?;
+        Some(port.to_owned())
+    });
     let words = |user| {
         format!("--protocol postgres-units --target 127.0.0.1:{port} --database {user} --stock 99")
     };
