@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam::channel::{RecvTimeoutError, bounded};
+use tracing::warn;
 
 use super::StartError;
 use crate::access::Access;
@@ -22,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::operator::{OperatorAnswer, OperatorCommand, OperatorHandle};
 use crate::options::{Options, SinkOptions};
 use crate::reload::Reload;
-use crate::sale::{Shop, Terms};
+use crate::sale::{Name, Shop, Terms};
 use crate::sink::{self, Follower, FollowerParts};
 use crate::taps::{SinkView, Taps};
 
@@ -182,22 +183,31 @@ pub(crate) fn names_of(shop: &Shop) -> Vec<News> {
 }
 
 /// Creates sales that are not there yet, and opens those that have no opening time: also one that
-/// was created before a crash and never opened. One that the operator has closed stays closed.
+/// was created before a crash and never opened. One that the operator has closed stays closed, and
+/// one that was created with other terms keeps those, and it is said.
 pub(super) fn create_sales(operator: &OperatorHandle, sales: Vec<Terms>) -> Result<(), StartError> {
     let opened: Vec<_> = sales.iter().filter(|terms| terms.opens_at == 0).collect();
     let opened = opened.into_iter().map(|terms| OperatorCommand::Open { sale: terms.name });
     let opened: Vec<_> = opened.collect();
     let created = sales.into_iter().map(OperatorCommand::Create).collect();
-    ask_all(operator, created, &[outcome::OK, outcome::KEY_REUSED])?;
-    ask_all(operator, opened, &[outcome::OK, outcome::CLOSED])
+    for name in ask_all(operator, created, outcome::KEY_REUSED)? {
+        warn!(
+            "sale '{name}' was created with other terms than its file has now: those stand, and \
+             the file changes nothing; `doorbuster sale` changes stock and prices"
+        );
+    }
+    ask_all(operator, opened, outcome::CLOSED)?;
+    Ok(())
 }
 
-/// Asks and waits for all answers; those with other outcomes are errors.
+/// Asks and waits for all answers. Returns the sales of which this outcome was told; others than it
+/// and `ok` are errors.
 fn ask_all(
     operator: &OperatorHandle,
     commands: Vec<OperatorCommand>,
-    good: &[u8],
-) -> Result<(), StartError> {
+    tolerated: u8,
+) -> Result<Vec<Name>, StartError> {
+    let mut different = Vec::new();
     let mut commands = commands.into_iter().peekable();
     while commands.peek().is_some() {
         let (sender, answers) = bounded(OPERATOR_INBOX_MAX);
@@ -222,11 +232,15 @@ fn ask_all(
                 }
             };
             let told = told.map_err(|why| StartError::Sale(format!("sale '{name}': {why}")))?;
-            if !good.contains(&told.outcome) {
-                let word = outcome::word(told.outcome);
-                return Err(StartError::Sale(format!("sale '{name}': {word}")));
+            match told.outcome {
+                outcome::OK => {}
+                other if other == tolerated => different.push(name),
+                other => {
+                    let word = outcome::word(other);
+                    return Err(StartError::Sale(format!("sale '{name}': {word}")));
+                }
             }
         }
     }
-    Ok(())
+    Ok(different)
 }

@@ -129,6 +129,21 @@ fn a_start_that_fails_at_a_sale_file_ends_at_once_every_time() {
 }
 
 #[test]
+fn a_sale_file_with_other_terms_than_the_sale_has_is_named_and_changes_nothing() {
+    let house = House::new(&[CROWD]);
+    let told = "sale 'crowd' was created with other terms";
+    for (terms, is_told) in [(CROWD, false), (&CROWD.replace("stock = ", "stock = 1"), true)] {
+        std::fs::write(house.path("sale-0.toml"), terms).expect("written");
+        for _ in 0..2 {
+            let ended = house.serve().stop();
+            assert_eq!(ended.expect_code(0).stderr.contains(told), is_told, "{}", ended.stderr);
+        }
+    }
+    let created = house.records().into_iter().filter(|record| record["kind"] == "create");
+    assert_eq!(created.count(), 1);
+}
+
+#[test]
 fn a_low_soft_limit_of_descriptors_keeps_no_buyer_out() {
     // 1,024 is what most systems give; the hard limit is what a server may have.
     let house = House::new(&[CROWD]);
