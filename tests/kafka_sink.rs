@@ -2,6 +2,7 @@
 //! what `doorbuster log` says is in the journal, whatever was killed or lost in between.
 
 #[path = "support/kafka.rs"]
+#[allow(dead_code, reason = "every test takes what it needs of it")]
 mod kafka;
 #[path = "support/resp.rs"]
 #[allow(dead_code, reason = "every test takes what it needs of it")]
@@ -13,74 +14,26 @@ mod server;
 #[allow(dead_code, reason = "every test takes what it needs of it")]
 mod sinks;
 
-use std::collections::HashMap;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use kafka::Kafka;
-use rdkafka::Message as _;
-use rdkafka::message::{Headers as _, OwnedMessage};
+use kafka::{Mock, TOPIC};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-use serde_json::Value;
-use server::{House, Start};
+use server::House;
 use sinks::{
-    AT_ONCE, DROP, OF_ORDERS, reconcile, seqs, shop, shop_one, shop_some, stop_line, until,
-    until_changes,
+    AT_ONCE, DROP, reconcile, seqs, shop, shop_one, shop_some, stop_line, until, until_changes,
 };
 
-const TOPIC: &str = "doorbuster-orders";
 const STOPPED: &str = "doorbuster_sink_stopped{sink=\"orders\"} 1";
 const LEVEL: &str = "doorbuster_sink_lag_seqs{sink=\"orders\"} 0";
-
-fn told(house: &House, kafka: &Kafka, more: &str) -> Start {
-    house.server().with(&["--sink", &sink(kafka, more)])
-}
-
-fn sink(kafka: &Kafka, more: &str) -> String {
-    format!("name=orders type=kafka {}{more}", kafka.urls())
-}
-
-/// A message: its seq, and its data; what envelops it is seen to be right.
-fn opened(message: &OwnedMessage) -> (u64, Value) {
-    let headers = message.headers().expect("headers");
-    let head = |name: &str| {
-        let found = headers.iter().find(|header| header.key == name).expect(name);
-        String::from_utf8(found.value.expect(name).to_vec()).expect("text")
-    };
-    let data: Value = serde_json::from_slice(message.payload().expect("a body")).expect("JSON");
-    let text = |key: &str| data[key].as_str().expect(key).to_owned();
-    let seq = data["seq"].as_u64().expect("a seq");
-    let id = head("ce_id");
-    let (journal, told) = id.split_once('-').expect("two words");
-    assert_eq!(told, seq.to_string());
-    assert_eq!(head("ce_source"), format!("/doorbuster/{journal}/{}", text("sale")));
-    assert_eq!(head("ce_type"), format!("doorbuster.order.{}", text("change")));
-    assert_eq!((head("ce_subject"), head("ce_time")), (text("order"), text("time")));
-    assert_eq!(head("ce_specversion"), "1.0");
-    assert_eq!(head("content-type"), "application/json");
-    assert_eq!(message.key().expect("a key"), text("order").as_bytes());
-    (seq, data)
-}
-
-/// What each partition has.
-fn lanes(kafka: &Kafka) -> Vec<Vec<(u64, Value)>> {
-    kafka.messages(TOPIC).iter().map(|lane| lane.iter().map(opened).collect()).collect()
-}
-
-/// The seqs of all messages, sorted.
-fn told_seqs(kafka: &Kafka) -> Vec<u64> {
-    let mut seqs: Vec<u64> = lanes(kafka).into_iter().flatten().map(|(seq, _)| seq).collect();
-    seqs.sort_unstable();
-    seqs
-}
 
 #[test]
 fn a_topic_holds_each_change_once_and_those_of_an_order_in_order_whatever_was_killed() {
     let rounds = std::env::var("DOORBUSTER_ROUNDS").map_or(6, |n| n.parse().expect("a number"));
     let house = House::new(&[DROP, AT_ONCE]);
-    let kafka = Kafka::with(TOPIC, 7);
+    let kafka = Mock::with(TOPIC, 7);
     for round in 0..rounds {
-        let server = told(&house, &kafka, "changes=all").run();
+        let server = kafka.told(&house, "changes=all").run();
         std::thread::scope(|scope| {
             let shopping = scope.spawn(|| shop(&server, round, 400));
             std::thread::sleep(Duration::from_millis(60 + 67 * (round % 8)));
@@ -96,38 +49,10 @@ fn a_topic_holds_each_change_once_and_those_of_an_order_in_order_whatever_was_ki
         });
         server.wait();
     }
-    let server = told(&house, &kafka, "changes=all").run();
+    let server = kafka.told(&house, "changes=all").run();
     shop(&server, rounds, 30).expect("it answers");
     server.stop().expect_code(0);
-    let compared = reconcile(&house, &sink(&kafka, "changes=all"));
-    assert!(
-        compared.stdout.ends_with("no difference\n"),
-        "{}\n{}",
-        compared.stdout,
-        compared.stderr
-    );
-    let (records, lanes) = (house.records(), lanes(&kafka));
-    let mut lane_of = HashMap::new();
-    let mut all = Vec::new();
-    for (at, lane) in lanes.into_iter().enumerate() {
-        assert!(lane.is_sorted_by_key(|(seq, _)| *seq), "partition {at} is not in order");
-        for (seq, data) in lane {
-            let order = data["order"].as_str().expect("an order").to_owned();
-            assert_eq!(*lane_of.entry(order).or_insert(at), at, "seq {seq}");
-            all.push((seq, data));
-        }
-    }
-    all.sort_by_key(|(seq, _)| *seq);
-    let found: Vec<u64> = all.iter().map(|(seq, _)| *seq).collect();
-    assert_eq!(found, seqs(&records, &OF_ORDERS));
-    assert!(found.len() > 100, "{} changes", found.len());
-    let of_orders =
-        records.iter().filter(|record| OF_ORDERS.contains(&record["kind"].as_str().unwrap_or("")));
-    for (record, (seq, data)) in of_orders.zip(&all) {
-        for key in ["seq", "time", "sale", "order"] {
-            assert_eq!(data[key], record[key], "seq {seq}");
-        }
-    }
+    kafka.assert_each_once(&house);
 }
 
 #[test]
@@ -140,8 +65,8 @@ fn a_sink_waits_for_brokers_that_are_down_and_stops_without_a_topic() {
     let line = server.says("nothing is lost");
     assert!(line.contains(TOPIC) && line.contains("Connection refused"), "{line}");
     server.kill();
-    let kafka = Kafka::run();
-    let mut server = told(&house, &kafka, "").run();
+    let kafka = Mock::run();
+    let mut server = kafka.told(&house, "").run();
     until(&server, STOPPED);
     let line = server.says("sink orders has stopped");
     assert!(line.contains("there is none") && line.contains("create = true"), "{line}");
@@ -153,20 +78,20 @@ fn a_sink_waits_for_brokers_that_are_down_and_stops_without_a_topic() {
     let ended = server.stop();
     let said = &ended.expect_code(0).stderr;
     assert!(!said.contains("%3|"), "the client library speaks for itself: {said}");
-    assert_eq!(told_seqs(&kafka), seqs(&house.records(), &["buy"]));
+    assert_eq!(kafka.seqs(TOPIC), seqs(&house.records(), &["buy"]));
 }
 
 #[test]
 fn a_topic_is_made_if_that_is_said_and_compressed_messages_read_back() {
     for compression in ["lz4", "snappy"] {
-        let (house, kafka) = (House::new(&[AT_ONCE]), Kafka::run());
+        let (house, kafka) = (House::new(&[AT_ONCE]), Mock::run());
         let more = format!("create=true compression={compression}");
-        let server = told(&house, &kafka, &more).run();
+        let server = kafka.told(&house, &more).run();
         shop_some(&server, "a", 30);
         until_changes(&server, 30);
         server.stop().expect_code(0);
-        assert_eq!(told_seqs(&kafka), seqs(&house.records(), &["buy"]));
-        let compared = reconcile(&house, &sink(&kafka, ""));
+        assert_eq!(kafka.seqs(TOPIC), seqs(&house.records(), &["buy"]));
+        let compared = reconcile(&house, &kafka.sink(""));
         assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
     }
 }
@@ -174,29 +99,61 @@ fn a_topic_is_made_if_that_is_said_and_compressed_messages_read_back() {
 #[test]
 fn what_is_not_this_journals_stops_the_sink_alone_and_stays_as_it_is() {
     let house = House::new(&[AT_ONCE]);
-    let kafka = Kafka::with(TOPIC, 2);
-    let server = told(&house, &kafka, "").run();
+    let kafka = Mock::with(TOPIC, 2);
+    let server = kafka.told(&house, "").run();
     shop_some(&server, "a", 3);
     until_changes(&server, 3);
     server.stop().expect_code(0);
     let other = House::new(&[AT_ONCE]);
-    let server = told(&other, &kafka, "").run();
+    let server = kafka.told(&other, "").run();
     until(&server, STOPPED);
     assert!(stop_line(server).contains("it tells of another journal"));
-    assert_eq!(told_seqs(&kafka).len(), 3);
+    assert_eq!(kafka.seqs(TOPIC).len(), 3);
     kafka.publish(TOPIC, 1);
-    let server = told(&house, &kafka, "").run();
+    let server = kafka.told(&house, "").run();
     until(&server, STOPPED);
     assert!(stop_line(server).contains("the last message of partition 1 is somebody else's"));
-    let compared = reconcile(&house, &sink(&kafka, ""));
+    let compared = reconcile(&house, &kafka.sink(""));
     assert!(compared.stderr.contains("partition 1: a message is not ours"), "{compared:?}");
+}
+
+#[test]
+fn a_journal_that_took_another_course_is_refused_though_it_is_longer() {
+    let house = House::new(&[AT_ONCE]);
+    let kafka = Mock::with(TOPIC, 3);
+    let tell = |key: &str, count| {
+        let server = kafka.told(&house, "").run();
+        shop_some(&server, key, count);
+        until(&server, LEVEL);
+        server.stop().expect_code(0);
+    };
+    tell("a", 3);
+    let restored = house.twin();
+    tell("b", 2);
+    for (more, says) in [
+        (0, "this is an older copy of it"),
+        (2, "a journal that took another course"),
+        (9, "a journal that took another course"),
+    ] {
+        if more > 0 {
+            let server = restored.serve();
+            shop_some(&server, &format!("other{more}-"), more);
+            server.stop().expect_code(0);
+        }
+        let server = kafka.told(&restored, "").run();
+        until(&server, STOPPED);
+        let line = stop_line(server);
+        assert!(line.contains(says), "{more} more: {line}");
+    }
+    tell("c", 1);
+    assert_eq!(kafka.seqs(TOPIC), seqs(&house.records(), &["buy"]));
 }
 
 #[test]
 fn what_brokers_refuse_for_good_stops_the_sink_alone_and_what_passes_is_waited_for() {
     use RDKafkaRespErr as Code;
     let house = House::new(&[AT_ONCE]);
-    let kafka = Kafka::with(TOPIC, 3);
+    let kafka = Mock::with(TOPIC, 3);
     let mut count = 0;
     for (api, code, says) in [
         (
@@ -210,29 +167,29 @@ fn what_brokers_refuse_for_good_stops_the_sink_alone_and_what_passes_is_waited_f
             "another server publishes into it now",
         ),
     ] {
-        let mut server = told(&house, &kafka, "").run();
+        let mut server = kafka.told(&house, "").run();
         // It has begun: what it is refused now is what it tells.
         shop_one(&server, &format!("{api:?}"));
         until_changes(&server, 1);
-        kafka.0.request_errors(api, &[code]);
+        kafka.cluster.request_errors(api, &[code]);
         shop_some(&server, &format!("{api:?}"), 2);
         let line = server.says("sink orders has stopped");
         assert!(line.contains(says), "{line}");
         until(&server, STOPPED);
-        kafka.0.clear_request_errors(api);
+        kafka.cluster.clear_request_errors(api);
         sinks::sink(&server, &["resume", "orders"]).expect_code(0);
         until(&server, LEVEL);
         count += 3;
         server.stop().expect_code(0);
-        assert_eq!(told_seqs(&kafka), seqs(&house.records(), &["buy"]));
+        assert_eq!(kafka.seqs(TOPIC), seqs(&house.records(), &["buy"]));
     }
     let (gone, none) =
         (Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, Code::RD_KAFKA_RESP_ERR_NO_ERROR);
-    kafka.0.topic_error(TOPIC, gone).expect("it is known");
-    let server = told(&house, &kafka, "").run();
+    kafka.cluster.topic_error(TOPIC, gone).expect("it is known");
+    let server = kafka.told(&house, "").run();
     until(&server, STOPPED);
     assert!(stop_line(server).contains("there is none, or a partition of it is gone"));
-    kafka.0.topic_error(TOPIC, none).expect("it is known");
+    kafka.cluster.topic_error(TOPIC, none).expect("it is known");
     for (api, code) in [
         (RDKafkaApiKey::Produce, Code::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION),
         (RDKafkaApiKey::Produce, Code::RD_KAFKA_RESP_ERR__TRANSPORT),
@@ -242,23 +199,23 @@ fn what_brokers_refuse_for_good_stops_the_sink_alone_and_what_passes_is_waited_f
         (RDKafkaApiKey::InitProducerId, Code::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE),
         (RDKafkaApiKey::ListOffsets, Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE),
     ] {
-        kafka.0.request_errors(api, &[code, code]);
-        let server = told(&house, &kafka, "").run();
+        kafka.cluster.request_errors(api, &[code, code]);
+        let server = kafka.told(&house, "").run();
         shop_some(&server, &format!("{api:?}{code:?}"), 3);
         count += 3;
         until(&server, LEVEL);
-        kafka.0.clear_request_errors(api);
+        kafka.cluster.clear_request_errors(api);
         server.stop().expect_code(0);
         let sold = seqs(&house.records(), &["buy"]);
-        assert_eq!((told_seqs(&kafka), sold.len()), (sold, count), "{api:?} {code:?}");
+        assert_eq!((kafka.seqs(TOPIC), sold.len()), (sold, count), "{api:?} {code:?}");
     }
 }
 
 #[test]
 fn what_is_told_again_on_request_stands_at_the_end_and_does_not_set_the_topic_back() {
     let house = House::new(&[AT_ONCE]);
-    let kafka = Kafka::with(TOPIC, 2);
-    let server = told(&house, &kafka, "").run();
+    let kafka = Mock::with(TOPIC, 2);
+    let server = kafka.told(&house, "").run();
     shop_some(&server, "a", 8);
     until_changes(&server, 8);
     let sold = seqs(&house.records(), &["buy"]);
@@ -267,20 +224,20 @@ fn what_is_told_again_on_request_stands_at_the_end_and_does_not_set_the_topic_ba
     until_changes(&server, 12);
     let mut twice = [&sold[..], &sold[..4]].concat();
     twice.sort_unstable();
-    assert_eq!(told_seqs(&kafka), twice);
+    assert_eq!(kafka.seqs(TOPIC), twice);
     server.kill();
     // The topic alone knows how far it has come.
     let checkpoint = house.data().join("sinks/orders");
     std::fs::remove_file(&checkpoint).expect("it was there");
-    let server = told(&house, &kafka, "").run();
+    let server = kafka.told(&house, "").run();
     shop_some(&server, "b", 2);
     until(&server, LEVEL);
     server.stop().expect_code(0);
     let all = seqs(&house.records(), &["buy"]);
     let mut twice = [&all[..], &sold[..4]].concat();
     twice.sort_unstable();
-    assert_eq!(told_seqs(&kafka), twice);
-    let compared = reconcile(&house, &sink(&kafka, ""));
+    assert_eq!(kafka.seqs(TOPIC), twice);
+    let compared = reconcile(&house, &kafka.sink(""));
     assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
 }
 

@@ -63,12 +63,16 @@ impl Side {
 
     /// A proxy before it.
     fn proxy(&self) -> Proxy {
-        Proxy::before(match self {
+        Proxy::before(self.port())
+    }
+
+    fn port(&self) -> u16 {
+        match self {
             Side::Postgres(server) => server.port,
             Side::Nats(server) => server.port(),
             Side::Redis(server) => server.port(),
             Side::Webhook(receiver) => receiver.address.port(),
-        })
+        }
     }
 
     /// A sink named `orders` that finds it at this port.

@@ -15,7 +15,7 @@ use self::course::Course;
 use super::change::Change;
 use super::checkpoint::{Checkpoint, Ledge};
 use super::reader::{Reader, Wanted};
-use super::{Sink, Trouble};
+use super::{Proof, Sink, Trouble};
 use crate::heads::hex;
 use crate::journal::{Disk, Storage, Watermark};
 use crate::limits::{SINK_AFTER_S_MAX, SINK_SEQS_UNWRITTEN, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
@@ -65,7 +65,7 @@ pub struct Follower<S: Storage = Disk> {
     next: Vec<Change>,
     /// Whether the sink stands where `kept` says.
     has_begun: bool,
-    /// What its other side should know of the journal's chain.
+    /// What its other side should know of the journal.
     course: Course,
     /// Reads again what is delivered again, and what of that is not delivered yet.
     again: Option<(Reader<S>, Vec<Change>)>,
@@ -170,6 +170,10 @@ impl<S: Storage + Clone> Follower<S> {
             }
             return Ok((seq - before) as usize);
         }
+        if reader.is_in_doubt() && self.pending.len() < most {
+            // What the other side remembers lies ahead.
+            return Ok((reader.seq() - before) as usize);
+        }
         let (count, seq) = reader.part(&self.pending, most);
         if let Some(at) = self.course.reached(seq, reader.end()) {
             self.course.goes_on(at);
@@ -178,11 +182,12 @@ impl<S: Storage + Clone> Follower<S> {
         // It may be long until the other side answers.
         self.show();
         let (mark, read) = self.deliver(count, seq, durable);
-        let time = self.pending[count - 1].time;
         let failed = match mark {
             Ok(mark) => {
                 let kept = self.kept.as_mut().expect("it has begun");
-                (kept.seq, kept.read, kept.mark, kept.time) = (seq, 0, mark, time);
+                let last = &self.pending[count - 1];
+                (kept.seq, kept.read, kept.mark, kept.time) = (seq, 0, mark, last.time);
+                self.course.has_told(last);
                 self.is_kept = false;
                 std::mem::swap(&mut self.pending, &mut self.next);
                 self.next.clear();
@@ -284,15 +289,16 @@ impl<S: Storage + Clone> Follower<S> {
             self.show();
             let kept = self.kept.as_mut().expect("it was read");
             let standing = self.parts.sink.begin(kept)?;
+            let proof = self.parts.sink.proof();
+            let told = standing.seq.max(proof.as_ref().map_or(0, Proof::seq));
             let durable = self.parts.watermark.seq();
-            if standing.seq > durable.max(kept.start) {
+            if told > durable.max(kept.start) {
                 return Err(Trouble::Stop(format!(
-                    "its other side was told up to seq {}, and the journal ends at {durable}: \
-                     this is an older copy of it",
-                    standing.seq
+                    "its other side was told up to seq {told}, and the journal ends at {durable}: \
+                     this is an older copy of it"
                 )));
             }
-            let is_known = self.course.is_known(self.parts.sink.proof());
+            let is_known = self.course.is_known(proof.as_ref(), &self.pending);
             if standing.seq < kept.seq || !is_known {
                 // What is in orders that changed since stands where they were made.
                 self.reader = None;
@@ -319,8 +325,8 @@ impl<S: Storage + Clone> Follower<S> {
             self.course.begins_anew();
             let after = self.kept.as_ref().map_or(0, Checkpoint::dealt_with);
             let mut reader = Reader::new(&self.parts.journal, after)?;
-            if let Some(at) = self.parts.sink.proof() {
-                reader.expect(at)?;
+            if let Some(proof) = self.parts.sink.proof() {
+                reader.expect(proof)?;
             }
             self.reader = Some(reader);
         }

@@ -24,6 +24,7 @@ mod kafka;
 mod ledger;
 mod nats;
 mod postgres;
+mod proof;
 mod reader;
 mod reconcile;
 mod redis;
@@ -44,6 +45,7 @@ pub use kafka::{KafkaLedger, KafkaSink, KafkaTerms};
 pub use ledger::{Found, Ledger};
 pub use nats::{Login, NatsLedger, NatsSink, NatsTerms};
 pub use postgres::{PostgresLedger, PostgresSink, PostgresTerms};
+pub use proof::Proof;
 pub use reader::{Reader, Wanted};
 pub use reconcile::{Difference, Group, Sum, Sums, Verdict, reconcile};
 pub use secret::Secret;
@@ -133,8 +135,8 @@ pub trait Sink: Send {
     /// side remembers it, so that another course of the same journal is known for what it is.
     fn prove(&mut self, _at: ChainAt) {}
 
-    /// The chain value that its other side remembered when it began last.
-    fn proof(&self) -> Option<ChainAt> {
+    /// What its other side remembered when it began last.
+    fn proof(&self) -> Option<Proof> {
         None
     }
 

@@ -4,6 +4,7 @@ use tracing::warn;
 
 use super::change::{Change, Kind};
 use super::history::History;
+use super::proof::Proof;
 use super::{Trouble, of_journal};
 use crate::chains::ChainAt;
 use crate::heads::hex;
@@ -35,7 +36,7 @@ pub struct Reader<S: Storage = Disk> {
     /// The time of the last record that was read.
     time: Stamp,
     /// What the other side says of the journal, not come upon yet.
-    expected: Option<ChainAt>,
+    expected: Option<Proof>,
 }
 
 impl<S: Storage + Clone> Reader<S> {
@@ -88,16 +89,19 @@ impl<S: Storage + Clone> Reader<S> {
         ChainAt { seq: place.seq(), chain: place.chain() }
     }
 
-    /// Takes nothing of a journal that has another chain value there, if that is not behind it.
+    /// Takes nothing of a journal of which this is not true, if what it speaks of is not behind it.
     ///
     /// # Errors
-    /// [`Trouble`]: it has.
-    pub fn expect(&mut self, at: ChainAt) -> Result<(), Trouble> {
-        self.expected = (at.seq > self.seq()).then_some(at);
-        if at.seq == self.seq() && at != self.end() { Err(forked(at)) } else { Ok(()) }
+    /// [`Trouble`]: it is not.
+    pub fn expect(&mut self, proof: Proof) -> Result<(), Trouble> {
+        if matches!(proof, Proof::Chain(at) if at.seq == self.seq() && at != self.end()) {
+            return Err(proof.forked());
+        }
+        self.expected = (proof.seq() > self.seq()).then_some(proof);
+        Ok(())
     }
 
-    /// Whether it expects a chain value that it has not come upon yet.
+    /// Whether it expects what it has not come upon yet.
     pub fn is_in_doubt(&self) -> bool {
         self.expected.is_some()
     }
@@ -128,10 +132,19 @@ impl<S: Storage + Clone> Reader<S> {
                 looked += 1;
             }
             let end = ChainAt { seq: batch.last_seq, chain: *batch.chain };
-            if let Some(at) = self.expected.take_if(|at| end.seq >= at.seq)
-                && at != end
-            {
-                return Err(forked(at));
+            if let Some(proof) = self.expected.take_if(|proof| end.seq >= proof.seq()) {
+                let is_so = match proof {
+                    Proof::Chain(at) => at == end,
+                    Proof::Change { seq, .. } => {
+                        let record = messages(batch.cells).nth((seq - batch.first_seq) as usize);
+                        record.is_some_and(|record| {
+                            proof.is_of(seq, record[0].head().time.to_native())
+                        })
+                    }
+                };
+                if !is_so {
+                    return Err(proof.forked());
+                }
             }
             if pending.len() > before {
                 ends.push(end);
@@ -148,15 +161,4 @@ impl<S: Storage + Clone> Reader<S> {
         }
         (most, changes[most - 1].seq)
     }
-}
-
-/// The other side was told by a server that went on from the same past in another way.
-fn forked(at: ChainAt) -> Trouble {
-    Trouble::Stop(format!(
-        "its other side was told up to seq {} of a journal that took another course (chain {}): \
-         one of the two was restored from an older copy and went on; set the other side right \
-         before this goes on",
-        at.seq,
-        hex(&at.chain[..8])
-    ))
 }

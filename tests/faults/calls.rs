@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -115,25 +114,6 @@ fn folder() -> House {
     buy(&server, (BEFORE / 2..BEFORE).map(|number| key("before", number)));
     server.stop().expect_code(0);
     house
-}
-
-/// Another house with the same folder.
-fn copy(house: &House) -> House {
-    fn fill(from: &Path, to: &Path) {
-        std::fs::create_dir(to).expect("a folder");
-        for entry in std::fs::read_dir(from).expect("a folder") {
-            let entry = entry.expect("an entry");
-            let (from, to) = (entry.path(), to.join(entry.file_name()));
-            if from.is_dir() {
-                fill(&from, &to);
-            } else {
-                std::fs::copy(&from, &to).expect("a copy");
-            }
-        }
-    }
-    let other = House::new(&[DROP]);
-    fill(&house.data(), &other.data());
-    other
 }
 
 fn figure(server: &Server, name: &str) -> u64 {
@@ -254,7 +234,7 @@ fn is_clear(ended: &Ended, case: &str) {
 
 /// Runs a case on a copy of the folder. Returns whether the fault came, and how it ended.
 fn play(folder: &House, case: &Case) -> (bool, Option<i32>) {
-    let house = copy(folder);
+    let house = folder.twin();
     let name = format!("{} on {:?}", case.fault, case.site.paths);
     let trace = house.path("trace");
     let paths: Vec<String> =
@@ -298,7 +278,7 @@ fn every_call_on_a_file_may_fail_and_nothing_acknowledged_is_lost() {
     let seed = variable("DOORBUSTER_FAULT_SEED").map(|seed| seed.parse().expect("a number"));
     let seed = seed.unwrap_or_else(|| RandomState::new().hash_one("faults")).max(1);
     let folder = folder();
-    let all = cases(&sites(&copy(&folder)));
+    let all = cases(&sites(&folder.twin()));
     let wanted = match variable("DOORBUSTER_FAULT_CASES").as_deref() {
         None => CASES,
         Some("all") => all.len(),

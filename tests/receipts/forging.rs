@@ -58,17 +58,3 @@ pub(crate) fn replace_buyer(data: &Path, from: &str, to: &str) {
     });
     assert!(count > 0, "nobody is {from}");
 }
-
-/// A copy of a data folder.
-pub(crate) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder");
-    for entry in fs::read_dir(from).expect("a folder") {
-        let path = entry.expect("a folder that can be read").path();
-        let there = to.join(path.file_name().expect("it has a name"));
-        if path.is_dir() {
-            copy(&path, &there);
-        } else {
-            fs::copy(&path, &there).expect("copied");
-        }
-    }
-}

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use doorbuster::client::{Answer, Client};
 
-use super::forging::{copy, replace_buyer};
+use super::forging::replace_buyer;
 use super::server::{House, Server, run};
 use super::{DROP, get, heads_up_to};
 
@@ -108,9 +108,8 @@ fn a_journal_that_was_written_anew_is_caught_by_a_head_that_somebody_kept() {
     let house = House::new(&[DROP]);
     let server = house.server().option("HEADS_MS", 1).run();
     let seq = buy(&server, "early", 3);
-    let early = house.path("early");
     let file = kept(&house, "heads.json", &heads_up_to(&server, seq));
-    copy(&house.data(), &early);
+    let early = house.copy("early");
     let last = buy(&server, "late", 3);
     let late = kept(&house, "late.json", &heads_up_to(&server, last));
     server.kill();
@@ -123,8 +122,7 @@ fn a_journal_that_was_written_anew_is_caught_by_a_head_that_somebody_kept() {
     assert!(cut.stderr.contains("what was there is gone"), "{}", cut.stderr);
 
     // Another buyer, sealed anew: the journal by itself is without fault.
-    let forged = house.path("forged");
-    copy(&house.data(), &forged);
+    let forged = house.copy("forged");
     replace_buyer(&forged, "ann", "eve");
     let caught = audit(&forged, &[]);
     caught.expect_code(1);

@@ -4,7 +4,7 @@ use std::fs;
 
 use doorbuster::client::{Answer, Client};
 
-use super::forging::{copy, replace_buyer, segment};
+use super::forging::{replace_buyer, segment};
 use super::server::{House, run};
 use super::{DROP, audited, heads_up_to};
 
@@ -74,9 +74,7 @@ fn the_verifier_and_the_audit_agree_on_true_copies_and_on_tampered_ones() {
     }
 
     // A true copy, one with a flipped bit, one that was written anew.
-    let [flipped, forged] = ["flipped", "forged"].map(|name| house.path(name));
-    copy(&house.data(), &flipped);
-    copy(&house.data(), &forged);
+    let [flipped, forged] = ["flipped", "forged"].map(|name| house.copy(name));
     let mut bytes = fs::read(segment(&flipped)).expect("a segment");
     bytes[64 + 3 * 64 + 20] ^= 1;
     fs::write(segment(&flipped), bytes).expect("written");

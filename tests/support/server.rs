@@ -3,6 +3,9 @@
 //!
 //! It is ended by its own process id and by nothing else.
 
+#[path = "house.rs"]
+mod house;
+
 use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
@@ -13,18 +16,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, unbounded};
+pub(crate) use house::House;
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
 /// Nothing in these tests takes so long unless something is wrong.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_doorbuster");
-
-/// A folder with sale files and a data folder.
-pub(crate) struct House {
-    folder: TempDir,
-    sales: Vec<PathBuf>,
-}
 
 /// What a run that has ended leaves behind.
 #[derive(Debug)]
@@ -45,82 +42,6 @@ impl Ended {
     pub(crate) fn expect_code(&self, code: i32) -> &Ended {
         assert_eq!(self.code(), Some(code), "{} {:?}", self.stderr, self.status.signal());
         self
-    }
-}
-
-impl House {
-    /// A folder with one file for each sale, in TOML.
-    pub(crate) fn new(sales: &[&str]) -> House {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let write = |(index, sale): (usize, &&str)| {
-            let path = folder.path().join(format!("sale-{index}.toml"));
-            std::fs::write(&path, sale).expect("a sale file");
-            path
-        };
-        let sales = sales.iter().enumerate().map(write).collect();
-        House { folder, sales }
-    }
-
-    /// A path in the folder.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    /// The data folder.
-    pub(crate) fn data(&self) -> PathBuf {
-        self.path("data")
-    }
-
-    /// The journal's segments, oldest first.
-    pub(crate) fn segments(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.data().join("journal")).expect("a journal");
-        let mut paths: Vec<PathBuf> =
-            entries.map(|entry| entry.expect("a folder that can be read").path()).collect();
-        paths.retain(|path| path.extension() == Some(OsStr::new("seg")));
-        paths.sort();
-        paths
-    }
-
-    /// A server about to start.
-    pub(crate) fn server(&self) -> Start {
-        Start {
-            wrapper: Vec::new(),
-            arguments: Vec::new(),
-            variables: Vec::new(),
-            data: self.data(),
-            sales: self.sales.clone(),
-        }
-    }
-
-    /// A server that listens.
-    pub(crate) fn serve(&self) -> Server {
-        self.server().run()
-    }
-
-    /// Runs another command of the program on the data folder, to its end.
-    pub(crate) fn look(&self, command: &str, options: &[&str]) -> Ended {
-        let data = self.data();
-        let mut arguments = vec![OsStr::new(command), data.as_os_str()];
-        arguments.extend(options.iter().map(OsStr::new));
-        run(&arguments)
-    }
-
-    /// The journal's records as `log --json` tells them.
-    pub(crate) fn records(&self) -> Vec<serde_json::Value> {
-        let log = self.look("log", &["--json"]);
-        log.expect_code(0);
-        let line = |line: &str| serde_json::from_str(line).expect("one JSON object a line");
-        log.stdout.lines().map(line).collect()
-    }
-
-    /// What `audit --json` found; it must have passed.
-    #[track_caller]
-    pub(crate) fn audit(&self) -> serde_json::Value {
-        let audit = self.look("audit", &["--json"]);
-        audit.expect_code(0);
-        let verdict: serde_json::Value = serde_json::from_str(&audit.stdout).expect("JSON");
-        assert_eq!(verdict["verdict"], "pass");
-        verdict
     }
 }
 

@@ -1,10 +1,11 @@
-//! What the other side of a sink should remember of the journal's chain: that of the delivery that
-//! it took last, or of the one on whose answer the sink waited in vain.
+//! What the other side of a sink should remember of the journal: of the delivery that it took last,
+//! or of the one on whose answer the sink waited in vain.
 
 use std::collections::VecDeque;
 
 use crate::chains::ChainAt;
-use crate::sale::Seq;
+use crate::sale::{Seq, Stamp};
+use crate::sink::{Change, Proof};
 
 #[derive(Default)]
 pub(super) struct Course {
@@ -12,6 +13,8 @@ pub(super) struct Course {
     ends: VecDeque<ChainAt>,
     taken: Option<ChainAt>,
     tried: Option<ChainAt>,
+    /// The last change that it took, and when that was made.
+    last: Option<(Seq, Stamp)>,
 }
 
 impl Course {
@@ -42,11 +45,27 @@ impl Course {
         (self.taken, self.tried) = (self.tried.or(self.taken), Some(at));
     }
 
-    /// Whether what the other side remembers came from here; it is what counts from now on.
-    pub(super) fn is_known(&mut self, proof: Option<ChainAt>) -> bool {
-        let is_known = proof.is_none() || proof == self.taken || proof == self.tried;
-        (self.taken, self.tried) = (proof, None);
-        is_known
+    /// This change was taken, and all before it.
+    pub(super) fn has_told(&mut self, change: &Change) {
+        self.last = Some((change.seq, change.time));
+    }
+
+    /// Whether what the other side remembers came from here, where these changes wait; it is what
+    /// counts from now on.
+    pub(super) fn is_known(&mut self, proof: Option<&Proof>, pending: &[Change]) -> bool {
+        match proof {
+            None => true,
+            Some(Proof::Chain(at)) => {
+                let is_known = self.taken == Some(*at) || self.tried == Some(*at);
+                (self.taken, self.tried) = (Some(*at), None);
+                is_known
+            }
+            Some(proof @ Proof::Change { seq, .. }) => {
+                let waits = pending.binary_search_by_key(seq, |change| change.seq);
+                let waits = waits.ok().map(|at| (pending[at].seq, pending[at].time));
+                [self.last, waits].into_iter().flatten().any(|(seq, time)| proof.is_of(seq, time))
+            }
+        }
     }
 }
 

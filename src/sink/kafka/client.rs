@@ -74,7 +74,12 @@ pub(super) fn partitions(
         };
         poll();
         let is_down = client.context().0.lock().is_down;
-        let is_new = why.rdkafka_error_code() == Some(RDKafkaErrorCode::LeaderNotAvailable);
+        // While they make it, some brokers say that there is none.
+        let is_new = match why.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::LeaderNotAvailable) => true,
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition) => terms.is_made,
+            _ => false,
+        };
         let may_come = is_new || is_lost(&why);
         if is_down || !may_come || Instant::now() >= deadline {
             return Err(trouble(client, terms, &why));

@@ -11,9 +11,9 @@ use super::ear::Ear;
 use super::last::{look, unanswered};
 use super::message::{Message, Stage};
 use super::partition::of_order;
-use super::standing::{Mark, Position, position};
+use super::standing::{Mark, Position, position, proof};
 use crate::sale::Seq;
-use crate::sink::{Change, Checkpoint, Trouble};
+use crate::sink::{Change, Checkpoint, Proof, Trouble};
 
 /// How long giving up may take: whoever begins next does the same.
 const GIVING_UP: Duration = Duration::from_secs(5);
@@ -26,6 +26,7 @@ pub(super) struct Link {
     ear: Ear,
     journal: String,
     position: Position,
+    proof: Option<Proof>,
 }
 
 impl Link {
@@ -57,12 +58,17 @@ impl Link {
         let found = look(terms, count)?;
         let position = position(&found, checkpoint).map_err(|why| at(terms, why))?;
         ear.0.lock().ends.clone_from(&position.ends);
-        Ok(Link { producer, ear, journal, position })
+        Ok(Link { producer, ear, journal, position, proof: proof(&found) })
     }
 
     /// The topic has everything up to here.
     pub(super) fn seq(&self) -> Seq {
         self.position.seq
+    }
+
+    /// What the topic said last when it was taken.
+    pub(super) fn proof(&self) -> Option<Proof> {
+        self.proof.clone()
     }
 
     /// What the checkpoint is to keep.

@@ -7,6 +7,7 @@ use crate::sink::event::{self, Event};
 use crate::sink::{Change, Told};
 
 const CE_ID: &str = "ce_id";
+const CE_TIME: &str = "ce_time";
 /// What the sink wants to know of a message when it begins again; see [`Word`].
 const STANDING: &str = "doorbuster";
 
@@ -43,7 +44,7 @@ impl Message {
             ("ce_source", &event.source),
             ("ce_type", &event.kind),
             ("ce_specversion", event::SPEC),
-            ("ce_time", &event.time),
+            (CE_TIME, &event.time),
             ("ce_subject", &event.subject),
             ("content-type", "application/json"),
             (STANDING, &standing),
@@ -60,8 +61,9 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) journal: String,
-    /// Of which change it tells.
+    /// Of which change it tells, and when that was made.
     pub(super) seq: Seq,
+    pub(super) time: String,
     pub(super) stage: Stage,
 }
 
@@ -80,7 +82,8 @@ impl Word {
             None => None,
             Some(word) => Some(word.parse().ok()?),
         };
-        Some(Word { journal: journal.to_owned(), seq, stage: Stage { floor, count, again } })
+        let (journal, time) = (journal.to_owned(), find(CE_TIME)?.to_owned());
+        Some(Word { journal, seq, time, stage: Stage { floor, count, again } })
     }
 
     /// Its partition has everything of its own up to here.

@@ -19,7 +19,7 @@ mod standing;
 pub use reading::KafkaLedger;
 
 use self::link::Link;
-use super::{Change, Checkpoint, Sink, Standing, Trouble};
+use super::{Change, Checkpoint, Proof, Sink, Standing, Trouble};
 use crate::sale::Seq;
 
 /// What a Kafka sink is told.
@@ -66,6 +66,10 @@ impl Sink for KafkaSink {
         let standing = Standing { seq: link.seq(), mark: link.mark() };
         self.link = Some(link);
         Ok(standing)
+    }
+
+    fn proof(&self) -> Option<Proof> {
+        self.link.as_ref().and_then(Link::proof)
     }
 
     fn deliver(&mut self, changes: &[Change], seq: Seq) -> Result<String, Trouble> {

@@ -2,7 +2,7 @@
 
 use super::message::Word;
 use crate::sale::Seq;
-use crate::sink::{Checkpoint, Trouble};
+use crate::sink::{Checkpoint, Proof, Trouble};
 
 /// What a checkpoint remembers of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,13 @@ pub(super) struct Partition {
 /// The last message is somebody else's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NotOurs;
+
+/// The newest change that these partitions were told.
+pub(super) fn proof(partitions: &[Partition]) -> Option<Proof> {
+    let words = partitions.iter().filter_map(|partition| partition.word.as_ref()?.as_ref().ok());
+    let newest = words.max_by_key(|word| word.seq)?;
+    Some(Proof::Change { seq: newest.seq, time: newest.time.clone() })
+}
 
 /// How far a topic has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +135,7 @@ mod tests {
 
     fn partition(end: i64, seq: Seq, floor: Seq) -> Partition {
         let stage = Stage { floor, count: 2, again: None };
-        let word = Word { journal: "j".to_owned(), seq, stage };
+        let word = Word { journal: "j".to_owned(), seq, time: String::new(), stage };
         Partition { start: 0, end, word: (end > 0).then_some(Ok(word)) }
     }
 
@@ -163,7 +170,8 @@ mod tests {
         // Told again: the partition's last change of its own stands in the message.
         let mut again = partition(11, 12, 60);
         let stage = Stage { floor: 60, count: 2, again: Some(66) };
-        again.word = Some(Ok(Word { journal: "j".to_owned(), seq: 12, stage }));
+        let (journal, time) = ("j".to_owned(), String::new());
+        again.word = Some(Ok(Word { journal, seq: 12, time, stage }));
         let found = position(&[again, partition(9, 49, 40)], &kept).expect("it is ours");
         assert_eq!((found.seq, found.told), (60, vec![66, 60]));
     }
@@ -188,7 +196,8 @@ mod tests {
         let theirs = Partition { word: Some(Err(NotOurs)), ..partition(8, 1, 0) };
         let mut other = partition(8, 1, 0);
         let stage = Stage { floor: 0, count: 2, again: None };
-        other.word = Some(Ok(Word { journal: "k".to_owned(), seq: 1, stage }));
+        let (journal, time) = ("k".to_owned(), String::new());
+        other.word = Some(Ok(Word { journal, seq: 1, time, stage }));
         for (partitions, says) in [
             (vec![partition(9, 49, 40), theirs], "of partition 1 is somebody else's"),
             (vec![other, partition(9, 49, 40)], "another journal, k"),

@@ -20,7 +20,7 @@ use super::standing::{Found, Mark, NotOurs};
 use super::{Login, NatsTerms};
 use crate::certificates::trusting;
 use crate::sale::Seq;
-use crate::sink::{Change, Checkpoint, Trouble};
+use crate::sink::{Change, Checkpoint, Proof, Trouble};
 
 /// After such a rest it is connected anew: nobody has answered the server's questions meanwhile.
 const REST: Duration = Duration::from_secs(30);
@@ -49,6 +49,7 @@ pub(super) struct Link {
     mark: Mark,
     seq: Seq,
     skip: u64,
+    proof: Option<Proof>,
     used: Instant,
 }
 
@@ -77,6 +78,7 @@ impl Link {
             mark,
             seq: position.seq,
             skip: position.skip,
+            proof: found.proof(),
             used: Instant::now(),
         };
         Ok((link, position.seq))
@@ -95,6 +97,11 @@ impl Link {
     /// The stream has everything up to here.
     pub(super) fn seq(&self) -> Seq {
         self.seq
+    }
+
+    /// What the stream said last when it was found.
+    pub(super) fn proof(&self) -> Option<Proof> {
+        self.proof.clone()
     }
 
     /// After a rest: connects anew. What was published meanwhile is met by the next message.

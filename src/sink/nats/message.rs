@@ -70,6 +70,9 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LastWord {
     pub(super) journal: String,
+    /// Of which change it tells, and when that was made.
+    pub(super) told: Seq,
+    pub(super) time: String,
     /// The stream has everything up to here.
     pub(super) seq: Seq,
     pub(super) writer: String,
@@ -79,11 +82,12 @@ impl LastWord {
     /// Reads it; `None` if the message is none of ours.
     pub(super) fn read(headers: &HeaderMap) -> Option<LastWord> {
         let (journal, told) = event::read_id(headers.get(CE_ID)?.as_str())?;
-        let writer = headers.get(WRITER)?.as_str().to_owned();
+        let [writer, time] = [headers.get(WRITER)?, headers.get(CE_TIME)?];
+        let (writer, time) = (writer.as_str().to_owned(), time.as_str().to_owned());
         let seq = match headers.get(UPTO) {
             Some(upto) => upto.as_str().parse().ok()?,
             None => told,
         };
-        Some(LastWord { journal: journal.to_owned(), seq, writer })
+        Some(LastWord { journal: journal.to_owned(), told, time, seq, writer })
     }
 }

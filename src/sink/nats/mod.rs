@@ -20,7 +20,7 @@ use tokio::runtime::{Builder, Runtime};
 pub use reading::NatsLedger;
 
 use self::link::Link;
-use super::{Change, Checkpoint, Secret, Sink, Standing, Trouble};
+use super::{Change, Checkpoint, Proof, Secret, Sink, Standing, Trouble};
 use crate::sale::Seq;
 
 /// What a NATS sink is told.
@@ -108,6 +108,10 @@ impl Sink for NatsSink {
         self.known = Some(link.last());
         self.link = Some((runtime, link));
         Ok(standing)
+    }
+
+    fn proof(&self) -> Option<Proof> {
+        self.link.as_ref().and_then(|(_, link)| link.proof())
     }
 
     fn deliver(&mut self, changes: &[Change], seq: Seq) -> Result<String, Trouble> {

@@ -2,7 +2,7 @@
 
 use super::message::LastWord;
 use crate::sale::Seq;
-use crate::sink::{Checkpoint, Trouble};
+use crate::sink::{Checkpoint, Proof, Trouble};
 
 /// What a checkpoint remembers of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,14 @@ pub(super) struct Found {
 /// The last message is somebody else's; its subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NotOurs(pub(super) String);
+
+impl Found {
+    /// The last change that it was told.
+    pub(super) fn proof(&self) -> Option<Proof> {
+        let word = self.word.as_ref()?.as_ref().ok()?;
+        Some(Proof::Change { seq: word.told, time: word.time.clone() })
+    }
+}
 
 /// How far a stream has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +121,13 @@ mod tests {
     use super::*;
     use crate::taps::Span;
 
+    fn word(journal: &str, seq: Seq) -> LastWord {
+        let (journal, time) = (journal.to_owned(), "then".to_owned());
+        LastWord { journal, told: seq, time, seq, writer: "w".to_owned() }
+    }
+
     fn found(made: i128, last: u64, seq: Option<u64>) -> Found {
-        let word = |seq| Ok(LastWord { journal: "j".to_owned(), seq, writer: "w".to_owned() });
-        Found { made, last, word: seq.map(word) }
+        Found { made, last, word: seq.map(|seq| Ok(word("j", seq))) }
     }
 
     fn checkpoint(seq: u64, mark: &str) -> Checkpoint {
@@ -157,20 +169,13 @@ mod tests {
     #[test]
     fn what_is_not_ours_stops_it() {
         let kept = checkpoint(50, "7 30 10");
-        let mut other = found(7, 33, Some(60));
+        let other = found(7, 33, Some(60));
         assert!(other.position("v", None, &kept).is_ok(), "an inheritance");
         assert!(other.position("v", Some(33), &kept).is_ok(), "nothing came since");
         for (found, says) in [
             (other.clone(), "another server publishes"),
             (Found { word: Some(Err(NotOurs("a.b".to_owned()))), ..other.clone() }, "of a.b"),
-            (
-                {
-                    let word = LastWord { journal: "k".to_owned(), seq: 1, writer: String::new() };
-                    other.word = Some(Ok(word));
-                    other
-                },
-                "another journal, k",
-            ),
+            (Found { word: Some(Ok(word("k", 1))), ..other }, "another journal, k"),
         ] {
             let refused = found.position("v", Some(30), &kept);
             let Err(Trouble::Stop(why)) = refused else { panic!("{refused:?}") };

@@ -25,7 +25,7 @@ use session::Session;
 use tables::Claim;
 use writing::How;
 
-use super::{Change, Checkpoint, Kind, Place, Secret, Sink, Standing, Trouble, Wanted};
+use super::{Change, Checkpoint, Kind, Place, Proof, Secret, Sink, Standing, Trouble, Wanted};
 use crate::chains::ChainAt;
 use crate::heads::hex;
 use crate::sale::{Seq, State};
@@ -119,8 +119,8 @@ impl Sink for PostgresSink {
         }
     }
 
-    fn proof(&self) -> Option<ChainAt> {
-        self.open.as_ref().and_then(|open| open.claim.proof)
+    fn proof(&self) -> Option<Proof> {
+        self.open.as_ref().and_then(|open| open.claim.proof).map(Proof::Chain)
     }
 
     fn repeat(&mut self, changes: &[Change]) -> Result<String, Trouble> {

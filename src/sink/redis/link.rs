@@ -12,7 +12,7 @@ use redis::{
 use super::RedisTerms;
 use super::standing::{Found, Position};
 use crate::sale::Seq;
-use crate::sink::{Change, Checkpoint, Standing, Trouble};
+use crate::sink::{Change, Checkpoint, Proof, Standing, Trouble};
 
 /// After such a rest it is asked whether it is still there: what stands between may have forgotten.
 const REST: Duration = Duration::from_secs(30);
@@ -52,6 +52,7 @@ return redis.pcall('HSET', KEYS[2], 'seq', ARGV[3])
 pub(super) struct Link {
     connection: Connection,
     position: Position,
+    proof: Option<Proof>,
     used: Instant,
 }
 
@@ -83,9 +84,14 @@ impl Link {
             let why = "somebody else has written it just now".to_owned();
             return Err(at(terms, Trouble::Again(why)));
         }
-        let link = Link { connection, position, used: Instant::now() };
+        let link = Link { connection, position, proof: found.proof(), used: Instant::now() };
         let standing = Standing { seq: position.seq, mark: link.mark() };
         Ok((link, standing))
+    }
+
+    /// What the stream said last when it was taken.
+    pub(super) fn proof(&self) -> Option<Proof> {
+        self.proof.clone()
     }
 
     /// What the checkpoint is to keep: where it began, should everything be lost.
@@ -159,15 +165,15 @@ fn look(connection: &mut Connection, terms: &RedisTerms) -> Result<Found, RedisE
     let (stream, slip) = (&terms.stream, terms.slip());
     cmd("WATCH").arg(stream).arg(&slip).exec(connection)?;
     let kind: String = cmd("TYPE").arg(stream).query(connection)?;
-    let last_id = if kind == "stream" {
+    let (last_id, data) = if kind == "stream" {
         let info: StreamInfoStreamReply =
             cmd("XINFO").arg("STREAM").arg(stream).query(connection)?;
-        info.last_generated_id
+        (info.last_generated_id, info.last_entry.get("data"))
     } else {
-        "0-0".to_owned()
+        ("0-0".to_owned(), None)
     };
     let slip: HashMap<String, String> = cmd("HGETALL").arg(&slip).query(connection)?;
-    Ok(Found { kind, last_id, slip })
+    Ok(Found { kind, last_id, data, slip })
 }
 
 pub(super) fn connect(terms: &RedisTerms) -> Result<Connection, Trouble> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use reading::RedisLedger;
 
 use self::link::Link;
-use super::{Change, Checkpoint, Secret, Sink, Standing, Trouble};
+use super::{Change, Checkpoint, Proof, Secret, Sink, Standing, Trouble};
 use crate::sale::Seq;
 
 /// What a Redis sink is told.
@@ -72,6 +72,10 @@ impl Sink for RedisSink {
         let (link, standing) = Link::take(&self.terms, &self.name, checkpoint)?;
         self.link = Some(link);
         Ok(standing)
+    }
+
+    fn proof(&self) -> Option<Proof> {
+        self.link.as_ref().and_then(Link::proof)
     }
 
     fn deliver(&mut self, changes: &[Change], seq: Seq) -> Result<String, Trouble> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::sale::Seq;
-use crate::sink::{Checkpoint, Trouble};
+use crate::sink::{Checkpoint, Proof, Told, Trouble};
 
 /// What lies in Redis.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,8 @@ pub(super) struct Found {
     pub(super) kind: String,
     /// The last id that the stream has given, `0-0` if none.
     pub(super) last_id: String,
+    /// What the last entry that is there tells, in JSON.
+    pub(super) data: Option<String>,
     /// The slip: who writes the stream, and how far it has come.
     pub(super) slip: HashMap<String, String>,
 }
@@ -72,6 +74,12 @@ impl Found {
         Ok(Position { base, seq, last: there, epoch: self.number("epoch")? })
     }
 
+    /// The last change that it was told.
+    pub(super) fn proof(&self) -> Option<Proof> {
+        let told: Told<'_> = serde_json::from_str(self.data.as_deref()?).ok()?;
+        Some(Proof::Change { seq: told.seq, time: told.time })
+    }
+
     fn is_ours(&self, sink: &str, checkpoint: &Checkpoint) -> Result<(), Trouble> {
         let field = |key: &str| self.slip.get(key).map_or("", String::as_str);
         let (journal, writer) = (field("journal"), field("sink"));
@@ -101,7 +109,8 @@ mod tests {
 
     fn found(last_id: &str, slip: &[(&str, &str)]) -> Found {
         let pairs = slip.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        Found { kind: "stream".to_owned(), last_id: last_id.to_owned(), slip: pairs.collect() }
+        let (kind, last_id) = ("stream".to_owned(), last_id.to_owned());
+        Found { kind, last_id, data: None, slip: pairs.collect() }
     }
 
     fn ours(last_id: &str, seq: &str, last: &str) -> Found {
