@@ -66,6 +66,16 @@ impl Side {
         Proxy::before(self.port())
     }
 
+    /// What makes it another place.
+    fn elsewhere(&self) -> &'static str {
+        match self {
+            Side::Postgres(_) => "schema=elsewhere",
+            Side::Nats(_) => "stream=ELSEWHERE prefix=elsewhere",
+            Side::Redis(_) => "stream=elsewhere",
+            Side::Webhook(_) => "",
+        }
+    }
+
     fn port(&self) -> u16 {
         match self {
             Side::Postgres(server) => server.port,

@@ -1,7 +1,6 @@
 //! Sinks, with the real program: what is in a file beside what `doorbuster log` says is in the
 //! journal, whatever was killed in between.
 
-use super::support::resp::{Resp, encode};
 use super::support::{server, sinks, strace};
 
 use std::path::Path;
@@ -10,7 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 use server::{House, Server};
 use sinks::{
-    AT_ONCE, DROP, OF_ORDERS, at_least, figures, reconcile, seqs, shop, shop_one, shop_some, until,
+    AT_ONCE, DROP, OF_ORDERS, at_least, figures, reconcile, seqs, shop, shop_many, shop_one,
+    shop_some, until,
 };
 
 const MANY: &str =
@@ -112,18 +112,7 @@ fn a_backlog_is_told_once_and_in_order_whatever_fails_and_whoever_is_killed() {
     const ORDERS: usize = 150_000;
     let house = House::new(&[MANY]);
     let server = house.server().option("orders_max", 200_000).run();
-    let mut resp = Resp::over(server.connect());
-    for first in (0..ORDERS).step_by(1000) {
-        let mut requests = Vec::new();
-        for number in first..first + 1000 {
-            let key = format!("k{number}");
-            encode(&["BUY", "many", "pin", "ann", &key], &mut requests);
-        }
-        resp.raw(&requests).expect("it reads");
-        for _ in 0..1000 {
-            assert_eq!(resp.receive().expect("an answer").word(), "confirmed");
-        }
-    }
+    shop_many(&server, "many", "k", ORDERS);
     server.stop().expect_code(0);
     let expected = seqs(&house.records(), &["buy"]);
     assert_eq!(expected.len(), ORDERS);

@@ -3,6 +3,7 @@
 
 mod ahead;
 mod asked;
+mod beginning;
 mod course;
 mod shown;
 
@@ -11,12 +12,12 @@ use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use self::beginning::Claim;
 use self::course::Course;
 use super::change::Change;
 use super::checkpoint::{Checkpoint, Ledge};
 use super::reader::{Reader, Wanted};
-use super::{Proof, Sink, Trouble};
-use crate::heads::hex;
+use super::{Sink, Trouble};
 use crate::journal::{Disk, Storage, Watermark};
 use crate::limits::{SINK_AFTER_S_MAX, SINK_SEQS_UNWRITTEN, SINK_WAIT_MS_MAX, SINK_WAIT_MS_MIN};
 use crate::metrics::SinkCounters;
@@ -63,8 +64,10 @@ pub struct Follower<S: Storage = Disk> {
     pending: Vec<Change>,
     /// Empty; takes what is read while `pending` is delivered.
     next: Vec<Change>,
-    /// Whether the sink stands where `kept` says.
+    /// Whether the sink was asked where it stands, and nothing has failed since.
     has_begun: bool,
+    /// What it said, until the reader has seen that it was told by this course of the journal.
+    claim: Option<Claim>,
     /// What its other side should know of the journal.
     course: Course,
     /// Reads again what is delivered again, and what of that is not delivered yet.
@@ -101,6 +104,7 @@ impl<S: Storage + Clone> Follower<S> {
             pending: Vec::new(),
             next: Vec::new(),
             has_begun: false,
+            claim: None,
             course: Course::default(),
             again: None,
             again_at: 0,
@@ -145,6 +149,9 @@ impl<S: Storage + Clone> Follower<S> {
         if !self.begin()? {
             return Ok(0);
         }
+        if self.claim.is_some() {
+            return self.read();
+        }
         // Nothing more is delivered before it is written down what was.
         self.keep()?;
         // First, for new ones may have to wait until something beside them is done.
@@ -155,26 +162,18 @@ impl<S: Storage + Clone> Follower<S> {
 
     /// Delivers what comes next.
     fn advance(&mut self) -> Result<usize, Trouble> {
+        let durable = self.parts.watermark.seq();
+        let count = self.read()?;
         let kept = self.kept.as_mut().expect("it has begun");
         let reader = self.reader.as_mut().expect("it has begun");
-        let (before, durable) = (reader.seq(), self.parts.watermark.seq());
-        let wanted = &self.parts.wanted;
-        let most = self.parts.sink.changes_max();
-        let after = kept.seq.max(kept.start);
-        let ends = reader.gather(durable, after, wanted, most, &mut self.pending)?;
-        self.course.has_read(ends, self.pending.len());
         if self.pending.is_empty() {
             let seq = reader.seq();
             if seq >= kept.dealt_with() + SINK_SEQS_UNWRITTEN {
                 (kept.read, kept.time, self.is_kept) = (seq, reader.time(), false);
             }
-            return Ok((seq - before) as usize);
+            return Ok(count);
         }
-        if reader.is_in_doubt() && self.pending.len() < most {
-            // What the other side remembers lies ahead.
-            return Ok((reader.seq() - before) as usize);
-        }
-        let (count, seq) = reader.part(&self.pending, most);
+        let (count, seq) = reader.part(&self.pending, self.parts.sink.changes_max());
         if let Some(at) = self.course.reached(seq, reader.end()) {
             self.course.goes_on(at);
             self.parts.sink.prove(at);
@@ -217,6 +216,23 @@ impl<S: Storage + Clone> Follower<S> {
         }
     }
 
+    /// Reads what comes next, if there is room for it. Returns how many records.
+    fn read(&mut self) -> Result<usize, Trouble> {
+        let kept = self.kept.as_ref().expect("it has begun");
+        let reader = self.reader.as_mut().expect("it has begun");
+        let (before, durable) = (reader.seq(), self.parts.watermark.seq());
+        let told = match &self.claim {
+            Some(Claim { standing, beyond }) => standing.seq.max(*beyond),
+            None => kept.seq,
+        };
+        let (wanted, most) = (&self.parts.wanted, self.parts.sink.changes_max());
+        let after = told.max(kept.start);
+        let ends = reader.gather(durable, after, wanted, most, &mut self.pending)?;
+        let count = (reader.seq() - before) as usize;
+        self.course.has_read(ends, self.pending.len());
+        Ok(count)
+    }
+
     fn count(&mut self, changes: usize) {
         self.parts.counters.delivered.add(changes as u64);
         self.view.delivered += changes as u64;
@@ -229,108 +245,6 @@ impl<S: Storage + Clone> Follower<S> {
             self.view.trouble = None;
         }
         self.wait_ms = SINK_WAIT_MS_MIN;
-    }
-
-    /// Reads the checkpoint, and sees that it is of this journal.
-    fn remember(&mut self) -> Result<(), Trouble> {
-        if self.kept.is_some() {
-            return Ok(());
-        }
-        let ledge = &self.parts.checkpoint;
-        let path = ledge.place();
-        let journal = hex(&self.parts.folder);
-        let durable = self.parts.watermark.seq();
-        let found = ledge.read()?;
-        // Where it begins is settled before anything else: "now" is later at the next start.
-        self.is_kept = found.is_some();
-        let kept = found.unwrap_or_else(|| {
-            let start = match self.parts.from {
-                Seq::MAX => durable,
-                from => from.saturating_sub(1),
-            };
-            let (journal, kind) = (journal.clone(), self.view.kind.clone());
-            Checkpoint { journal, kind, start, seq: start, ..Checkpoint::default() }
-        });
-        if kept.journal != journal {
-            return Err(Trouble::Stop(format!(
-                "{} speaks of another journal, {}; remove it to begin anew",
-                path, kept.journal
-            )));
-        }
-        if !kept.kind.is_empty() && kept.kind != self.view.kind {
-            return Err(Trouble::Stop(format!(
-                "{} is of a {} sink, and this is a {}; take another name",
-                path, kept.kind, self.view.kind
-            )));
-        }
-        // Where it begins may be still to come.
-        if kept.seq > durable.max(kept.start) {
-            return Err(Trouble::Stop(format!(
-                "{} says that seq {} was delivered, and the journal ends at {durable}",
-                path, kept.seq
-            )));
-        }
-        self.kept = Some(kept);
-        Ok(())
-    }
-
-    /// Makes sink and reader stand where both know that everything was told. Returns whether it is
-    /// to go on.
-    fn begin(&mut self) -> Result<bool, Trouble> {
-        self.remember()?;
-        self.keep()?;
-        let kept = self.kept.as_mut().expect("it was read");
-        if kept.paused {
-            self.view.state = SinkState::Paused;
-            return Ok(false);
-        }
-        if !self.has_begun {
-            // It may be long until the other side says where it stands.
-            self.show();
-            let kept = self.kept.as_mut().expect("it was read");
-            let standing = self.parts.sink.begin(kept)?;
-            let proof = self.parts.sink.proof();
-            let told = standing.seq.max(proof.as_ref().map_or(0, Proof::seq));
-            let durable = self.parts.watermark.seq();
-            if told > durable.max(kept.start) {
-                return Err(Trouble::Stop(format!(
-                    "its other side was told up to seq {told}, and the journal ends at {durable}: \
-                     this is an older copy of it"
-                )));
-            }
-            let is_known = self.course.is_known(proof.as_ref(), &self.pending);
-            if standing.seq < kept.seq || !is_known {
-                // What is in orders that changed since stands where they were made.
-                self.reader = None;
-            }
-            if standing.seq < kept.seq {
-                let (name, seq, lost) = (&self.view.name, standing.seq, kept.seq);
-                warn!("sink {name}: its other side has seqs up to {seq} of {lost}: told again");
-                (kept.read, kept.time) = (0, 0);
-            }
-            self.is_kept &= standing.mark == kept.mark && standing.seq == kept.seq;
-            (kept.seq, kept.mark) = (standing.seq, standing.mark);
-            let before = self.pending.len();
-            self.pending.retain(|change| change.seq > kept.seq);
-            self.has_begun = true;
-            // What was taken before the trouble: whoever gets on is not kept waiting longer.
-            let taken = before - self.pending.len();
-            if taken > 0 {
-                self.wait_ms = SINK_WAIT_MS_MIN;
-                self.count(taken);
-            }
-        }
-        if self.reader.is_none() {
-            self.pending.clear();
-            self.course.begins_anew();
-            let after = self.kept.as_ref().map_or(0, Checkpoint::dealt_with);
-            let mut reader = Reader::new(&self.parts.journal, after)?;
-            if let Some(proof) = self.parts.sink.proof() {
-                reader.expect(proof)?;
-            }
-            self.reader = Some(reader);
-        }
-        Ok(true)
     }
 
     /// Writes the checkpoint, if there is anything new in it.

@@ -45,7 +45,7 @@ pub use kafka::{KafkaLedger, KafkaSink, KafkaTerms};
 pub use ledger::{Found, Ledger};
 pub use nats::{Login, NatsLedger, NatsSink, NatsTerms};
 pub use postgres::{PostgresLedger, PostgresSink, PostgresTerms};
-pub use proof::Proof;
+pub use proof::{ChangeAt, Proof};
 pub use reader::{Reader, Wanted};
 pub use reconcile::{Difference, Group, Sum, Sums, Verdict, reconcile};
 pub use secret::Secret;

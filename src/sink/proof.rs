@@ -5,21 +5,51 @@ use crate::chains::ChainAt;
 use crate::clock;
 use crate::heads::hex;
 use crate::sale::{Seq, Stamp};
-use crate::sink::Trouble;
+use crate::sink::{Change, Trouble};
+
+/// What to do about two courses of one journal.
+pub(super) const FORKED_ADVICE: &str = "serve the other one, or name a new place for this sink, \
+                                        which is told from the beginning";
 
 /// What it remembers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     /// The chain value where a delivery ended.
     Chain(ChainAt),
-    /// Its last change. On another course that was made at another time, if at all: an operator
+    /// Its newest change. On another course that was made at another time, if at all: an operator
     /// needs longer for a copy than a microsecond.
-    Change {
-        /// Which record made it.
-        seq: Seq,
-        /// When, as it is told: RFC 3339 in UTC, to the microsecond.
-        time: String,
-    },
+    Change(ChangeAt),
+}
+
+/// A change by the record that made it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeAt {
+    /// Which record.
+    pub seq: Seq,
+    /// When, as it is told: RFC 3339 in UTC, to the microsecond.
+    pub time: String,
+}
+
+impl ChangeAt {
+    /// This one.
+    pub fn of(change: &Change) -> ChangeAt {
+        ChangeAt { seq: change.seq, time: clock::iso(change.time) }
+    }
+
+    /// In two words, for what is told again and stands behind newer ones.
+    pub(super) fn written(&self) -> String {
+        format!("{} {}", self.seq, self.time)
+    }
+
+    /// Reads these two words.
+    pub(super) fn read<'a>(words: &mut impl Iterator<Item = &'a str>) -> Option<ChangeAt> {
+        Some(ChangeAt { seq: words.next()?.parse().ok()?, time: words.next()?.to_owned() })
+    }
+
+    /// Whether it is the one of this record.
+    pub(super) fn is(&self, seq: Seq, at: Stamp) -> bool {
+        self.seq == seq && self.time == clock::iso(at)
+    }
 }
 
 impl Proof {
@@ -27,25 +57,19 @@ impl Proof {
     pub fn seq(&self) -> Seq {
         match self {
             Proof::Chain(at) => at.seq,
-            Proof::Change { seq, .. } => *seq,
+            Proof::Change(at) => at.seq,
         }
-    }
-
-    /// Whether it speaks of a change that was made here, then.
-    pub(super) fn is_of(&self, made: Seq, at: Stamp) -> bool {
-        matches!(self, Proof::Change { seq, time } if *seq == made && *time == clock::iso(at))
     }
 
     /// The other side was told by a server that went on from the same past in another way.
     pub(super) fn forked(&self) -> Trouble {
         let token = match self {
             Proof::Chain(at) => format!("chain {}", hex(&at.chain[..8])),
-            Proof::Change { time, .. } => format!("made at {time}"),
+            Proof::Change(at) => format!("made at {}", at.time),
         };
         Trouble::Stop(format!(
             "its other side was told up to seq {} of a journal that took another course ({token}): \
-             one of the two was restored from an older copy and went on; set the other side right \
-             before this goes on",
+             one of the two was restored from an older copy and went on; {FORKED_ADVICE}",
             self.seq()
         ))
     }

@@ -133,13 +133,11 @@ impl<S: Storage + Clone> Reader<S> {
             }
             let end = ChainAt { seq: batch.last_seq, chain: *batch.chain };
             if let Some(proof) = self.expected.take_if(|proof| end.seq >= proof.seq()) {
-                let is_so = match proof {
-                    Proof::Chain(at) => at == end,
-                    Proof::Change { seq, .. } => {
-                        let record = messages(batch.cells).nth((seq - batch.first_seq) as usize);
-                        record.is_some_and(|record| {
-                            proof.is_of(seq, record[0].head().time.to_native())
-                        })
+                let is_so = match &proof {
+                    Proof::Chain(at) => *at == end,
+                    Proof::Change(at) => {
+                        let record = messages(batch.cells).nth((at.seq - batch.first_seq) as usize);
+                        record.is_some_and(|it| at.is(at.seq, it[0].head().time.to_native()))
                     }
                 };
                 if !is_so {

@@ -163,6 +163,18 @@ impl Broker {
         self.child.iter().for_each(|child| send(child, signal));
     }
 
+    /// Deletes all messages of a partition; what they told.
+    pub(crate) fn emptied(&self, topic: &str, partition: usize) -> Vec<u64> {
+        let told = self.lanes(topic)[partition].iter().map(|(seq, _)| *seq).collect();
+        let list = self.folder.path().join("delete.json");
+        let all = serde_json::json!({ "topic": topic, "partition": partition, "offset": -1 });
+        let text = serde_json::json!({ "partitions": [all], "version": 1 }).to_string();
+        std::fs::write(&list, text).expect("it is written");
+        let list = list.to_str().expect("text");
+        self.tool("kafka-delete-records.sh", &["--offset-json-file", list]);
+        told
+    }
+
     /// Lets a tool that comes with it do something; what that prints.
     pub(crate) fn tool(&self, script: &str, words: &[&str]) -> String {
         let mut command = self.command(script);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::resp::Resp;
+use super::resp::{Resp, encode};
 use super::server::{Ended, House, PATIENCE, Server, run};
 
 /// Held for a moment, prolonged, waited for, cancelled.
@@ -64,6 +64,22 @@ pub(crate) fn shop_one(server: &Server, key: &str) {
 /// So many orders that are sold at once, under keys that begin so.
 pub(crate) fn shop_some(server: &Server, key: &str, count: u64) {
     (0..count).for_each(|number| shop_one(server, &format!("{key}{number}")));
+}
+
+/// So many orders of a sale at once, under keys that begin so, many on their way at a time.
+pub(crate) fn shop_many(server: &Server, sale: &str, key: &str, count: usize) {
+    let mut resp = Resp::over(server.connect());
+    for first in (0..count).step_by(1000) {
+        let numbers = first..count.min(first + 1000);
+        let mut requests = Vec::new();
+        for number in numbers.clone() {
+            encode(&["BUY", sale, "pin", "ann", &format!("{key}{number}")], &mut requests);
+        }
+        resp.raw(&requests).expect("it reads");
+        for _ in numbers {
+            assert_eq!(resp.receive().expect("an answer").word(), "confirmed");
+        }
+    }
 }
 
 /// Kinds of records that change an order.

@@ -59,9 +59,7 @@ impl<S: Storage + Clone> Follower<S> {
     /// Delivers again some of what is to be.
     pub(super) fn repeat(&mut self) -> Result<usize, Trouble> {
         let kept = self.kept.as_mut().expect("it has begun");
-        // Not before it is known whose course the journal is.
-        let is_in_doubt = self.reader.as_ref().is_some_and(Reader::is_in_doubt);
-        let Some(span) = kept.replay.filter(|_| !is_in_doubt) else { return Ok(0) };
+        let Some(span) = kept.replay else { return Ok(0) };
         let (to, most) = (span.to.min(kept.seq), self.parts.sink.changes_max());
         let (journal, wanted) = (&self.parts.journal, &self.parts.wanted);
         let again = self.again.take();

@@ -15,6 +15,8 @@ pub(super) struct Course {
     tried: Option<ChainAt>,
     /// The last change that it took, and when that was made.
     last: Option<(Seq, Stamp)>,
+    /// What the other side remembered when it was asked last.
+    begun: Option<Proof>,
 }
 
 impl Course {
@@ -52,26 +54,29 @@ impl Course {
 
     /// Whether what the other side remembers came from here, where these changes wait; it is what
     /// counts from now on.
-    pub(super) fn is_known(&mut self, proof: Option<&Proof>, pending: &[Change]) -> bool {
-        match proof {
-            None => true,
-            Some(Proof::Chain(at)) => {
-                let is_known = self.taken == Some(*at) || self.tried == Some(*at);
-                (self.taken, self.tried) = (Some(*at), None);
-                is_known
-            }
-            Some(proof @ Proof::Change { seq, .. }) => {
-                let waits = pending.binary_search_by_key(seq, |change| change.seq);
-                let waits = waits.ok().map(|at| (pending[at].seq, pending[at].time));
-                [self.last, waits].into_iter().flatten().any(|(seq, time)| proof.is_of(seq, time))
-            }
-        }
+    pub(super) fn is_known(&mut self, proof: Option<Proof>, pending: &[Change]) -> bool {
+        let is_known = proof == self.begun
+            || match &proof {
+                None => true,
+                Some(Proof::Chain(at)) => [self.taken, self.tried].contains(&Some(*at)),
+                Some(Proof::Change(told)) => {
+                    let waits = pending.binary_search_by_key(&told.seq, |change| change.seq);
+                    let waits = waits.ok().map(|at| (pending[at].seq, pending[at].time));
+                    let mut known = [self.last, waits].into_iter().flatten();
+                    known.any(|(seq, time)| told.is(seq, time))
+                }
+            };
+        (self.begun, self.taken, self.tried) = (proof, None, None);
+        is_known
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock;
+    use crate::sale::{Name, State};
+    use crate::sink::{ChangeAt, Kind};
 
     fn at(seq: Seq) -> ChainAt {
         ChainAt { seq, chain: [seq as u8; 32] }
@@ -91,5 +96,34 @@ mod tests {
         assert_eq!((course.ends.len(), course.reached(35, at(41))), (2, Some(at(30))));
         course.begins_anew();
         assert_eq!(course.reached(35, at(41)), None);
+    }
+
+    #[test]
+    fn what_came_from_here_is_not_read_again() {
+        let change = |seq| Change {
+            seq,
+            time: 1_000 * seq,
+            kind: Kind::Now(State::Confirmed),
+            sale: Name::parse(b"drop").expect("a name"),
+            currency: None,
+            order: seq,
+            facts: None,
+        };
+        let told = |seq, time| Some(Proof::Change(ChangeAt { seq, time: clock::iso(time) }));
+        let mut course = Course::default();
+        assert!(course.is_known(None, &[]), "nothing is remembered");
+        assert!(!course.is_known(told(4, 4_000), &[]), "who has told it?");
+        assert!(course.is_known(told(4, 4_000), &[]), "as it was before");
+        course.has_told(&change(9));
+        assert!(course.is_known(told(9, 9_000), &[]));
+        assert!(course.is_known(told(11, 11_000), &[change(10), change(11), change(12)]));
+        assert!(!course.is_known(told(11, 19_000), &[change(10), change(11)]), "another course");
+        let chain = |seq| Some(Proof::Chain(at(seq)));
+        assert!(!course.is_known(chain(10), &[]));
+        course.goes_on(at(20));
+        course.goes_on(at(30));
+        assert!(course.is_known(chain(20), &[]), "the answer was lost");
+        course.goes_on(at(30));
+        assert!(course.is_known(chain(20), &[]), "it was not taken");
     }
 }

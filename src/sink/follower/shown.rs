@@ -9,8 +9,8 @@ use crate::taps::SinkState;
 impl<S: Storage + Clone> Follower<S> {
     /// Everything up to here is dealt with.
     pub(super) fn delivered(&self) -> Seq {
-        let read =
-            self.reader.as_ref().filter(|_| self.pending.is_empty()).map_or(0, |it| it.seq());
+        let is_level = self.pending.is_empty() && self.claim.is_none();
+        let read = self.reader.as_ref().filter(|_| is_level).map_or(0, |it| it.seq());
         self.kept.as_ref().map_or(0, Checkpoint::dealt_with).max(read)
     }
 

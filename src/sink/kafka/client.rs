@@ -82,7 +82,10 @@ pub(super) fn partitions(
         };
         let may_come = is_new || is_lost(&why);
         if is_down || !may_come || Instant::now() >= deadline {
-            return Err(trouble(client, terms, &why));
+            return Err(match why.rdkafka_error_code() {
+                Some(code) if is_missing(code) => at(terms, Trouble::Stop(missing(terms))),
+                _ => trouble(client, terms, &why),
+            });
         }
         if is_new {
             std::thread::sleep(SLICE);
@@ -113,9 +116,8 @@ pub(super) fn trouble(client: &Client<Ear>, terms: &KafkaTerms, why: &KafkaError
         Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch) => {
             stop("another server publishes into it now, under the same journal and sink")
         }
-        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
-            stop(&missing(terms))
-        }
+        // Where one is made it comes, or comes back.
+        Some(code) if is_missing(code) && !terms.is_made => stop(&missing(terms)),
         Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize) => {
             stop("a message is too large for it; raise max.message.bytes of the topic, and resume")
         }
@@ -130,6 +132,11 @@ pub(super) fn trouble(client: &Client<Ear>, terms: &KafkaTerms, why: &KafkaError
             at(terms, Trouble::Again(format!("{said}{parted}{more}")))
         }
     }
+}
+
+fn is_missing(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode as Code;
+    [Code::UnknownTopicOrPartition, Code::UnknownTopic, Code::UnknownPartition].contains(&code)
 }
 
 fn missing(terms: &KafkaTerms) -> String {

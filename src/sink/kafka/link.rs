@@ -11,9 +11,9 @@ use super::ear::Ear;
 use super::last::{look, unanswered};
 use super::message::{Message, Stage};
 use super::partition::of_order;
-use super::standing::{Mark, Position, position, proof};
+use super::standing::{Mark, Position, newest, position};
 use crate::sale::Seq;
-use crate::sink::{Change, Checkpoint, Proof, Trouble};
+use crate::sink::{Change, ChangeAt, Checkpoint, Trouble};
 
 /// How long giving up may take: whoever begins next does the same.
 const GIVING_UP: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ pub(super) struct Link {
     ear: Ear,
     journal: String,
     position: Position,
-    proof: Option<Proof>,
+    newest: Option<ChangeAt>,
 }
 
 impl Link {
@@ -58,7 +58,7 @@ impl Link {
         let found = look(terms, count)?;
         let position = position(&found, checkpoint).map_err(|why| at(terms, why))?;
         ear.0.lock().ends.clone_from(&position.ends);
-        Ok(Link { producer, ear, journal, position, proof: proof(&found) })
+        Ok(Link { producer, ear, journal, position, newest: newest(&found) })
     }
 
     /// The topic has everything up to here.
@@ -66,9 +66,9 @@ impl Link {
         self.position.seq
     }
 
-    /// What the topic said last when it was taken.
-    pub(super) fn proof(&self) -> Option<Proof> {
-        self.proof.clone()
+    /// The newest change that the topic has.
+    pub(super) fn newest(&self) -> Option<&ChangeAt> {
+        self.newest.as_ref()
     }
 
     /// What the checkpoint is to keep.
@@ -103,6 +103,7 @@ impl Link {
         }
         if let Some(seq) = seq {
             self.position.seq = seq;
+            self.newest = changes.last().map(ChangeAt::of).or(self.newest.take());
         }
         Ok(())
     }
@@ -127,7 +128,8 @@ impl Link {
                 self.producer.begin_transaction().map_err(|why| self.told(terms, &why))?;
             }
             let again = (!is_new).then_some(told[partition]);
-            let message = Message::of(change, &self.journal, Stage { floor, count, again });
+            let stage = Stage { floor, count, again };
+            let message = Message::of(change, &self.journal, stage, self.newest());
             self.send_one(terms, message, partition)?;
             sent += 1;
             if sent % MESSAGES_UNHEARD as u64 == 0 {

@@ -4,7 +4,7 @@ use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 
 use crate::sale::Seq;
 use crate::sink::event::{self, Event};
-use crate::sink::{Change, Told};
+use crate::sink::{Change, ChangeAt, Told};
 
 const CE_ID: &str = "ce_id";
 const CE_TIME: &str = "ce_time";
@@ -31,12 +31,19 @@ pub(super) struct Stage {
 
 impl Message {
     /// A change in the journal with this id, in the binary mode of CloudEvents for Kafka.
-    pub(super) fn of(change: &Change, journal: &str, stage: Stage) -> Message {
+    /// One that is told again says which is the newest.
+    pub(super) fn of(
+        change: &Change,
+        journal: &str,
+        stage: Stage,
+        newest: Option<&ChangeAt>,
+    ) -> Message {
         let event = Event::of(journal, change);
         let Stage { floor, count, again } = stage;
-        let standing = match again {
-            None => format!("{floor} {count}"),
-            Some(told) => format!("{floor} {count} {told}"),
+        let standing = match (again, newest) {
+            (None, _) => format!("{floor} {count}"),
+            (Some(told), None) => format!("{floor} {count} {told}"),
+            (Some(told), Some(newest)) => format!("{floor} {count} {told} {}", newest.written()),
         };
         let mut headers = OwnedHeaders::new_with_capacity(8);
         for (key, value) in [
@@ -61,9 +68,10 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Word {
     pub(super) journal: String,
-    /// Of which change it tells, and when that was made.
+    /// Of which change it tells.
     pub(super) seq: Seq,
-    pub(super) time: String,
+    /// The newest change that the topic had with it.
+    pub(super) newest: ChangeAt,
     pub(super) stage: Stage,
 }
 
@@ -82,8 +90,10 @@ impl Word {
             None => None,
             Some(word) => Some(word.parse().ok()?),
         };
-        let (journal, time) = (journal.to_owned(), find(CE_TIME)?.to_owned());
-        Some(Word { journal, seq, time, stage: Stage { floor, count, again } })
+        let own = || Some(ChangeAt { seq, time: find(CE_TIME)?.to_owned() });
+        let newest = ChangeAt::read(&mut words).or_else(own)?;
+        let stage = Stage { floor, count, again };
+        Some(Word { journal: journal.to_owned(), seq, newest, stage })
     }
 
     /// Its partition has everything of its own up to here.

@@ -69,7 +69,7 @@ impl Sink for KafkaSink {
     }
 
     fn proof(&self) -> Option<Proof> {
-        self.link.as_ref().and_then(Link::proof)
+        self.link.as_ref().and_then(Link::newest).cloned().map(Proof::Change)
     }
 
     fn deliver(&mut self, changes: &[Change], seq: Seq) -> Result<String, Trouble> {

@@ -2,7 +2,7 @@
 
 use super::message::Word;
 use crate::sale::Seq;
-use crate::sink::{Checkpoint, Proof, Trouble};
+use crate::sink::{ChangeAt, Checkpoint, Trouble};
 
 /// What a checkpoint remembers of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,10 +44,9 @@ pub(super) struct Partition {
 pub(super) struct NotOurs;
 
 /// The newest change that these partitions were told.
-pub(super) fn proof(partitions: &[Partition]) -> Option<Proof> {
+pub(super) fn newest(partitions: &[Partition]) -> Option<ChangeAt> {
     let words = partitions.iter().filter_map(|partition| partition.word.as_ref()?.as_ref().ok());
-    let newest = words.max_by_key(|word| word.seq)?;
-    Some(Proof::Change { seq: newest.seq, time: newest.time.clone() })
+    words.map(|word| word.newest.clone()).max_by_key(|newest| newest.seq)
 }
 
 /// How far a topic has come.
@@ -133,9 +132,14 @@ mod tests {
     use super::super::message::Stage;
     use super::*;
 
+    fn word(journal: &str, seq: Seq, stage: Stage) -> Word {
+        let newest = ChangeAt { seq, time: "then".to_owned() };
+        Word { journal: journal.to_owned(), seq, newest, stage }
+    }
+
     fn partition(end: i64, seq: Seq, floor: Seq) -> Partition {
         let stage = Stage { floor, count: 2, again: None };
-        let word = Word { journal: "j".to_owned(), seq, time: String::new(), stage };
+        let word = word("j", seq, stage);
         Partition { start: 0, end, word: (end > 0).then_some(Ok(word)) }
     }
 
@@ -170,8 +174,7 @@ mod tests {
         // Told again: the partition's last change of its own stands in the message.
         let mut again = partition(11, 12, 60);
         let stage = Stage { floor: 60, count: 2, again: Some(66) };
-        let (journal, time) = ("j".to_owned(), String::new());
-        again.word = Some(Ok(Word { journal, seq: 12, time, stage }));
+        again.word = Some(Ok(word("j", 12, stage)));
         let found = position(&[again, partition(9, 49, 40)], &kept).expect("it is ours");
         assert_eq!((found.seq, found.told), (60, vec![66, 60]));
     }
@@ -196,8 +199,7 @@ mod tests {
         let theirs = Partition { word: Some(Err(NotOurs)), ..partition(8, 1, 0) };
         let mut other = partition(8, 1, 0);
         let stage = Stage { floor: 0, count: 2, again: None };
-        let (journal, time) = ("k".to_owned(), String::new());
-        other.word = Some(Ok(Word { journal, seq: 1, time, stage }));
+        other.word = Some(Ok(word("k", 1, stage)));
         for (partitions, says) in [
             (vec![partition(9, 49, 40), theirs], "of partition 1 is somebody else's"),
             (vec![other, partition(9, 49, 40)], "another journal, k"),

@@ -20,7 +20,7 @@ use super::standing::{Found, Mark, NotOurs};
 use super::{Login, NatsTerms};
 use crate::certificates::trusting;
 use crate::sale::Seq;
-use crate::sink::{Change, Checkpoint, Proof, Trouble};
+use crate::sink::{Change, ChangeAt, Checkpoint, Trouble};
 
 /// After such a rest it is connected anew: nobody has answered the server's questions meanwhile.
 const REST: Duration = Duration::from_secs(30);
@@ -49,7 +49,7 @@ pub(super) struct Link {
     mark: Mark,
     seq: Seq,
     skip: u64,
-    proof: Option<Proof>,
+    newest: Option<ChangeAt>,
     used: Instant,
 }
 
@@ -78,7 +78,7 @@ impl Link {
             mark,
             seq: position.seq,
             skip: position.skip,
-            proof: found.proof(),
+            newest: found.newest(),
             used: Instant::now(),
         };
         Ok((link, position.seq))
@@ -99,9 +99,9 @@ impl Link {
         self.seq
     }
 
-    /// What the stream said last when it was found.
-    pub(super) fn proof(&self) -> Option<Proof> {
-        self.proof.clone()
+    /// The newest change that the stream has.
+    pub(super) fn newest(&self) -> Option<&ChangeAt> {
+        self.newest.as_ref()
     }
 
     /// After a rest: connects anew. What was published meanwhile is met by the next message.
@@ -137,6 +137,9 @@ impl Link {
         while !acks.is_empty() {
             self.acknowledged(terms, acks.pop_front()).await?;
         }
+        if let Some(newest) = changes.last().filter(|_| is_new) {
+            self.newest = Some(ChangeAt::of(newest));
+        }
         self.seq = seq;
         self.used = Instant::now();
         Ok(())
@@ -150,15 +153,16 @@ impl Link {
         changes: &[Change],
         is_new: bool,
     ) -> Result<Sent, Trouble> {
-        let upto = (!is_new).then_some(self.seq);
+        let newest = self.newest.as_ref().map_or(String::new(), ChangeAt::written);
+        let upto = (!is_new).then(|| format!("{} {newest}", self.seq).trim_end().to_owned());
         let client = context.client();
         let (last, others) = changes.split_last().expect("chunks are not empty");
         for change in others {
-            let Message { subject, headers, payload } = self.next(terms, change, upto);
+            let Message { subject, headers, payload } = self.next(terms, change, upto.as_deref());
             let sent = client.publish_with_headers(subject, headers, payload.into()).await;
             sent.map_err(|why| refused(terms, change.seq, &why))?;
         }
-        let Message { subject, headers, payload } = self.next(terms, last, upto);
+        let Message { subject, headers, payload } = self.next(terms, last, upto.as_deref());
         let message = PublishMessage::build().headers(headers).payload(payload.into());
         let sent = context.send_publish(subject, message).await;
         let ack = sent.map_err(|why| refused(terms, last.seq, &why))?;
@@ -166,7 +170,7 @@ impl Link {
     }
 
     /// The message of a change that comes next.
-    fn next(&mut self, terms: &NatsTerms, change: &Change, upto: Option<Seq>) -> Message {
+    fn next(&mut self, terms: &NatsTerms, change: &Change, upto: Option<&str>) -> Message {
         let who = (self.journal.as_str(), self.writer.as_str());
         let message = Message::of(change, terms, who, self.mark.last, upto);
         self.mark.last += 1;

@@ -5,8 +5,8 @@ use async_nats::header::{HeaderName, NATS_EXPECTED_LAST_SEQUENCE, NATS_MESSAGE_I
 
 use super::NatsTerms;
 use crate::sale::Seq;
-use crate::sink::Change;
 use crate::sink::event::{self, Event};
+use crate::sink::{Change, ChangeAt};
 
 const CE_ID: HeaderName = HeaderName::from_static("ce-id");
 const CE_SOURCE: HeaderName = HeaderName::from_static("ce-source");
@@ -17,7 +17,7 @@ const CE_TIME: HeaderName = HeaderName::from_static("ce-time");
 const CONTENT: HeaderName = HeaderName::from_static("content-type");
 /// Which server has published it.
 const WRITER: HeaderName = HeaderName::from_static("doorbuster-writer");
-/// Up to which seq the stream had everything when this was told again.
+/// Up to which seq the stream had everything when this was told again, and its newest change then.
 const UPTO: HeaderName = HeaderName::from_static("doorbuster-upto");
 
 /// A message about to be published.
@@ -36,13 +36,13 @@ impl Message {
         terms: &NatsTerms,
         (journal, writer): (&str, &str),
         after: u64,
-        upto: Option<Seq>,
+        upto: Option<&str>,
     ) -> Message {
         let event = Event::of(journal, change);
         let mut headers = HeaderMap::new();
         headers.insert(NATS_EXPECTED_LAST_SEQUENCE, after.to_string());
         match upto {
-            Some(upto) => headers.insert(UPTO, upto.to_string()),
+            Some(upto) => headers.insert(UPTO, upto),
             None if terms.has_ids => headers.insert(NATS_MESSAGE_ID, event.id.clone()),
             None => {}
         }
@@ -70,9 +70,8 @@ impl Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LastWord {
     pub(super) journal: String,
-    /// Of which change it tells, and when that was made.
-    pub(super) told: Seq,
-    pub(super) time: String,
+    /// The newest change that the stream has.
+    pub(super) newest: ChangeAt,
     /// The stream has everything up to here.
     pub(super) seq: Seq,
     pub(super) writer: String,
@@ -82,12 +81,15 @@ impl LastWord {
     /// Reads it; `None` if the message is none of ours.
     pub(super) fn read(headers: &HeaderMap) -> Option<LastWord> {
         let (journal, told) = event::read_id(headers.get(CE_ID)?.as_str())?;
-        let [writer, time] = [headers.get(WRITER)?, headers.get(CE_TIME)?];
-        let (writer, time) = (writer.as_str().to_owned(), time.as_str().to_owned());
-        let seq = match headers.get(UPTO) {
-            Some(upto) => upto.as_str().parse().ok()?,
-            None => told,
+        let writer = headers.get(WRITER)?.as_str().to_owned();
+        let own = ChangeAt { seq: told, time: headers.get(CE_TIME)?.as_str().to_owned() };
+        let (seq, newest) = match headers.get(UPTO) {
+            Some(upto) => {
+                let mut words = upto.as_str().split(' ');
+                (words.next()?.parse().ok()?, ChangeAt::read(&mut words).unwrap_or(own))
+            }
+            None => (told, own),
         };
-        Some(LastWord { journal: journal.to_owned(), told, time, seq, writer })
+        Some(LastWord { journal: journal.to_owned(), newest, seq, writer })
     }
 }

@@ -111,7 +111,7 @@ impl Sink for NatsSink {
     }
 
     fn proof(&self) -> Option<Proof> {
-        self.link.as_ref().and_then(|(_, link)| link.proof())
+        self.link.as_ref().and_then(|(_, link)| link.newest()).cloned().map(Proof::Change)
     }
 
     fn deliver(&mut self, changes: &[Change], seq: Seq) -> Result<String, Trouble> {

@@ -2,7 +2,7 @@
 
 use super::message::LastWord;
 use crate::sale::Seq;
-use crate::sink::{Checkpoint, Proof, Trouble};
+use crate::sink::{ChangeAt, Checkpoint, Trouble};
 
 /// What a checkpoint remembers of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +44,9 @@ pub(super) struct Found {
 pub(super) struct NotOurs(pub(super) String);
 
 impl Found {
-    /// The last change that it was told.
-    pub(super) fn proof(&self) -> Option<Proof> {
-        let word = self.word.as_ref()?.as_ref().ok()?;
-        Some(Proof::Change { seq: word.told, time: word.time.clone() })
+    /// The newest change that it was told.
+    pub(super) fn newest(&self) -> Option<ChangeAt> {
+        self.word.as_ref()?.as_ref().ok().map(|word| word.newest.clone())
     }
 }
 
@@ -122,8 +121,8 @@ mod tests {
     use crate::taps::Span;
 
     fn word(journal: &str, seq: Seq) -> LastWord {
-        let (journal, time) = (journal.to_owned(), "then".to_owned());
-        LastWord { journal, told: seq, time, seq, writer: "w".to_owned() }
+        let newest = ChangeAt { seq, time: "then".to_owned() };
+        LastWord { journal: journal.to_owned(), newest, seq, writer: "w".to_owned() }
     }
 
     fn found(made: i128, last: u64, seq: Option<u64>) -> Found {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::sale::Seq;
-use crate::sink::{Checkpoint, Proof, Told, Trouble};
+use crate::sink::{ChangeAt, Checkpoint, Proof, Told, Trouble};
 
 /// What lies in Redis.
 #[derive(Clone, Debug, Default)]
@@ -77,7 +77,7 @@ impl Found {
     /// The last change that it was told.
     pub(super) fn proof(&self) -> Option<Proof> {
         let told: Told<'_> = serde_json::from_str(self.data.as_deref()?).ok()?;
-        Some(Proof::Change { seq: told.seq, time: told.time })
+        Some(Proof::Change(ChangeAt { seq: told.seq, time: told.time }))
     }
 
     fn is_ours(&self, sink: &str, checkpoint: &Checkpoint) -> Result<(), Trouble> {
