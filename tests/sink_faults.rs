@@ -2,12 +2,17 @@
 //! proxy between them: the sink says so in a line and in the figures, nobody who buys notices, and
 //! afterwards everything is there, and nothing twice.
 
-use super::support::{nats, postgres, proxy, receiver, redis, resp, server, sinks, strace, tls};
+use super::support::{
+    nats, postgres, proxy, receiver, redis, resp, server, shard_house, sinks, small_disk, strace,
+    tls,
+};
 
 #[path = "sink_faults/certificates.rs"]
 mod certificates;
 #[path = "sink_faults/cut.rs"]
 mod cut;
+#[path = "sink_faults/failover.rs"]
+mod failover;
 #[path = "sink_faults/forked.rs"]
 mod forked;
 #[path = "sink_faults/full.rs"]

@@ -61,12 +61,7 @@ impl Postgres {
     pub(crate) fn start_with(arguments: &[&str]) -> Option<Postgres> {
         let programs = programs()?;
         let folder = tempfile::tempdir().expect("a temporary folder");
-        if rustix::process::geteuid().is_root() {
-            let (uid, gid) = ids_of(USER);
-            chown(folder.path(), Some(uid), Some(gid)).expect("it becomes theirs");
-        }
-        let mode = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(folder.path(), mode).expect("it may be entered");
+        give(folder.path(), 0o755);
         let made = program(&programs, "initdb")
             .args(["--auth=trust", "--username=shop", "--no-sync", "--encoding=UTF8"])
             .args(["--no-instructions", "--locale=C", "-D"])
@@ -84,6 +79,26 @@ impl Postgres {
         Some(server)
     }
 
+    /// A standby, that follows it and answers questions.
+    pub(crate) fn standby(&self) -> Postgres {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        give(folder.path(), 0o755);
+        let copied = program(&self.programs, "pg_basebackup")
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-X", "stream"])
+            .args(["-d", &format!("host=127.0.0.1 port={} user=shop", self.port), "-D"])
+            .arg(folder.path().join("data"))
+            .current_dir("/")
+            .output();
+        let copied = copied.expect("pg_basebackup runs");
+        assert!(copied.status.success(), "{}", String::from_utf8_lossy(&copied.stderr));
+        let (programs, arguments, port) =
+            (self.programs.clone(), self.arguments.clone(), free_port());
+        let child = run(&programs, folder.path(), port, &arguments);
+        let server = Postgres { folder, programs, port, child, arguments };
+        server.wait();
+        server
+    }
+
     /// Its data folder.
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
@@ -93,12 +108,7 @@ impl Postgres {
     pub(crate) fn put(&self, name: &str, text: &str) {
         let path = self.data().join(name);
         std::fs::write(&path, text).expect("written");
-        let mode = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(&path, mode).expect("it may be closed");
-        if rustix::process::geteuid().is_root() {
-            let (uid, gid) = ids_of(USER);
-            chown(&path, Some(uid), Some(gid)).expect("it becomes theirs");
-        }
+        give(&path, 0o600);
     }
 
     /// Where a sink finds it.
@@ -192,6 +202,15 @@ fn run(programs: &Path, folder: &Path, port: u16, arguments: &[String]) -> Child
         .current_dir("/")
         .spawn()
         .expect("postgres runs")
+}
+
+/// Gives a file or folder to whom the server belongs, with this mode.
+pub(crate) fn give(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    if rustix::process::geteuid().is_root() {
+        let (uid, gid) = ids_of(USER);
+        chown(path, Some(uid), Some(gid)).expect("it becomes theirs");
+    }
 }
 
 /// A port that nobody listens on.

@@ -3,7 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ pub(crate) struct Proxy {
 
 struct Shared {
     /// Where the server listens.
-    server: u16,
+    server: AtomicU16,
     mode: Mutex<Mode>,
     /// Bytes of a way that are still passed on before their connection is cut.
     fuse: Mutex<Option<(Way, usize)>>,
@@ -63,7 +63,7 @@ impl Proxy {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let port = listener.local_addr().expect("bound").port();
         let shared = Arc::new(Shared {
-            server,
+            server: AtomicU16::new(server),
             mode: Mutex::new(Mode::Pass),
             fuse: Mutex::new(None),
             cuts: AtomicU64::new(0),
@@ -84,6 +84,11 @@ impl Proxy {
     /// Where it listens.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// New connections go to the server on this port.
+    pub(crate) fn lead_to(&self, server: u16) {
+        self.shared.server.store(server, SeqCst);
     }
 
     /// From now on it does this.
@@ -116,7 +121,9 @@ impl Drop for Proxy {
 impl Shared {
     /// Connects somebody with the server; who cannot be connected is turned away.
     fn open(self: &Arc<Shared>, client: TcpStream) {
-        let Ok(server) = TcpStream::connect(("127.0.0.1", self.server)) else { return };
+        let Ok(server) = TcpStream::connect(("127.0.0.1", self.server.load(SeqCst))) else {
+            return;
+        };
         for stream in [&client, &server] {
             let _ = stream.set_nodelay(true);
             stream.set_read_timeout(Some(LOOK)).expect("a good timeout");
