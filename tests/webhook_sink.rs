@@ -2,6 +2,7 @@
 //! after trouble and what is not, what is put aside, and how that is said.
 
 mod aside;
+mod certificates;
 
 use super::support::{receiver, tls};
 
@@ -328,29 +329,6 @@ fn an_address_inside_is_not_spoken_to_unless_that_is_allowed() {
     assert_eq!(receiver.count(), 0);
     home.terms.is_private_allowed = true;
     home.begun().deliver(&changes([1]), 1).expect("taken");
-}
-
-#[test]
-fn a_certificate_of_another_authority_is_not_trusted() {
-    let (ours, theirs) = (tls::Authority::new(), tls::Authority::new());
-    let files = tls::Files::new(&ours);
-    let receiver = Receiver::with_tls(files.load().current());
-    let mut home = Home::new(&format!("https://localhost:{}/", receiver.address.port()));
-    home.terms.in_flight = 2;
-    // Public authorities, another one, and a file that is none.
-    let why = again(home.begun().deliver(&changes([1]), 1));
-    assert!(why.contains("certificate"), "{why}");
-    home.terms.ca_file = Some(home.path("ca.pem"));
-    std::fs::write(home.path("ca.pem"), theirs.pem()).expect("written");
-    let why = again(home.begun().deliver(&changes([1]), 1));
-    assert!(why.contains("certificate"), "{why}");
-    std::fs::write(home.path("ca.pem"), "no PEM").expect("written");
-    let why = home.sink().begin(&checkpoint()).expect_err("no certificate").sentence();
-    assert!(why.contains("ca.pem: no certificate in it"), "{why}");
-    assert_eq!(receiver.count(), 0);
-    std::fs::write(home.path("ca.pem"), ours.pem()).expect("written");
-    home.begun().deliver(&changes(1..=20), 20).expect("taken");
-    assert_eq!(receiver.count(), 20);
 }
 
 #[test]
