@@ -261,6 +261,10 @@ fn a_sink_can_begin_in_the_middle_and_is_compared_from_there() {
     until(&server, "doorbuster_sink_lag_seqs{sink=\"late\"} 0");
     server.stop().expect_code(0);
     assert_eq!(lines(&late).len(), 1);
+    // Of another name nothing is known, which is not the same as nothing to find.
+    let other = words.replace("name=", "name=not-");
+    let never = reconcile(&house, &other);
+    assert!(never.expect_code(78).stderr.contains("was never told from this folder"), "{never:?}");
     assert!(reconcile(&house, &words).expect_code(0).stdout.contains(": 1 changes"));
     std::fs::write(&late, "").expect("emptied");
     reconcile(&house, &words).expect_code(1);

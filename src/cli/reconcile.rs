@@ -55,6 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> i32 {
     });
     let verdict = match compared {
         Ok(verdict) => verdict,
+        Err(Failure::Never(why)) => return failed(CONFIGURATION, &why),
         Err(Failure::Journal(why)) => return failed(DAMAGED, &why),
         Err(Failure::Sink(Trouble::Stop(why))) => return failed(FAILED, &why),
         Err(Failure::Sink(passing)) => return failed(UNAVAILABLE, &passing.sentence()),
@@ -96,6 +97,8 @@ fn meant(arguments: &Arguments) -> Result<(PathBuf, SinkOptions), String> {
 }
 
 enum Failure {
+    /// It is no sink of this folder.
+    Never(String),
     Journal(String),
     Sink(Trouble),
 }
@@ -108,9 +111,17 @@ fn compare(
     let journal = Disk::new(data.join("journal"));
     let id = journal::id(&journal).map_err(|why| Failure::Journal(why.to_string()))?;
     let path = sink::path_of(data, &sink.name);
-    let checkpoint = Checkpoint::read(&path)
-        .map_err(Failure::Sink)?
-        .unwrap_or_else(|| Checkpoint { journal: hex(&id), ..Checkpoint::default() });
+    let found = Checkpoint::read(&path).map_err(Failure::Sink)?;
+    let checkpoint = match found {
+        Some(checkpoint) => checkpoint,
+        // A file cannot say itself how far it was told, and nothing is like nothing.
+        None if sink.terms.word() == "file" => {
+            let (name, path) = (&sink.name, path.display());
+            let why = format!("{name} was never told from this folder: there is no {path}");
+            return Err(Failure::Never(why));
+        }
+        None => Checkpoint { journal: hex(&id), ..Checkpoint::default() },
+    };
     let terms = sink.terms.clone();
     let mut ledger = terms.ledger(&sink.name, &checkpoint).map_err(Failure::Sink)?;
     let (wanted, start) = (&sink.wanted, checkpoint.start);

@@ -86,7 +86,7 @@ fn behind(table: &Table) -> String {
 
 /// What a change has led to.
 pub(super) fn change(sale: &Shown) -> String {
-    format!("sale {} is {}, last changed at seq {}\n", sale.name, sale.state, count(sale.seq))
+    format!("sale {} is {}, at seq {}\n", sale.name, sale.state, count(sale.seq))
 }
 
 /// All sales.
