@@ -20,16 +20,13 @@ use std::time::Duration;
 use kafka::{Broker, TOPIC};
 use server::House;
 use sinks::{
-    AT_ONCE, DROP, at_least, reconcile, seqs, shop, shop_one, shop_some, stop_line, until,
-    until_changes,
+    AT_ONCE, DROP, LEVEL, STOPPED, assert_same, at_least, rounds, seqs, shop, shop_one, shop_some,
+    stop_line, until, until_changes,
 };
-
-const STOPPED: &str = "doorbuster_sink_stopped{sink=\"orders\"} 1";
-const LEVEL: &str = "doorbuster_sink_lag_seqs{sink=\"orders\"} 0";
 
 #[test]
 fn a_topic_holds_each_change_once_whichever_side_was_killed() {
-    let rounds = std::env::var("DOORBUSTER_ROUNDS").map_or(6, |n| n.parse().expect("a number"));
+    let rounds = rounds();
     let house = House::new(&[DROP, AT_ONCE]);
     let Some(mut broker) = Broker::run("") else { return };
     for round in 0..rounds {
@@ -54,10 +51,7 @@ fn a_topic_holds_each_change_once_whichever_side_was_killed() {
             broker.start();
         }
     }
-    let server = broker.told(&house, "changes=all").run();
-    shop(&server, rounds, 30).expect("it answers");
-    server.stop().expect_code(0);
-    broker.assert_each_once(&house);
+    broker.ends_with_each_once(&house, rounds);
 }
 
 #[test]
@@ -176,6 +170,5 @@ fn what_operators_do_to_a_topic_is_followed_or_said() {
     until_changes(&server, 62);
     server.stop().expect_code(0);
     assert_eq!(broker.seqs(TOPIC), seqs(&house.records(), &["buy"]));
-    let compared = reconcile(&house, &broker.sink(""));
-    assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
+    assert_same(&house, &broker.sink(""));
 }

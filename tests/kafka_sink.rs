@@ -21,15 +21,13 @@ use kafka::{Mock, TOPIC};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use server::House;
 use sinks::{
-    AT_ONCE, DROP, reconcile, seqs, shop, shop_one, shop_some, stop_line, until, until_changes,
+    AT_ONCE, DROP, LEVEL, STOPPED, assert_same, reconcile, rounds, seqs, shop, shop_one, shop_some,
+    stop_line, until, until_changes,
 };
-
-const STOPPED: &str = "doorbuster_sink_stopped{sink=\"orders\"} 1";
-const LEVEL: &str = "doorbuster_sink_lag_seqs{sink=\"orders\"} 0";
 
 #[test]
 fn a_topic_holds_each_change_once_and_those_of_an_order_in_order_whatever_was_killed() {
-    let rounds = std::env::var("DOORBUSTER_ROUNDS").map_or(6, |n| n.parse().expect("a number"));
+    let rounds = rounds();
     let house = House::new(&[DROP, AT_ONCE]);
     let kafka = Mock::with(TOPIC, 7);
     for round in 0..rounds {
@@ -49,10 +47,7 @@ fn a_topic_holds_each_change_once_and_those_of_an_order_in_order_whatever_was_ki
         });
         server.wait();
     }
-    let server = kafka.told(&house, "changes=all").run();
-    shop(&server, rounds, 30).expect("it answers");
-    server.stop().expect_code(0);
-    kafka.assert_each_once(&house);
+    kafka.ends_with_each_once(&house, rounds);
 }
 
 #[test]
@@ -91,8 +86,7 @@ fn a_topic_is_made_if_that_is_said_and_compressed_messages_read_back() {
         until_changes(&server, 30);
         server.stop().expect_code(0);
         assert_eq!(kafka.seqs(TOPIC), seqs(&house.records(), &["buy"]));
-        let compared = reconcile(&house, &kafka.sink(""));
-        assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
+        assert_same(&house, &kafka.sink(""));
     }
 }
 
@@ -247,8 +241,7 @@ fn what_is_told_again_on_request_stands_at_the_end_and_does_not_set_the_topic_ba
     let mut twice = [&all[..], &sold[..4]].concat();
     twice.sort_unstable();
     assert_eq!(kafka.seqs(TOPIC), twice);
-    let compared = reconcile(&house, &kafka.sink(""));
-    assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
+    assert_same(&house, &kafka.sink(""));
 }
 
 #[test]

@@ -7,14 +7,7 @@ use std::time::{Duration, Instant};
 
 use postgres::Postgres;
 use server::{House, Server};
-use sinks::{AT_ONCE, DROP, at_least, reconcile, shop, shop_one, until};
-
-/// Rounds of killing; the variable `DOORBUSTER_ROUNDS` asks for more.
-const ROUNDS: u64 = 6;
-
-fn rounds() -> u64 {
-    std::env::var("DOORBUSTER_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS)
-}
+use sinks::{AT_ONCE, DROP, assert_same, at_least, reconcile, rounds, shop, shop_one, until};
 
 fn sink(postgres: &Postgres, name: &str, more: &str) -> String {
     format!("name={name} type=postgres url={} timeout_ms=5000 {more}", postgres.url())
@@ -25,11 +18,6 @@ fn run(house: &House, sink: &str) -> Server {
 }
 
 #[track_caller]
-fn assert_same(house: &House, sink: &str) {
-    let compared = reconcile(house, sink);
-    assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
-}
-
 #[test]
 fn each_change_is_in_the_tables_once_whatever_was_killed() {
     let house = House::new(&[DROP, AT_ONCE]);

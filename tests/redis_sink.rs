@@ -10,13 +10,12 @@ use redis_server::RedisServer;
 use serde_json::Value;
 use server::{House, Start};
 use sinks::{
-    AT_ONCE, DROP, OF_ORDERS, reconcile, seqs, shop, shop_one, shop_some, stop_line, until,
-    until_changes,
+    AT_ONCE, DROP, OF_ORDERS, STOPPED, assert_same, rounds, seqs, shop, shop_one, shop_some,
+    stop_line, until, until_changes,
 };
 
 const STREAM: &str = "doorbuster:orders";
 const SLIP: &str = "{doorbuster:orders}:doorbuster";
-const STOPPED: &str = "doorbuster_sink_stopped{sink=\"orders\"} 1";
 
 fn told(house: &House, redis: &RedisServer, more: &str) -> Start {
     house.server().with(&["--sink", &sink(redis, more)])
@@ -47,7 +46,7 @@ fn told_seqs(redis: &RedisServer) -> Vec<u64> {
 
 #[test]
 fn a_stream_holds_each_change_once_and_in_order_whatever_was_killed() {
-    let rounds = std::env::var("DOORBUSTER_ROUNDS").map_or(6, |n| n.parse().expect("a number"));
+    let rounds = rounds();
     let house = House::new(&[DROP, AT_ONCE]);
     let Some(mut redis) = RedisServer::run(&[]) else { return };
     for round in 0..rounds {
@@ -70,8 +69,7 @@ fn a_stream_holds_each_change_once_and_in_order_whatever_was_killed() {
     let server = told(&house, &redis, "changes=all").run();
     shop(&server, rounds, 30).expect("it answers");
     server.stop().expect_code(0);
-    let compared = reconcile(&house, &sink(&redis, "changes=all"));
-    assert!(compared.expect_code(0).stdout.ends_with("no difference\n"), "{compared:?}");
+    assert_same(&house, &sink(&redis, "changes=all"));
     let (records, told) = (house.records(), entries(&redis));
     let found: Vec<u64> = told.iter().map(|(seq, _)| *seq).collect();
     assert_eq!(found, seqs(&records, &OF_ORDERS));

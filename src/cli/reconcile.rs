@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use doorbuster::heads::hex;
 use doorbuster::journal::{self, Disk};
 use doorbuster::options::{Layer, SETTINGS, SinkOptions};
-use doorbuster::sink::{self, Checkpoint, Sum, Trouble, Verdict};
+use doorbuster::sink::{self, Checkpoint, Sum, Terms, Trouble, Verdict};
 use serde_json::json;
 
 use super::words::count;
@@ -115,7 +115,7 @@ fn compare(
     let checkpoint = match found {
         Some(checkpoint) => checkpoint,
         // A file cannot say itself how far it was told, and nothing is like nothing.
-        None if sink.terms.word() == "file" => {
+        None if matches!(sink.terms, Terms::File(_)) => {
             let (name, path) = (&sink.name, path.display());
             let why = format!("{name} was never told from this folder: there is no {path}");
             return Err(Failure::Never(why));

@@ -23,6 +23,16 @@ items = [
 pub(crate) const AT_ONCE: &str =
     "name = \"once\"\nhold_ms = 0\nitems = [{ sku = \"pin\", stock = 100000, price = 100 }]\n";
 
+/// The sink `orders` has given up.
+pub(crate) const STOPPED: &str = "doorbuster_sink_stopped{sink=\"orders\"} 1";
+/// The sink `orders` has dealt with all there is.
+pub(crate) const LEVEL: &str = "doorbuster_sink_lag_seqs{sink=\"orders\"} 0";
+
+/// Rounds of killing; the variable `DOORBUSTER_ROUNDS` asks for more.
+pub(crate) fn rounds() -> u64 {
+    std::env::var("DOORBUSTER_ROUNDS").map_or(6, |n| n.parse().expect("a number"))
+}
+
 /// Orders of all kinds, as long as the server answers, for about so many rounds.
 pub(crate) fn shop(server: &Server, round: u64, rounds: u64) -> Option<()> {
     let mut resp = Resp::over(server.try_connect().ok()?);
@@ -148,6 +158,14 @@ pub(crate) fn reconcile(house: &House, sink: &str) -> Ended {
     let data = house.data();
     let data = data.to_str().expect("text");
     run(&["reconcile", "--data", data, "--sink", sink])
+}
+
+/// They do not differ.
+#[track_caller]
+pub(crate) fn assert_same(house: &House, sink: &str) {
+    let compared = reconcile(house, sink);
+    let said = &compared.expect_code(0).stdout;
+    assert!(said.ends_with("no difference\n"), "{sink}: {compared:?}");
 }
 
 /// What `doorbuster sink` does at this server.

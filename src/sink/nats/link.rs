@@ -153,8 +153,10 @@ impl Link {
         changes: &[Change],
         is_new: bool,
     ) -> Result<Sent, Trouble> {
-        let newest = self.newest.as_ref().map_or(String::new(), ChangeAt::written);
-        let upto = (!is_new).then(|| format!("{} {newest}", self.seq).trim_end().to_owned());
+        let upto = (!is_new).then(|| match &self.newest {
+            Some(newest) => format!("{} {}", self.seq, newest.written()),
+            None => self.seq.to_string(),
+        });
         let client = context.client();
         let (last, others) = changes.split_last().expect("chunks are not empty");
         for change in others {
